@@ -1,0 +1,50 @@
+// A request on its way down: what a front end asks of a device, and how it hears the answer.
+//
+// A Command is a plain value that lives until Device::Submit() returns.  Offsets and lengths are
+// bytes; errors are positive errno values.
+#ifndef RNULLFS_COMMAND_H_
+#define RNULLFS_COMMAND_H_
+
+#include <sys/uio.h>
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+
+namespace rnullfs {
+
+// The kernel's request operations (REQ_OP_*), and kAllocate, which only a file has.
+enum class Op : uint8_t {
+  kRead,
+  kWrite,
+  kFlush,
+  kDiscard,      // the range reads as zeros, its storage goes back to the system
+  kWriteZeroes,  // the range reads as zeros; what is stored may stay stored
+  kAllocate,     // every page of the range is stored afterwards; what it reads is unchanged
+};
+
+struct Command {
+  Op op = Op::kRead;
+  uint64_t offset = 0;         // bytes
+  uint64_t length = 0;         // bytes
+  const void* data = nullptr;  // kWrite: `length` bytes
+};
+
+// How an answer reaches the front end: a function and what it is to be told, no allocation.
+//
+// `complete` is called exactly once for each command, on any thread, possibly before Submit()
+// returns.  On success of a kRead, `data` are its bytes in order (exactly the command's length, cut
+// at the end of the disk); the memory is valid during the call only.  It is empty otherwise.
+// `complete` must not call back into the device.
+struct Completion {
+  void (*complete)(void* tag, int error, absl::Span<const iovec> data) = nullptr;
+  void* tag = nullptr;
+
+  void operator()(int error, absl::Span<const iovec> data = {}) const {
+    complete(tag, error, data);
+  }
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_COMMAND_H_

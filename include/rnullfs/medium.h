@@ -1,0 +1,39 @@
+// What a disk remembers: it lives from mkdir to rmdir, through power cycles.
+//
+// The store exists from the first power-on with memory_backed=1 on; a power-on with another size
+// truncates or grows it, and one with memory_backed=0 leaves it as it is.
+//
+// Thread safety: Prepare() must be alone (the device is off then); the rest from any thread.
+#ifndef RNULLFS_MEDIUM_H_
+#define RNULLFS_MEDIUM_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "rnullfs/device_config.h"
+#include "rnullfs/page_store.h"
+
+namespace rnullfs {
+
+class Medium {
+ public:
+  explicit Medium(std::string name) : name_(std::move(name)) {}
+
+  // Makes the medium fit `config`.  EINVAL or ENOSPC with a sentence when the size cannot be had;
+  // the medium is unchanged then.
+  absl::Status Prepare(const DeviceConfig& config);
+
+  // Null until the first memory-backed power-on.
+  PageStore* store() const { return store_.get(); }
+  uint64_t stored_pages() const { return store_ == nullptr ? 0 : store_->stored_pages(); }
+
+ private:
+  const std::string name_;
+  std::unique_ptr<PageStore> store_;
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_MEDIUM_H_

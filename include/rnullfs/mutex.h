@@ -1,0 +1,69 @@
+// Mutexes that clang's thread-safety analysis understands.
+//
+// Thread safety: that is their purpose.  They wrap the standard library's, not abseil's: a TSan
+// build then sees every lock, also where the system's abseil was built without TSan.
+#ifndef RNULLFS_MUTEX_H_
+#define RNULLFS_MUTEX_H_
+
+#include <condition_variable>
+#include <mutex>
+#include <shared_mutex>
+
+#include "absl/base/thread_annotations.h"
+
+namespace rnullfs {
+
+// An exclusive lock.  Works with std::condition_variable_any through its lower-case names.
+class ABSL_LOCKABLE Mutex {
+ public:
+  void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() { mutex_.lock(); }
+  void unlock() ABSL_UNLOCK_FUNCTION() { mutex_.unlock(); }
+
+ private:
+  std::mutex mutex_;
+};
+
+// A lock that many readers or one writer hold.
+class ABSL_LOCKABLE SharedMutex {
+ public:
+  void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() { mutex_.lock(); }
+  void unlock() ABSL_UNLOCK_FUNCTION() { mutex_.unlock(); }
+  void lock_shared() ABSL_SHARED_LOCK_FUNCTION() { mutex_.lock_shared(); }
+  void unlock_shared() ABSL_UNLOCK_FUNCTION() { mutex_.unlock_shared(); }
+
+ private:
+  std::shared_mutex mutex_;
+};
+
+// Holds a Mutex or, exclusively, a SharedMutex for a scope.
+template <typename M>
+class ABSL_SCOPED_LOCKABLE LockGuard {
+ public:
+  explicit LockGuard(M& mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : mutex_(mutex) {
+    mutex_.lock();
+  }
+  ~LockGuard() ABSL_UNLOCK_FUNCTION() { mutex_.unlock(); }
+  LockGuard(const LockGuard&) = delete;
+  LockGuard& operator=(const LockGuard&) = delete;
+
+ private:
+  M& mutex_;
+};
+
+// Holds a SharedMutex for reading for a scope.
+class ABSL_SCOPED_LOCKABLE SharedLockGuard {
+ public:
+  explicit SharedLockGuard(SharedMutex& mutex) ABSL_SHARED_LOCK_FUNCTION(mutex) : mutex_(mutex) {
+    mutex_.lock_shared();
+  }
+  ~SharedLockGuard() ABSL_UNLOCK_FUNCTION() { mutex_.unlock_shared(); }
+  SharedLockGuard(const SharedLockGuard&) = delete;
+  SharedLockGuard& operator=(const SharedLockGuard&) = delete;
+
+ private:
+  SharedMutex& mutex_;
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_MUTEX_H_

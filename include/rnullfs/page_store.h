@@ -1,0 +1,76 @@
+// The bytes of a disk: 4096-byte pages in a sparse memfd, found through an XArray.
+//
+// A page lies in the memfd at its offset on the disk, so that the kernel or a second process can
+// serve the same bytes.  The XArray (page index -> address of the page in our mapping) says which
+// pages exist; a hole is read without allocating, a page is allocated only when its slot is vacant,
+// and a discarded page goes back to the system.  This is the memory backing of rnull
+// (drivers/block/rnull/rnull.rs, "block: rnull: add memory backing") and null_blk.
+//
+// Invariants:
+//   - a page is in the XArray if and only if it is allocated in the memfd, except within a call
+//     that holds its stripe's lock;
+//   - no call allocates a page by reading.
+//
+// Thread safety: all calls may come from any thread at once, except Resize(), which must be alone.
+// Each call is atomic as to every 4096-byte page it touches: overlapping calls never mix their bytes
+// within a page, and so never within a logical block.
+// Units: bytes, any alignment.  Errors: positive errno; ENOSPC when there is no memory.
+#ifndef RNULLFS_PAGE_STORE_H_
+#define RNULLFS_PAGE_STORE_H_
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+namespace rnullfs {
+
+class PageStore {
+ public:
+  static constexpr uint64_t kPageSize = 4096;
+  using ReadSink = absl::FunctionRef<void(absl::Span<const iovec>)>;
+
+  // An empty store of 0 bytes.  `name` is what /proc/PID/maps shows.
+  static absl::StatusOr<std::unique_ptr<PageStore>> Create(std::string_view name);
+  ~PageStore();
+
+  // Truncates or grows to a multiple of kPageSize; what is cut off is freed and reads as zeros when
+  // it grows again.  EINVAL when no file can be that large.
+  absl::Status Resize(uint64_t size_bytes);
+  uint64_t size_bytes() const;
+
+  // Hands [offset, offset + length), which must lie within the store, to `sink` without copying it:
+  // one call, contiguous pages in one iovec, holes as iovecs of zeros.  The range is locked against
+  // writers while `sink` runs, and the memory is valid only then.
+  void Read(uint64_t offset, uint64_t length, ReadSink sink);
+
+  // The rest return 0 or an errno; the range must lie within the store.  After an error any part of
+  // the range may have been done, whole pages at a time.
+  int Write(uint64_t offset, uint64_t length, const void* data);
+  int Discard(uint64_t offset, uint64_t length);      // whole pages freed, the edges zeroed
+  int WriteZeroes(uint64_t offset, uint64_t length);  // stored pages zeroed in place
+  int Allocate(uint64_t offset, uint64_t length);     // vacant pages stored as zeros
+
+  // The first offset >= `offset` inside data (SEEK_DATA) or a hole (SEEK_HOLE, where the end counts
+  // as one); size_bytes() when there is none.
+  uint64_t NextData(uint64_t offset) const;
+  uint64_t NextHole(uint64_t offset) const;
+
+  uint64_t stored_pages() const;
+  int fd() const;  // the memfd; owned by the store
+
+ private:
+  class Impl;
+  explicit PageStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_PAGE_STORE_H_

@@ -1,0 +1,40 @@
+// A JSON object to be shown: the only way the rest of the program writes JSON, so that the JSON
+// library stays in this room.
+//
+// Keys keep the order they were added in.  Text that is not UTF-8 is shown with U+FFFD.
+// Thread safety: as of a plain value.
+#ifndef RNULLFS_CONFIG_DOCUMENT_H_
+#define RNULLFS_CONFIG_DOCUMENT_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rnullfs {
+
+class Document {
+ public:
+  Document();
+  ~Document();
+  Document(Document&&) noexcept;
+  Document& operator=(Document&&) noexcept;
+
+  Document& AddBool(std::string_view key, bool value);
+  Document& AddNumber(std::string_view key, uint64_t value);
+  Document& AddText(std::string_view key, std::string_view value);
+  Document& AddList(std::string_view key, const std::vector<std::string>& values);
+  Document& AddObject(std::string_view key, Document value);
+
+  // Pretty-printed with two spaces, ending with a newline.
+  std::string Text() const;
+
+ private:
+  struct Json;
+  std::unique_ptr<Json> json_;
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_CONFIG_DOCUMENT_H_

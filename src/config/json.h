@@ -1,0 +1,36 @@
+// config.json: the whole configuration as one JSON object.
+//
+// Thread safety: pure functions.
+#ifndef RNULLFS_CONFIG_JSON_H_
+#define RNULLFS_CONFIG_JSON_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "rnullfs/device_config.h"
+
+namespace rnullfs {
+
+// What config.json shows: every attribute with its type (booleans true/false, numbers), in the
+// table's order, pretty-printed, with a newline at the end.
+std::string ShowJson(const DeviceConfig& config);
+
+// How far a text that arrives in pieces has come.
+enum class JsonText {
+  kBlank,       // nothing but white space
+  kIncomplete,  // a beginning that more bytes can still turn into one JSON object
+  kComplete,    // exactly one JSON object and white space
+  kInvalid,     // no continuation can make it one JSON object; ApplyJson() says why
+};
+JsonText ClassifyJson(std::string_view text);
+
+// The configuration after writing `text` over `config`: the keys it names are changed, the others
+// stay.  All or nothing.  EINVAL, with a sentence naming key, value and what is accepted, for text
+// that is not one JSON object (with the position), an unknown key, a key that stands twice, a wrong
+// type or a value out of range.
+absl::StatusOr<DeviceConfig> ApplyJson(std::string_view text, const DeviceConfig& config);
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_CONFIG_JSON_H_

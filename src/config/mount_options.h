@@ -1,0 +1,39 @@
+// The command line: what -o and the flags say, read with the table of attributes.
+//
+// Thread safety: pure functions.
+#ifndef RNULLFS_CONFIG_MOUNT_OPTIONS_H_
+#define RNULLFS_CONFIG_MOUNT_OPTIONS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "rnullfs/device_config.h"
+
+namespace rnullfs {
+
+struct MountOptions {
+  std::string mountpoint;
+  bool foreground = false;    // -f
+  bool show_help = false;     // -h, --help
+  bool show_version = false;  // -V, --version
+  uint32_t nr_devices = 1;    // rnullb0 .. rnullb<nr_devices - 1>
+  DeviceConfig device;        // what each of them starts as; `power` included
+  // Options of the mount itself, handed on to it as they are (ro, nosuid, noexec, noatime, ...).
+  std::vector<std::string> mount_flags;
+  // The -o options as given, for status.json.
+  std::vector<std::string> given;
+};
+
+// Reads argv[1..].  Attributes are options by their name or their module parameter's name
+// ("gb=4", "bs=512"); a boolean may stand alone ("memory_backed"); `size` takes a suffix ("8G").
+// Later options win.  EINVAL with a sentence that names the option and what is accepted.
+absl::StatusOr<MountOptions> ParseCommandLine(absl::Span<const char* const> arguments);
+
+// The text of --help, its options from the table.
+std::string HelpText();
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_CONFIG_MOUNT_OPTIONS_H_

@@ -1,12 +1,12 @@
-// THE table of attributes.  Everything an attribute appears in is made from its row: the file in the
-// device's directory, the key in config.json, the mount option, `features`, --help, the manual page
-// and the README.  A new attribute is one member of DeviceConfig, one row in attributes.cc, and the
-// code that gives it meaning.
+// THE table of attributes.  Everything an attribute appears in is made from its row: the file in
+// the device's directory, the key in config.json, the mount option, `features`, --help, the manual
+// page and the README.  A new attribute is one member of DeviceConfig, one row in attributes.cc,
+// and the code that gives it meaning.
 //
 // Text follows configfs as null_blk and rnull use it (drivers/block/null_blk/main.c,
-// drivers/block/rnull/configfs.rs, kstrtobool() in lib/kstrtox.c): surrounding white space is
-// trimmed, integers are decimal or 0x-hexadecimal, booleans are told by their first one or two
-// characters.
+// drivers/block/rnull/configfs.rs, kstrtobool() in lib/kstrtox.c): integers are decimal or
+// 0x-hexadecimal, white space around them is trimmed; booleans are told by their first one or two
+// characters, white space before them is refused.
 //
 // Thread safety: the table is constant; the functions are pure.
 // Errors: EINVAL with a sentence that names the attribute, the value and what is accepted.
@@ -32,7 +32,7 @@ struct Attribute {
   std::string_view name;  // the kernel's name: file, JSON key, mount option
   AttributeField field;
   std::string_view unit;     // "bytes", "MiB", "ns" or empty
-  std::string_view accepts;  // completes "... accepts"; e.g. "a power of two from 512 to 4096"
+  std::string_view accepts;  // completes "it takes ..."; e.g. "a power of two from 512 to 4096"
   std::string_view summary;  // one line, for --help, the manual and the README
   bool (*valid)(uint64_t value) = nullptr;  // beyond what the type allows; null: no check
   bool live = false;                        // may be written while the device is powered

@@ -6,6 +6,7 @@
 #define RNULLFS_CLOCK_H_
 
 #include <cstdint>
+#include <ctime>
 
 namespace rnullfs {
 
@@ -13,6 +14,9 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual int64_t NowNsec() const = 0;
+
+  // The time of day, for what stat shows.
+  timespec WallTime() const;
 
   // The machine's clock.  Lives for ever.
   static const Clock& Real();

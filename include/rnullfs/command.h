@@ -30,19 +30,23 @@ struct Command {
   const void* data = nullptr;  // kWrite: `length` bytes
 };
 
+// What became of a command.
+struct Answer {
+  int error = 0;       // 0, or a positive errno
+  uint64_t bytes = 0;  // done: the command's length, a read's cut at the end of the disk; 0 on error
+  // The bytes of a successful kRead, in order; the memory is valid during the call only.
+  absl::Span<const iovec> data = {};
+};
+
 // How an answer reaches the front end: a function and what it is to be told, no allocation.
 //
 // `complete` is called exactly once for each command, on any thread, possibly before Submit()
-// returns.  On success of a kRead, `data` are its bytes in order (exactly the command's length, cut
-// at the end of the disk); the memory is valid during the call only.  It is empty otherwise.
-// `complete` must not call back into the device.
+// returns.  It must not call back into the device.
 struct Completion {
-  void (*complete)(void* tag, int error, absl::Span<const iovec> data) = nullptr;
+  void (*complete)(void* tag, const Answer& answer) = nullptr;
   void* tag = nullptr;
 
-  void operator()(int error, absl::Span<const iovec> data = {}) const {
-    complete(tag, error, data);
-  }
+  void operator()(const Answer& answer) const { complete(tag, answer); }
 };
 
 }  // namespace rnullfs

@@ -3,7 +3,7 @@
 //
 // A request goes through Submit() and answers four questions in the order null_blk asks them
 // (null_handle_cmd() in drivers/block/null_blk/main.c):
-//     when may it start?     how much of it works?     where do the bytes go?     when does it answer?
+//     when may it start?   how much of it works?   where do the bytes go?   when does it answer?
 //
 // Thread safety: Submit(), NextData() and NextHole() from any thread at once.
 // Units: bytes.  Errors: positive errno through the completion.
@@ -37,8 +37,8 @@ class Device {
   static absl::StatusOr<std::unique_ptr<Device>> PowerOn(const DeviceConfig& config, Medium& medium,
                                                          Statistics& statistics,
                                                          DeviceServices services);
-  // No command may be in flight.
-  ~Device() = default;
+  // No command may be in flight (asserted).
+  ~Device();
 
   // Starts `command`; the answer comes through `done`.  A kRead that begins at or past the end
   // succeeds with 0 bytes, one that crosses it is cut; every other command that does not lie within
@@ -55,6 +55,12 @@ class Device {
  private:
   Device(const DeviceConfig& config, PageStore* store, Statistics& statistics,
          DeviceServices services);
+  void AnswerNow(Command command, Completion done);
+  void AnswerLater(Command command, Completion done);
+  void Read(const Command& command, PageStore::ReadSink sink) const;
+  int Copy(const Command& command, std::unique_ptr<char[]>& data) const;
+  int Change(const Command& command) const;
+  int64_t DueNsec(int64_t submitted_nsec) const;
 
   const DeviceConfig config_;
   PageStore* const store_;  // null: not memory backed

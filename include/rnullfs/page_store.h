@@ -12,9 +12,9 @@
 //   - no call allocates a page by reading.
 //
 // Thread safety: all calls may come from any thread at once, except Resize(), which must be alone.
-// Each call is atomic as to every 4096-byte page it touches: overlapping calls never mix their bytes
-// within a page, and so never within a logical block.
-// Units: bytes, any alignment.  Errors: positive errno; ENOSPC when there is no memory.
+// Each call is atomic as to every 4096-byte page it touches: overlapping calls never mix their
+// bytes within a page, and so never within a logical block. Units: bytes, any alignment.  Errors:
+// positive errno; ENOSPC when there is no memory.
 #ifndef RNULLFS_PAGE_STORE_H_
 #define RNULLFS_PAGE_STORE_H_
 
@@ -31,13 +31,19 @@
 
 namespace rnullfs {
 
+// Bytes that new pages can have without ending a program: MemAvailable and SwapFree of
+// /proc/meminfo; UINT64_MAX where that can't be read.
+uint64_t AvailableMemory();
+
 class PageStore {
  public:
   static constexpr uint64_t kPageSize = 4096;
   using ReadSink = absl::FunctionRef<void(absl::Span<const iovec>)>;
 
-  // An empty store of 0 bytes.  `name` is what /proc/PID/maps shows.
-  static absl::StatusOr<std::unique_ptr<PageStore>> Create(std::string_view name);
+  // An empty store of 0 bytes.  `name` is what /proc/PID/maps shows.  Pages are allocated only
+  // while `available_memory()` says that there is memory to spare; it may be called by any thread.
+  static absl::StatusOr<std::unique_ptr<PageStore>> Create(
+      std::string_view name, uint64_t (*available_memory)() = &AvailableMemory);
   ~PageStore();
 
   // Truncates or grows to a multiple of kPageSize; what is cut off is freed and reads as zeros when
@@ -66,9 +72,9 @@ class PageStore {
   int fd() const;  // the memfd; owned by the store
 
  private:
-  class Impl;
-  explicit PageStore(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  class Pages;
+  explicit PageStore(std::unique_ptr<Pages> pages);
+  std::unique_ptr<Pages> pages_;
 };
 
 }  // namespace rnullfs

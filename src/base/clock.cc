@@ -16,6 +16,12 @@ class RealClock : public Clock {
 
 }  // namespace
 
+timespec Clock::WallTime() const {
+  timespec now = {};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return now;
+}
+
 const Clock& Clock::Real() {
   static const RealClock clock;
   return clock;

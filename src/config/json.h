@@ -23,6 +23,8 @@ enum class JsonText {
   kComplete,    // exactly one JSON object and white space
   kInvalid,     // no continuation can make it one JSON object; ApplyJson() says why
 };
+
+// Judges the grammar (RFC 8259) alone, not keys and values.  Linear in the text.
 JsonText ClassifyJson(std::string_view text);
 
 // The configuration after writing `text` over `config`: the keys it names are changed, the others

@@ -4,6 +4,7 @@
 #ifndef RNULLFS_CONFIG_MOUNT_OPTIONS_H_
 #define RNULLFS_CONFIG_MOUNT_OPTIONS_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,9 @@
 #include "rnullfs/device_config.h"
 
 namespace rnullfs {
+
+// A bound against slips; mkdir makes as many more as memory holds.
+inline constexpr uint32_t kMaxDevicesAtMount = 4096;
 
 struct MountOptions {
   std::string mountpoint;

@@ -1,0 +1,76 @@
+// The device by itself, without FUSE: requests per second through Submit().  Pages are stored
+// beforehand, so that the figures are those of a disk in use.
+#include <benchmark/benchmark.h>
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "device/completion_queue.h"
+#include "rnullfs/clock.h"
+#include "rnullfs/device.h"
+
+namespace rnullfs {
+namespace {
+
+constexpr uint64_t kDiskMib = 256;
+constexpr uint64_t kDiskBytes = kDiskMib << 20;
+
+// What a front end does at least with what it is given.
+void TouchData(void* /*tag*/, const Answer& answer) {
+  for (const iovec& block : answer.data) {
+    benchmark::DoNotOptimize(*static_cast<const char*>(block.iov_base));
+  }
+}
+
+// A powered disk whose pages are all stored, and what it needs.
+struct Disk {
+  Disk() {
+    const std::string data(1 << 20, 'x');
+    for (uint64_t offset = 0; offset < kDiskBytes; offset += data.size()) {
+      device->Submit({Op::kWrite, offset, data.size(), data.data()}, {TouchData});
+    }
+  }
+
+  CompletionQueue completions{Clock::Real()};
+  Medium medium{"bench"};
+  Statistics statistics;
+  std::unique_ptr<Device> device = *Device::PowerOn(
+      {.size = kDiskMib, .memory_backed = true}, medium, statistics, {Clock::Real(), completions});
+};
+
+Disk& SharedDisk() {
+  static Disk disk;
+  return disk;
+}
+
+// Offsets in random order, computed beforehand: to draw one takes as long as to look up a page.
+std::vector<uint64_t> RandomOffsets(uint64_t length, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::vector<uint64_t> offsets(1 << 14);
+  for (uint64_t& offset : offsets) offset = random() % (kDiskBytes / length) * length;
+  return offsets;
+}
+
+void BM_Random(benchmark::State& state, Op op) {
+  Disk& disk = SharedDisk();
+  const uint64_t length = state.range(0);
+  const std::vector<uint64_t> offsets = RandomOffsets(length, state.thread_index());
+  const std::string data(length, 'y');
+  size_t i = 0;
+  for (auto _ : state) {
+    disk.device->Submit({op, offsets[i++ % offsets.size()], length, data.data()}, {TouchData});
+  }
+  state.SetItemsProcessed(state.iterations());
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * length));
+}
+
+BENCHMARK_CAPTURE(BM_Random, Read, Op::kRead)->Arg(4096)->Arg(1 << 20)->ThreadRange(1, 2);
+BENCHMARK_CAPTURE(BM_Random, Write, Op::kWrite)->Arg(4096)->Arg(1 << 20)->ThreadRange(1, 2);
+
+}  // namespace
+}  // namespace rnullfs
+
+BENCHMARK_MAIN();

@@ -1,0 +1,31 @@
+// Going into the background in a way that a script can rely on: the command returns when the service
+// is ready, with status 0, or when it has failed, with the failure's status and its words on stderr.
+//
+// The process forks before it does anything else, so that threads, descriptors and the mount all
+// belong to the child; the parent only waits.  Thread safety: before any thread starts.
+#ifndef RNULLFS_BASE_BACKGROUND_H_
+#define RNULLFS_BASE_BACKGROUND_H_
+
+#include "absl/status/statusor.h"
+#include "rnullfs/unique_fd.h"
+
+namespace rnullfs {
+
+class Background {
+ public:
+  // Stays in the foreground; Ready() then does nothing.
+  Background() = default;
+
+  // Returns in the child only.
+  static absl::StatusOr<Background> Start();
+
+  // Lets the parent return; from here on stdin, stdout and stderr are /dev/null.
+  void Ready();
+
+ private:
+  UniqueFd ready_;
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_BASE_BACKGROUND_H_

@@ -1,0 +1,29 @@
+// How the kernel reads a value out of the text written to an attribute.
+//
+// Thread safety: pure functions.
+// Errors: std::nullopt where the kernel returns -EINVAL or -ERANGE; the caller has the sentence.
+#ifndef RNULLFS_BASE_PARSE_H_
+#define RNULLFS_BASE_PARSE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace rnullfs {
+
+// `text` without the ASCII white space around it.
+std::string_view TrimSpace(std::string_view text);
+
+// kstrtobool() in lib/kstrtox.c: the first character decides, after an "o" the second; what follows
+// is not looked at.  White space before it is refused, unlike before an integer: both drivers hand
+// the text to kstrtobool() as it was written, and a script should meet the same EINVAL here.
+std::optional<bool> ParseBool(std::string_view text);
+
+// An unsigned integer, decimal or with 0x hexadecimal, white space around it ignored: what rnull
+// (trim() and parse()) and null_blk (kstrtouint() with base 0) have in common, and null_blk's
+// hexadecimal.  A leading 0 means nothing (null_blk: octal); a sign is refused.
+std::optional<uint64_t> ParseUnsigned(std::string_view text);
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_BASE_PARSE_H_

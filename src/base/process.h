@@ -1,0 +1,27 @@
+// What a process can be asked and told: names of others, its own limits and manners.
+//
+// Thread safety: ProcessName() from any thread; the rest before any thread starts.
+#ifndef RNULLFS_BASE_PROCESS_H_
+#define RNULLFS_BASE_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace rnullfs {
+
+// "losetup (pid 7)", or "pid 7" when the name is not to be had.
+std::string ProcessName(pid_t pid);
+
+// Tells the kernel that this process serves a block device, so that its allocations never wait for
+// that device (PR_SET_IO_FLUSHER; needs CAP_SYS_RESOURCE).
+absl::Status BecomeIoFlusher();
+
+// Takes as many descriptors as the hard limit allows: each disk has one.
+void RaiseDescriptorLimit();
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_BASE_PROCESS_H_

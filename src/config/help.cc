@@ -1,0 +1,72 @@
+#include "absl/strings/str_cat.h"
+#include "config/mount_flags.h"
+#include "config/mount_options.h"
+#include "config/size_text.h"
+#include "config/wording.h"
+#include "rnullfs/attributes.h"
+
+namespace rnullfs {
+namespace {
+
+constexpr size_t kWidth = 80;
+constexpr size_t kIndent = 6;
+
+constexpr std::string_view kBefore =
+    R"(usage: rnullfs [-f] [-o option,...] mountpoint
+
+Presents null block devices as directories: mkdir makes one, its files
+configure it, writing 1 to power starts it, and its file disk is the disk.
+
+  -f             stay in the foreground
+  -o option,...  the options below; of several that contradict, the last wins
+  -h, --help     print this text
+  -V, --version  print the version
+
+What the disks made at the mount are set to, as with the files of these names:
+
+)";
+
+constexpr std::string_view kAfter = R"(
+Every option, file and JSON key is explained in rnullfs(8).
+)";
+
+std::string Entry(std::string_view heading, std::string_view text) {
+  return Concat({"  ", heading, "\n", Wrapped(text, kIndent, kWidth)});
+}
+
+std::string AttributeEntry(const Attribute& row) {
+  std::string text = Concat({row.summary, "; takes ", Accepts(row)});
+  if (row.size_suffix) text += Concat({", or one with ", kSizeSuffixes});
+  text += Concat({"; default ", DefaultText(row)});
+  if (row.alias_unit != 1) {
+    text += Concat(
+        {"; ", row.alias, " counts in units of ", absl::StrCat(row.alias_unit), " ", row.unit});
+  }
+  std::string heading = Concat({row.name, "=VALUE"});
+  if (!row.alias.empty()) heading += Concat({", ", row.alias, "=VALUE"});
+  return Entry(heading, text);
+}
+
+std::string FlagsEntry() {
+  std::string flags;
+  for (const std::string_view flag : MountFlags()) {
+    flags += Concat({flags.empty() ? "" : ", ", flag});
+  }
+  return Concat({Wrapped(flags, 2, kWidth), Wrapped("as in mount(8)", kIndent, kWidth)});
+}
+
+}  // namespace
+
+std::string HelpText() {
+  std::string text(kBefore);
+  for (const Attribute& row : Attributes()) text += AttributeEntry(row);
+  text += "\nOf the mount:\n\n";
+  text += Entry("nr_devices=COUNT", Concat({"how many disks to make, rnullb0 and up; takes 0 to ",
+                                            absl::StrCat(kMaxDevicesAtMount), "; default ",
+                                            absl::StrCat(MountOptions().nr_devices)}));
+  text += Entry("fsname=NAME", "what mount(8) and df(1) show as the source");
+  text += FlagsEntry();
+  return text += kAfter;
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,71 @@
+#include "config/manual.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "config/manual_prose.h"
+#include "config/mount_flags.h"
+#include "config/mount_options.h"
+#include "config/size_text.h"
+#include "config/wording.h"
+#include "rnullfs/attributes.h"
+
+namespace rnullfs {
+namespace {
+
+// What troff would take for a hyphen or an escape, as itself.
+std::string Troff(std::string_view text) {
+  return absl::StrReplaceAll({text.data(), text.size()}, {{"\\", "\\e"}, {"-", "\\-"}});
+}
+
+std::string Paragraph(std::string_view heading, std::string_view text) {
+  return Concat({".TP\n", heading, "\n", text});
+}
+
+// A summary or a list of values as a sentence of its own.
+std::string Sentence(std::string_view text) {
+  std::string sentence = Troff(text);
+  if (!sentence.empty() && sentence[0] >= 'a' && sentence[0] <= 'z') sentence[0] -= 'a' - 'A';
+  return sentence + ".\n";
+}
+
+std::string AttributeParagraph(const Attribute& row) {
+  std::string text = Sentence(row.summary);
+  text += Sentence(Concat({"takes ", Accepts(row)}));
+  if (row.size_suffix) {
+    text += Sentence(Concat({"as a mount option or in JSON also with ", kSizeSuffixes}));
+  }
+  if (!row.alias.empty()) {
+    const std::string factor =
+        row.alias_unit == 1
+            ? ""
+            : Concat({", in units of ", absl::StrCat(row.alias_unit), " ", row.unit});
+    text += Sentence(Concat({"as a mount option also ", row.alias, factor}));
+  }
+  text += Sentence(Concat({"default: ", DefaultText(row)}));
+  return Paragraph(Concat({".B ", Troff(row.name)}), text);
+}
+
+std::string MountParagraphs() {
+  std::string flags;
+  for (const std::string_view flag : MountFlags()) {
+    flags += Concat({flags.empty() ? "" : ", ", flag});
+  }
+  const std::string devices =
+      Concat({Sentence("how many disks to make at the mount, rnullb0 and up"),
+              Sentence(absl::StrCat("takes 0 to ", kMaxDevicesAtMount)),
+              Sentence(absl::StrCat("default: ", MountOptions().nr_devices))});
+  return Concat(
+      {Paragraph(".BI nr_devices= count", devices),
+       Paragraph(".BI fsname= name", "The source that\n.BR mount (8)\nand\n.BR df (1)\nshow.\n"),
+       Paragraph(Concat({".B ", flags}), kManualMountFlags)});
+}
+
+}  // namespace
+
+std::string ManualPage() {
+  std::string page = Concat({kManualBeforeOptions, MountParagraphs(), kManualBeforeAttributes});
+  for (const Attribute& row : Attributes()) page += AttributeParagraph(row);
+  return page += kManualAfterAttributes;
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,253 @@
+// rnullfs(8) between the parts that are made from tables, in troff's man macros.
+//
+// In the order of the page: kManualBeforeOptions, the options, kManualMountFlags as the last one's
+// meaning, kManualBeforeAttributes, the attributes, kManualAfterAttributes.
+#ifndef RNULLFS_CONFIG_MANUAL_PROSE_H_
+#define RNULLFS_CONFIG_MANUAL_PROSE_H_
+
+#include <string_view>
+
+namespace rnullfs {
+
+inline constexpr std::string_view kManualBeforeOptions =
+    R"troff(.\" Made by rnullfs-generate manual from src/config; change it there.
+.TH RNULLFS 8 "" rnullfs "System Administration"
+.SH NAME
+rnullfs \- disks as directories
+.SH SYNOPSIS
+.SY rnullfs
+.OP \-f
+.OP \-o option,...\&
+.I mountpoint
+.YS
+.SH DESCRIPTION
+.B rnullfs
+mounts a file system in which every directory is a disk in memory,
+configured as the kernel's null block drivers null_blk and rnull are through configfs.
+.BR mkdir (1)
+makes a disk, its files configure it, writing 1 to
+.I power
+starts it.
+Its file
+.I disk
+then is the disk: it can be read, written and mapped like any file,
+or be made a block device with
+.BR losetup (8).
+.BR rmdir (1)
+removes the disk and frees what it has stored.
+.SH OPTIONS
+.TP
+.B \-f
+Stay in the foreground.
+.TP
+.BI \-o " option\fR,..."
+What the disks made at the mount are set to, and how the file system is mounted.
+Of options that contradict each other the last wins.
+.TP
+.BR \-h ", " \-\-help
+Print a summary.
+.TP
+.BR \-V ", " \-\-version
+Print the version.
+.PP
+Every attribute below is a mount option of the same name,
+.IB name = value\fR,
+with the same values and errors; a boolean may stand alone.
+These are options besides:
+)troff";
+
+inline constexpr std::string_view kManualMountFlags = R"troff(As in
+.BR mount (8).
+.PP
+What
+.BR fstab (5)
+lines carry for other programs
+.RB ( defaults ", " nofail ", " x\-...\& )
+is ignored.
+.BR default_permissions ,
+.B allow_other
+and
+.B relatime
+need not be given:
+the kernel always checks permissions, and other users are let in wherever the system allows it.
+)troff";
+
+inline constexpr std::string_view kManualBeforeAttributes = R"troff(.SH FILES
+In the root:
+.TP
+.I features
+The attributes that are supported, on one line, separated by commas.
+.TP
+.I status.json
+The state of the file system as a whole.
+.PP
+In the directory of each disk:
+.TP
+.I power\fR, \fIblocksize\fR, ...
+An attribute each; see below.
+.TP
+.I config.json
+All attributes as one JSON object, to read and to write.
+.TP
+.I stats.json
+What the disk has been asked to do, and what it stores.
+.TP
+.I last_error
+Why the last change was refused, in a sentence;
+empty when it was not.
+.TP
+.I disk
+The disk, while it is powered; only its owner may open it (mode 0600).
+Its size is fixed: writing past the end and extending it fail with
+.BR ENOSPC ,
+truncating it is accepted and does nothing.
+Punching holes
+.RB ( fallocate (1),
+a discard on a loop device) frees memory;
+.B SEEK_DATA
+and
+.B SEEK_HOLE
+tell what is stored.
+.SH ATTRIBUTES
+One
+.BR write (2)
+sets one value, whatever its offset.
+Integers are decimal, or hexadecimal after 0x, with white space around them allowed.
+Booleans are told by their first one or two characters and show as 1 and 0.
+While a disk is powered only
+.I power
+can be written, the others fail with
+.BR EBUSY .
+Writing 0 to
+.I power
+fails with
+.B EBUSY
+while
+.I disk
+is open.
+What the disk has stored outlasts its being powered off.
+)troff";
+
+inline constexpr std::string_view kManualAfterAttributes = R"troff(.SH JSON
+.I config.json
+accepts an object with any of the attributes as its keys; those it does not name stay as they are.
+Either all of the object takes effect or nothing does.
+An object that switches
+.I power
+may change other attributes in the same step.
+Booleans are
+.B true
+and
+.BR false ,
+everything else is a number;
+.I size
+also takes text such as
+.BR \(dq8G\(dq .
+The text may arrive in any number of writes and takes effect with the one that completes it.
+A key that is unknown or stands twice, comments, and fractions are refused.
+.SH ERRORS
+Each refusal leaves its reason in
+.IR last_error .
+.TP
+.B EINVAL
+A value, or a text that is not accepted; a bad name for a disk.
+.TP
+.B EBUSY
+The disk is powered, or
+.I disk
+is open.
+.TP
+.B ENOSPC
+A write past the end of the disk, no memory for what is written,
+or a size that cannot be had at power-on.
+.TP
+.B EPERM
+What the tree has no place for: nested directories, new files, links, renaming.
+.TP
+.B EACCES
+Writing to a file that can only be read.
+.TP
+.B EEXIST
+A disk of that name exists.
+.TP
+.B ENOENT
+.I disk
+while the disk is off.
+.TP
+.B EFBIG
+More than 64 KiB written to
+.I config.json
+without completing an object.
+.SH SIGNALS
+On
+.B SIGTERM
+or
+.B SIGINT
+.B rnullfs
+unmounts the file system and exits.
+While disks are in use it names them (in the log and in
+.IR status.json ),
+and does so when they are closed; a second signal unmounts at once.
+.SH EXIT STATUS
+.TP
+.B 0
+The file system has been mounted and, with
+.BR \-f ,
+unmounted again.
+.TP
+.B 1
+It has not; the reason is on standard error.
+.SH EXAMPLES
+A disk of 8 GiB, made a block device that carries a file system:
+.PP
+.in +4n
+.EX
+# rnullfs \-o nr_devices=0 /mnt
+# mkdir /mnt/fast
+# echo 8192 > /mnt/fast/size
+# echo 1 > /mnt/fast/memory_backed
+# echo 1 > /mnt/fast/power
+# losetup \-\-find \-\-show \-\-direct\-io=on /mnt/fast/disk
+/dev/loop0
+# mkfs.ext4 /dev/loop0
+.EE
+.in
+.PP
+The same disk in one step:
+.PP
+.in +4n
+.EX
+# echo \(aq{"size": "8G", "memory_backed": true, "power": true}\(aq \e
+    > /mnt/fast/config.json
+.EE
+.in
+.PP
+One that answers reads with zeros after 50 microseconds, measured without a block device:
+.PP
+.in +4n
+.EX
+# rnullfs \-o irqmode=2,completion_nsec=50000,power /mnt
+# fio \-\-name=read \-\-filename=/mnt/rnullb0/disk \-\-rw=randread \e
+    \-\-direct=1 \-\-time_based \-\-runtime=10
+.EE
+.in
+.PP
+A line of
+.BR fstab (5):
+.PP
+.in +4n
+.EX
+rnullfs  /mnt  fuse  nofail,gb=8,memory_backed,power  0  0
+.EE
+.in
+.SH SEE ALSO
+.BR fio (1),
+.BR fusermount3 (1),
+.BR fallocate (1),
+.BR losetup (8),
+.BR mount (8)
+)troff";
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_CONFIG_MANUAL_PROSE_H_

@@ -1,0 +1,217 @@
+#include "config/mount_options.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/parse.h"
+#include "config/mount_flags.h"
+#include "config/size_text.h"
+#include "config/wording.h"
+#include "rnullfs/attributes.h"
+#include "rnullfs/error.h"
+
+namespace rnullfs {
+namespace {
+
+constexpr std::string_view kUsage =
+    "; usage: rnullfs [-f] [-o option,...] mountpoint (rnullfs --help says more)";
+
+absl::Status UsageError(std::initializer_list<std::string_view> pieces) {
+  return Error(EINVAL, Concat({Concat(pieces), kUsage}));
+}
+
+// "name" or "name=value".
+struct Option {
+  explicit Option(std::string_view option)
+      : text(option), name(option.substr(0, option.find('='))) {
+    if (name.size() < text.size()) value = text.substr(name.size() + 1);
+  }
+
+  std::string_view text;
+  std::string_view name;
+  std::optional<std::string_view> value;
+};
+
+const Attribute* FindByAlias(std::string_view name) {
+  for (const Attribute& row : Attributes()) {
+    if (!row.alias.empty() && row.alias == name) return &row;
+  }
+  return nullptr;
+}
+
+absl::Status NoValue(std::string_view name, std::string_view accepts) {
+  return Error(EINVAL, Concat({name, ": no value is given; it takes ", accepts}));
+}
+
+std::string OptionAccepts(const Attribute& row) {
+  return row.size_suffix ? Concat({Accepts(row), ", or one with ", kSizeSuffixes}) : Accepts(row);
+}
+
+std::string AliasAccepts(const Attribute& row) {
+  if (row.alias_unit == 1) return Accepts(row);
+  return Concat({row.accepts, " (in units of ", absl::StrCat(row.alias_unit), " ", row.unit, ")"});
+}
+
+absl::Status ReadAttribute(const Attribute& row, const Option& option, DeviceConfig& config) {
+  if (!option.value.has_value()) {
+    if (std::holds_alternative<bool DeviceConfig::*>(row.field)) return SetValue(row, 1, config);
+    return NoValue(row.name, OptionAccepts(row));
+  }
+  if (!row.size_suffix) return StoreAttribute(row, *option.value, config);
+  const std::optional<uint64_t> size = ParseSizeMib(*option.value);
+  if (size.has_value() && SetValue(row, *size, config).ok()) return absl::OkStatus();
+  return Rejected(row.name, Shown(*option.value), OptionAccepts(row));
+}
+
+absl::Status ReadAlias(const Attribute& row, const Option& option, DeviceConfig& config) {
+  if (!option.value.has_value()) return NoValue(row.alias, AliasAccepts(row));
+  const std::optional<uint64_t> value = ParseUnsigned(*option.value);
+  if (value.has_value() && *value <= std::numeric_limits<uint64_t>::max() / row.alias_unit &&
+      SetValue(row, *value * row.alias_unit, config).ok()) {
+    return absl::OkStatus();
+  }
+  return Rejected(row.alias, Shown(*option.value), AliasAccepts(row));
+}
+
+absl::Status ReadDeviceCount(const Option& option, uint32_t& nr_devices) {
+  const std::string accepts = absl::StrCat("0 to ", kMaxDevicesAtMount);
+  if (!option.value.has_value()) return NoValue(option.name, accepts);
+  const std::optional<uint64_t> value = ParseUnsigned(*option.value);
+  if (!value.has_value() || *value > kMaxDevicesAtMount) {
+    return Rejected(option.name, Shown(*option.value), accepts);
+  }
+  nr_devices = static_cast<uint32_t>(*value);
+  return absl::OkStatus();
+}
+
+absl::Status UnknownOption(const Option& option) {
+  std::vector<std::string_view> names = {"nr_devices", "fsname"};
+  for (const Attribute& row : Attributes()) {
+    names.push_back(row.name);
+    if (!row.alias.empty()) names.push_back(row.alias);
+  }
+  names.insert(names.end(), MountFlags().begin(), MountFlags().end());
+  return Error(EINVAL, Concat({"-o ", Shown(option.text), ": there is no such option.",
+                               DidYouMean(option.name, names), " rnullfs --help lists them"}));
+}
+
+absl::Status ReadOption(std::string_view text, MountOptions& options) {
+  const Option option(text);
+  if (const Attribute* row = FindAttribute(option.name)) {
+    return ReadAttribute(*row, option, options.device);
+  }
+  if (const Attribute* row = FindByAlias(option.name)) {
+    return ReadAlias(*row, option, options.device);
+  }
+  if (option.name == "nr_devices") return ReadDeviceCount(option, options.nr_devices);
+  if (text == "fsname") return NoValue(text, "a name");
+  if (IsMountFlag(text) || option.name == "fsname") {
+    options.mount_flags.emplace_back(text);
+    return absl::OkStatus();
+  }
+  return IsIgnoredOption(text) ? absl::OkStatus() : UnknownOption(option);
+}
+
+// The words of argv one after the other, as getopt() would take them: flags may follow operands.
+class CommandLine {
+ public:
+  explicit CommandLine(absl::Span<const char* const> words) : words_(words) {}
+
+  absl::StatusOr<MountOptions> Read() {
+    bool only_operands = false;
+    while (!words_.empty() && !options_.show_help && !options_.show_version) {
+      const std::string_view word = Take();
+      absl::Status status;
+      if (only_operands || word == "-" || !word.starts_with('-')) {
+        status = ReadOperand(word);
+      } else if (word == "--") {
+        only_operands = true;
+      } else {
+        status = word.starts_with("--") ? ReadLongFlag(word) : ReadFlags(word);
+      }
+      if (!status.ok()) return status;
+    }
+    if (options_.mountpoint.empty() && !options_.show_help && !options_.show_version) {
+      return UsageError({"no mount point is given"});
+    }
+    return std::move(options_);
+  }
+
+ private:
+  std::string_view Take() {
+    const std::string_view word = words_.front();
+    words_.remove_prefix(1);
+    return word;
+  }
+
+  absl::Status ReadOperand(std::string_view word) {
+    if (word.empty()) return UsageError({"the mount point is empty"});
+    if (!options_.mountpoint.empty())
+      return UsageError(
+          {"more than one mount point: ", Shown(options_.mountpoint), " and ", Shown(word)});
+    options_.mountpoint = word;
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadLongFlag(std::string_view word) {
+    if (word == "--help") {
+      options_.show_help = true;
+    } else if (word == "--version") {
+      options_.show_version = true;
+    } else {
+      return UsageError({Shown(word), ": there is no such flag"});
+    }
+    return absl::OkStatus();
+  }
+
+  // One or several letters: "-f", "-fo size=8", "-osize=8".
+  absl::Status ReadFlags(std::string_view word) {
+    for (size_t at = 1; at < word.size(); ++at) {
+      switch (word[at]) {
+        case 'f':
+          options_.foreground = true;
+          break;
+        case 'h':
+          options_.show_help = true;
+          break;
+        case 'V':
+          options_.show_version = true;
+          break;
+        case 'o':
+          if (at + 1 < word.size()) return ReadList(word.substr(at + 1));
+          if (words_.empty()) return UsageError({"-o: no options follow"});
+          return ReadList(Take());
+        default:
+          return UsageError({"-", Shown(word.substr(at, 1)), ": there is no such flag"});
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadList(std::string_view list) {
+    while (!list.empty()) {
+      const std::string_view option = list.substr(0, list.find(','));
+      list.remove_prefix(std::min(option.size() + 1, list.size()));
+      if (option.empty()) continue;
+      if (absl::Status status = ReadOption(option, options_); !status.ok()) return status;
+      options_.given.emplace_back(option);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Span<const char* const> words_;
+  MountOptions options_;
+};
+
+}  // namespace
+
+absl::StatusOr<MountOptions> ParseCommandLine(absl::Span<const char* const> arguments) {
+  return CommandLine(arguments).Read();
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,66 @@
+// When does it answer?  Replies that are ready and wait for their time: the one place that waits.
+//
+// null_blk arms an hrtimer for each request (null_cmd_end_timer() in
+// drivers/block/null_blk/main.c), whose interrupt is exact to a microsecond or so.  A thread that
+// sleeps wakes tens of microseconds late, so this one gets up early and polls the clock for the
+// rest.  It sleeps while nothing is due soon, and uses no CPU while nothing waits.
+//
+// The thread is started with the first Post(): a process may fork before.  Should that fail,
+// std::system_error ends the process.
+//
+// Thread safety: Post() from any thread, also from a completion.  Completions run one at a time on
+// the queue's thread, without a lock held.
+// Units: nanoseconds of the clock it was given.
+#ifndef RNULLFS_DEVICE_COMPLETION_QUEUE_H_
+#define RNULLFS_DEVICE_COMPLETION_QUEUE_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "device/due_queue.h"
+#include "device/reply.h"
+#include "rnullfs/clock.h"
+#include "rnullfs/mutex.h"
+
+namespace rnullfs {
+
+class CompletionQueue {
+ public:
+  explicit CompletionQueue(const Clock& clock) : clock_(clock) {}
+  ~CompletionQueue() { Stop(); }
+  CompletionQueue(const CompletionQueue&) = delete;
+  CompletionQueue& operator=(const CompletionQueue&) = delete;
+
+  // Sends `reply` at `due_nsec`, or as soon as possible when that is past.  Replies due at the same
+  // time are sent in the order they were posted.
+  void Post(int64_t due_nsec, Reply reply) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Sends what still waits, at once, and ends the thread.  No Post() may follow.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  static constexpr int64_t kNever = DueQueue<Reply>::kNever;
+  static constexpr int64_t kAwake = INT64_MIN;
+
+  void Run();
+  bool SleepUntilNearlyDue() ABSL_LOCKS_EXCLUDED(mutex_);
+  void PollUntilDue() const;
+  void TakeDue(std::vector<Reply>& due) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const Clock& clock_;
+  Mutex mutex_;
+  std::condition_variable_any posted_earlier_;
+  DueQueue<Reply> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<int64_t> next_due_nsec_{kNever};  // waiting_'s, to be polled without the mutex
+  int64_t wakes_nsec_ ABSL_GUARDED_BY(mutex_) = kAwake;  // when the thread stops sleeping by itself
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_DEVICE_COMPLETION_QUEUE_H_

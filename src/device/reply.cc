@@ -1,0 +1,15 @@
+#include "device/reply.h"
+
+#include "store/io_vector.h"
+
+namespace rnullfs {
+
+void Reply::Send() const {
+  statistics->Finished(op, bytes, error);
+  IoVector read;
+  if (op == Op::kRead && data != nullptr) read.Append(data.get(), bytes);
+  if (op == Op::kRead && data == nullptr) read.AppendZeros(bytes);
+  done({error, bytes, read.blocks()});
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,30 @@
+// An answer that waits for its time: all of a finished command that outlives Device::Submit().
+//
+// Thread safety: as of a plain value.
+#ifndef RNULLFS_DEVICE_REPLY_H_
+#define RNULLFS_DEVICE_REPLY_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "rnullfs/command.h"
+#include "rnullfs/statistics.h"
+
+namespace rnullfs {
+
+struct Reply {
+  Completion done;
+  Statistics* statistics;
+  Op op;
+  int error = 0;
+  uint64_t bytes = 0;
+  std::unique_ptr<char[]> data = nullptr;  // what was read; null: zeros
+
+  // Counts the command as finished and answers it.  Afterwards neither the device nor the
+  // statistics are touched: whoever was waiting for the answer may destroy them.
+  void Send() const;
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_DEVICE_REPLY_H_

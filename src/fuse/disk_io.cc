@@ -1,0 +1,158 @@
+// The data path: requests for `disk`, on their way to the device.
+//
+// No lock is taken and nothing is looked up but the device's id: whoever holds the disk open keeps
+// the device in place.  A request's FUSE handle travels as the tag of its completion.
+
+#include <linux/falloc.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/process.h"
+#include "fuse/operations.h"
+#include "rnullfs/error.h"
+
+namespace rnullfs {
+namespace {
+
+// Null for a disk that nobody has open, which the kernel never asks about.
+Device* DeviceOf(fuse_req_t request, fuse_ino_t inode) {
+  const DeviceNode* node = TreeOf(request).OpenDiskOwner(inode);
+  return node == nullptr ? nullptr : node->device();
+}
+
+void Submit(fuse_req_t request, fuse_ino_t inode, const Command& command,
+            void (*complete)(void*, const Answer&)) {
+  Device* device = DeviceOf(request, inode);
+  if (device == nullptr) {
+    fuse_reply_err(request, ENODEV);
+    return;
+  }
+  device->Submit(command, {.complete = complete, .tag = request});
+}
+
+void ReplyError(void* tag, const Answer& answer) {
+  fuse_reply_err(static_cast<fuse_req_t>(tag), answer.error);
+}
+
+void ReplyRead(void* tag, const Answer& answer) {
+  auto* request = static_cast<fuse_req_t>(tag);
+  if (answer.error != 0) {
+    fuse_reply_err(request, answer.error);
+  } else if (answer.data.size() == 1) {  // spares libfuse the copy of the vector
+    const iovec& only = answer.data.front();
+    fuse_reply_buf(request, static_cast<const char*>(only.iov_base), only.iov_len);
+  } else {
+    fuse_reply_iov(request, answer.data.data(), static_cast<int>(answer.data.size()));
+  }
+}
+
+// A write is done whole or fails: a loop device takes a short one for success.
+void ReplyWrite(void* tag, const Answer& answer) {
+  auto* request = static_cast<fuse_req_t>(tag);
+  if (answer.error != 0) {
+    fuse_reply_err(request, answer.error);
+  } else {
+    fuse_reply_write(request, answer.bytes);
+  }
+}
+
+void Allocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_t length,
+              fuse_file_info* /*file*/) {
+  if (!IsDisk(inode)) {
+    fuse_reply_err(request, EOPNOTSUPP);
+    return;
+  }
+  // The size is fixed, so that keeping it (FALLOC_FL_KEEP_SIZE) changes nothing.
+  Op op = Op::kAllocate;
+  switch (mode & ~FALLOC_FL_KEEP_SIZE) {
+    case 0:
+      break;
+    case FALLOC_FL_PUNCH_HOLE:
+      op = Op::kDiscard;
+      break;
+    case FALLOC_FL_ZERO_RANGE:
+      op = Op::kWriteZeroes;
+      break;
+    default:
+      fuse_reply_err(request, EOPNOTSUPP);
+      return;
+  }
+  Submit(request, inode,
+         {.op = op,
+          .offset = static_cast<uint64_t>(offset),
+          .length = static_cast<uint64_t>(length)},
+         ReplyError);
+}
+
+void Seek(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence,
+          fuse_file_info* /*file*/) {
+  if (!IsDisk(inode) || (whence != SEEK_DATA && whence != SEEK_HOLE)) {
+    fuse_reply_err(request, EINVAL);
+    return;
+  }
+  const Device* device = DeviceOf(request, inode);
+  if (device == nullptr) {
+    fuse_reply_err(request, ENODEV);
+    return;
+  }
+  const uint64_t size = device->size_bytes();
+  const auto from = static_cast<uint64_t>(offset);
+  if (from >= size) {
+    fuse_reply_err(request, ENXIO);
+    return;
+  }
+  const uint64_t found = whence == SEEK_DATA ? device->NextData(from) : device->NextHole(from);
+  if (whence == SEEK_DATA && found == size) {
+    fuse_reply_err(request, ENXIO);
+  } else {
+    fuse_reply_lseek(request, static_cast<off_t>(found));
+  }
+}
+
+}  // namespace
+
+void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
+  const std::shared_ptr<DeviceNode> node = TreeOf(request).DiskOwner(inode);
+  if (node == nullptr) {
+    fuse_reply_err(request, ENOENT);
+    return;
+  }
+  const absl::StatusOr<uint64_t> handle =
+      node->OpenDisk(ProcessName(fuse_req_ctx(request)->pid));
+  if (!handle.ok()) {
+    fuse_reply_err(request, ErrnoOf(handle.status()));
+    return;
+  }
+  file->fh = *handle;
+  // The store is memory already: a second cache in front of it would only hide requests and double
+  // the bytes.
+  file->direct_io = 1;
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 15)
+  file->parallel_direct_writes = 1;
+#endif
+  if (fuse_reply_open(request, file) != 0) node->CloseDisk(*handle);
+}
+
+void ReadDisk(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset) {
+  Submit(request, inode,
+         {.op = Op::kRead, .offset = static_cast<uint64_t>(offset), .length = length}, ReplyRead);
+}
+
+void WriteDisk(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length,
+               off_t offset) {
+  Submit(request, inode,
+         {.op = Op::kWrite, .offset = static_cast<uint64_t>(offset), .length = length, .data = data},
+         ReplyWrite);
+}
+
+void FlushDisk(fuse_req_t request, fuse_ino_t inode) {
+  Submit(request, inode, {.op = Op::kFlush}, ReplyError);
+}
+
+void AddDiskOperations(fuse_lowlevel_ops& operations) {
+  operations.fallocate = Allocate;
+  operations.lseek = Seek;
+}
+
+}  // namespace rnullfs

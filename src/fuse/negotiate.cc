@@ -1,0 +1,85 @@
+#include "fuse/negotiate.h"
+
+#include <unistd.h>
+
+#include <fstream>
+
+#include "absl/strings/ascii.h"
+
+namespace rnullfs {
+namespace {
+
+// How many requests the kernel keeps under way at once.  Its default of 12 would be the queue depth
+// of a disk behind a loop device with direct I/O.
+constexpr unsigned kMaxBackground = 512;
+constexpr unsigned kRequestBytesMax = 1 << 20;
+
+struct Capability {
+  const char* name;
+  uint64_t flag;
+  bool wanted;
+};
+
+// Left out: what has no effect here.
+constexpr Capability kCapabilities[] = {
+    // Without it the kernel sends one request of a direct I/O after the other.
+    {"async_dio", FUSE_CAP_ASYNC_DIO, true},
+    {"parallel_dirops", FUSE_CAP_PARALLEL_DIROPS, true},
+#ifdef FUSE_CAP_DIRECT_IO_ALLOW_MMAP
+    {"direct_io_allow_mmap", FUSE_CAP_DIRECT_IO_ALLOW_MMAP, true},
+#endif
+    // `echo v > attribute` must not look like a change of length before the value has arrived.
+    {"atomic_o_trunc", FUSE_CAP_ATOMIC_O_TRUNC, false},
+    // It reorders and merges writes: what a disk is told would no longer be what was written.
+    {"writeback_cache", FUSE_CAP_WRITEBACK_CACHE, false},
+    // A pipe between the store and the kernel costs more than the copy it saves.
+    {"splice_read", FUSE_CAP_SPLICE_READ, false},
+    {"splice_write", FUSE_CAP_SPLICE_WRITE, false},
+    {"splice_move", FUSE_CAP_SPLICE_MOVE, false},
+    {"auto_inval_data", FUSE_CAP_AUTO_INVAL_DATA, false},
+};
+
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+bool Want(fuse_conn_info& connection, uint64_t flag) {
+  return fuse_set_feature_flag(&connection, flag);
+}
+void Decline(fuse_conn_info& connection, uint64_t flag) {
+  fuse_unset_feature_flag(&connection, flag);
+}
+#else
+bool Want(fuse_conn_info& connection, uint64_t flag) {
+  connection.want |= connection.capable & static_cast<uint32_t>(flag);
+  return (connection.capable & flag) != 0;
+}
+void Decline(fuse_conn_info& connection, uint64_t flag) {
+  connection.want &= ~static_cast<uint32_t>(flag);
+}
+#endif
+
+}  // namespace
+
+std::vector<std::string> NegotiateCapabilities(fuse_conn_info& connection) {
+  std::vector<std::string> used;
+  for (const Capability& capability : kCapabilities) {
+    if (!capability.wanted) {
+      Decline(connection, capability.flag);
+    } else if (Want(connection, capability.flag)) {
+      used.emplace_back(capability.name);
+    }
+  }
+  connection.max_write = kRequestBytesMax;
+  connection.max_background = kMaxBackground;
+  connection.congestion_threshold = kMaxBackground * 3 / 4;
+  return used;
+}
+
+bool MayAllowOther() {
+  if (geteuid() == 0) return true;
+  std::ifstream conf("/etc/fuse.conf");
+  for (std::string line; std::getline(conf, line);) {
+    if (absl::StripAsciiWhitespace(line) == "user_allow_other") return true;
+  }
+  return false;
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,24 @@
+// What is agreed with the kernel when a mount starts, and what may be asked of it.
+//
+// Thread safety: pure functions.
+#ifndef RNULLFS_FUSE_NEGOTIATE_H_
+#define RNULLFS_FUSE_NEGOTIATE_H_
+
+#include <fuse_lowlevel.h>
+
+#include <string>
+#include <vector>
+
+namespace rnullfs {
+
+// Asks for what the disks need and declines what would harm them; returns the names of the
+// capabilities in use.
+std::vector<std::string> NegotiateCapabilities(fuse_conn_info& connection);
+
+// Whether this user's mounts may be opened by others, root among them: root's may, others' when
+// fuse.conf says user_allow_other.
+bool MayAllowOther();
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_FUSE_NEGOTIATE_H_

@@ -1,0 +1,226 @@
+#include "fuse/operations.h"
+
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "rnullfs/error.h"
+
+namespace rnullfs {
+namespace {
+
+// The kernel learns of every other change because it makes it; `disk` comes and goes with power.
+constexpr double kNameTimeoutSec = 3600;
+// Sizes and times change without the kernel.
+constexpr double kAttrTimeoutSec = 0;
+
+void Reply(fuse_req_t request, const absl::Status& status) {
+  fuse_reply_err(request, ErrnoOf(status));
+}
+
+void ReplyEntry(fuse_req_t request, const struct stat& st) {
+  fuse_entry_param entry = {};
+  entry.ino = st.st_ino;
+  entry.attr = st;
+  entry.attr_timeout = kAttrTimeoutSec;
+  entry.entry_timeout = IsDisk(st.st_ino) ? 0 : kNameTimeoutSec;
+  fuse_reply_entry(request, &entry);
+}
+
+void ReplyStat(fuse_req_t request, const absl::StatusOr<struct stat>& st) {
+  if (!st.ok()) return Reply(request, st.status());
+  fuse_reply_attr(request, &*st, kAttrTimeoutSec);
+}
+
+TextFile* TextFileOf(const fuse_file_info* file) { return reinterpret_cast<TextFile*>(file->fh); }
+
+void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  const absl::StatusOr<struct stat> st = TreeOf(request).Lookup(parent, name);
+  if (!st.ok()) return Reply(request, st.status());
+  ReplyEntry(request, *st);
+}
+
+void GetAttr(fuse_req_t request, fuse_ino_t inode, fuse_file_info* /*file*/) {
+  ReplyStat(request, TreeOf(request).Stat(inode));
+}
+
+OwnershipChange ChangeFrom(const struct stat& wanted, int valid, timespec now) {
+  OwnershipChange change;
+  if ((valid & FUSE_SET_ATTR_MODE) != 0) change.mode = wanted.st_mode;
+  if ((valid & FUSE_SET_ATTR_UID) != 0) change.uid = wanted.st_uid;
+  if ((valid & FUSE_SET_ATTR_GID) != 0) change.gid = wanted.st_gid;
+  if ((valid & FUSE_SET_ATTR_ATIME) != 0) change.accessed = wanted.st_atim;
+  if ((valid & FUSE_SET_ATTR_MTIME) != 0) change.modified = wanted.st_mtim;
+  if ((valid & FUSE_SET_ATTR_ATIME_NOW) != 0) change.accessed = now;
+  if ((valid & FUSE_SET_ATTR_MTIME_NOW) != 0) change.modified = now;
+  return change;
+}
+
+void SetAttr(fuse_req_t request, fuse_ino_t inode, struct stat* wanted, int valid,
+             fuse_file_info* file) {
+  Tree& tree = TreeOf(request);
+  if ((valid & FUSE_SET_ATTR_SIZE) != 0) {
+    const auto length = static_cast<uint64_t>(wanted->st_size);
+    const absl::Status status = file == nullptr || IsDisk(inode)
+                                    ? tree.Truncate(inode, length)
+                                    : TextFileOf(file)->Truncate(length);
+    if (!status.ok()) return Reply(request, status);
+  }
+  const OwnershipChange change = ChangeFrom(*wanted, valid, Clock::Real().WallTime());
+  if (absl::Status status = tree.ChangeOwnership(inode, change); !status.ok()) {
+    return Reply(request, status);
+  }
+  ReplyStat(request, tree.Stat(inode));
+}
+
+void MakeDirectory(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode) {
+  Tree& tree = TreeOf(request);
+  const fuse_ctx* caller = fuse_req_ctx(request);
+  const auto node = tree.MakeDevice(parent, name, mode, caller->uid, caller->gid);
+  if (!node.ok()) return Reply(request, node.status());
+  Lookup(request, parent, name);
+}
+
+void RemoveDirectory(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  Reply(request, TreeOf(request).RemoveDevice(parent, name));
+}
+
+// What configfs does not let anyone do.
+void MakeNode(fuse_req_t request, fuse_ino_t, const char*, mode_t, dev_t) {
+  fuse_reply_err(request, EPERM);
+}
+void Create(fuse_req_t request, fuse_ino_t, const char*, mode_t, fuse_file_info*) {
+  fuse_reply_err(request, EPERM);
+}
+void Unlink(fuse_req_t request, fuse_ino_t, const char*) { fuse_reply_err(request, EPERM); }
+void MakeSymlink(fuse_req_t request, const char*, fuse_ino_t, const char*) {
+  fuse_reply_err(request, EPERM);
+}
+void MakeLink(fuse_req_t request, fuse_ino_t, fuse_ino_t, const char*) {
+  fuse_reply_err(request, EPERM);
+}
+void Rename(fuse_req_t request, fuse_ino_t, const char*, fuse_ino_t, const char*, unsigned) {
+  fuse_reply_err(request, EPERM);
+}
+
+void ReadDirectory(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
+                   fuse_file_info* /*file*/) {
+  std::vector<char> buffer(size);
+  size_t used = 0;
+  const auto add = [&](std::string_view name, Inode entry, mode_t type, uint64_t next) {
+    struct stat st = {};
+    st.st_ino = entry;
+    st.st_mode = type;
+    const size_t needed = fuse_add_direntry(request, buffer.data() + used, size - used,
+                                            std::string(name).c_str(), &st,
+                                            static_cast<off_t>(next));
+    if (needed > size - used) return false;
+    used += needed;
+    return true;
+  };
+  const absl::Status status = TreeOf(request).List(inode, static_cast<uint64_t>(offset), add);
+  if (!status.ok()) return Reply(request, status);
+  fuse_reply_buf(request, buffer.data(), used);
+}
+
+void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
+  if (IsDisk(inode)) return OpenDisk(request, inode, file);
+  absl::StatusOr<std::unique_ptr<TextFile>> text = TreeOf(request).Open(inode, file->flags);
+  if (!text.ok()) return Reply(request, text.status());
+  file->fh = reinterpret_cast<uint64_t>(text->get());
+  file->direct_io = 1;
+  // A reply that fails means that the opener is gone, and no release will come.
+  if (fuse_reply_open(request, file) == 0) text->release();
+}
+
+void Release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
+  if (IsDisk(inode)) {
+    if (DeviceNode* node = TreeOf(request).OpenDiskOwner(inode)) node->CloseDisk(file->fh);
+  } else {
+    delete TextFileOf(file);
+  }
+  fuse_reply_err(request, 0);
+}
+
+void Read(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset,
+          fuse_file_info* file) {
+  if (IsDisk(inode)) return ReadDisk(request, inode, length, offset);
+  const std::string text = TextFileOf(file)->Read(static_cast<uint64_t>(offset), length);
+  fuse_reply_buf(request, text.data(), text.size());
+}
+
+void Write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length, off_t offset,
+           fuse_file_info* file) {
+  if (IsDisk(inode)) return WriteDisk(request, inode, data, length, offset);
+  const absl::StatusOr<uint64_t> taken =
+      TextFileOf(file)->Write(static_cast<uint64_t>(offset), {data, length});
+  if (!taken.ok()) return Reply(request, taken.status());
+  fuse_reply_write(request, *taken);
+}
+
+void Flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
+  Reply(request, IsDisk(inode) ? absl::OkStatus() : TextFileOf(file)->Flush());
+}
+
+// Never ENOSYS: the kernel would stop sending fsync for the whole mount, the disks' included.
+void Fsync(fuse_req_t request, fuse_ino_t inode, int /*datasync*/, fuse_file_info* /*file*/) {
+  if (IsDisk(inode)) return FlushDisk(request, inode);
+  fuse_reply_err(request, 0);
+}
+
+void FsyncDirectory(fuse_req_t request, fuse_ino_t, int, fuse_file_info*) {
+  fuse_reply_err(request, 0);
+}
+
+// f_bsize becomes the discard granularity of a loop device on the disk (loop_config_discard()), so
+// it is the disk's block size, as null_blk has it.  Space is the machine's memory.
+void StatFs(fuse_req_t request, fuse_ino_t inode) {
+  struct sysinfo memory = {};
+  sysinfo(&memory);
+  Tree& tree = TreeOf(request);
+  const std::shared_ptr<DeviceNode> node = tree.DiskOwner(inode);
+  struct statvfs st = {};
+  st.f_bsize = node == nullptr ? PageStore::kPageSize : node->config().blocksize;
+  st.f_frsize = st.f_bsize;
+  st.f_blocks = uint64_t{memory.totalram} * memory.mem_unit / st.f_frsize;
+  st.f_bfree = uint64_t{memory.freeram} * memory.mem_unit / st.f_frsize;
+  st.f_bavail = st.f_bfree;
+  st.f_files = tree.device_count();
+  st.f_namemax = 255;
+  fuse_reply_statfs(request, &st);
+}
+
+}  // namespace
+
+fuse_lowlevel_ops Operations() {
+  fuse_lowlevel_ops operations = {};
+  operations.lookup = Lookup;
+  operations.getattr = GetAttr;
+  operations.setattr = SetAttr;
+  operations.mkdir = MakeDirectory;
+  operations.rmdir = RemoveDirectory;
+  operations.mknod = MakeNode;
+  operations.create = Create;
+  operations.unlink = Unlink;
+  operations.symlink = MakeSymlink;
+  operations.link = MakeLink;
+  operations.rename = Rename;
+  operations.readdir = ReadDirectory;
+  operations.fsyncdir = FsyncDirectory;
+  operations.open = Open;
+  operations.release = Release;
+  operations.read = Read;
+  operations.write = Write;
+  operations.flush = Flush;
+  operations.fsync = Fsync;
+  operations.statfs = StatFs;
+  AddDiskOperations(operations);
+  return operations;
+}
+
+}  // namespace rnullfs

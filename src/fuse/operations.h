@@ -1,0 +1,39 @@
+// FUSE requests, turned into calls of the tree and of devices: libfuse's table of operations.
+//
+// The user data of libfuse's session is our Session.  Text files are opened with direct I/O (what they show
+// changes without the kernel) and carry their TextFile in fh; the disk carries the handle of its
+// open there, and its requests find the device by inode number alone.
+// Errors: what the tree and the devices say, as the errno of the system call.
+#ifndef RNULLFS_FUSE_OPERATIONS_H_
+#define RNULLFS_FUSE_OPERATIONS_H_
+
+#include <fuse_lowlevel.h>
+
+#include "fuse/session.h"
+#include "tree/tree.h"
+
+namespace rnullfs {
+
+// Every operation but init(), which is the session's.
+fuse_lowlevel_ops Operations();
+
+// The part of them that serves `disk` (disk_io.cc).
+void AddDiskOperations(fuse_lowlevel_ops& operations);
+
+inline Tree& TreeOf(fuse_req_t request) {
+  return static_cast<Session*>(fuse_req_userdata(request))->tree();
+}
+
+inline bool IsDisk(fuse_ino_t inode) {
+  return SlotOf(inode) == kDiskSlot && DeviceIdOf(inode) != 0;
+}
+
+// The disk's side of the operations that text files have too.
+void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file);
+void ReadDisk(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset);
+void WriteDisk(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length, off_t offset);
+void FlushDisk(fuse_req_t request, fuse_ino_t inode);
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_FUSE_OPERATIONS_H_

@@ -1,0 +1,182 @@
+#include "fuse/session.h"
+
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "config/document.h"
+#include "fuse/negotiate.h"
+#include "fuse/operations.h"
+#include "rnullfs/error.h"
+
+namespace rnullfs {
+namespace {
+
+// How often a pending end looks whether the last disk has been closed.
+constexpr timespec kLookAgain = {.tv_sec = 0, .tv_nsec = 50'000'000};
+
+// Requests never block a thread for long (delays wait in the completion queue), so more threads than
+// this only pass the work around; there are more than processors because changes of configuration
+// may wait for a close.
+unsigned ThreadCount() { return std::max(4U, 2 * std::thread::hardware_concurrency()); }
+
+sigset_t EndSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  return signals;
+}
+
+}  // namespace
+
+Session::Session(const MountOptions& options)
+    : options_(options), allow_other_(MayAllowOther()), io_flusher_(BecomeIoFlusher().ok()) {
+  // Blocked here, and so in every thread to come: one thread takes them in turn.
+  const sigset_t signals = EndSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  struct sigaction wake = {};
+  wake.sa_handler = [](int) {};
+  sigaction(SIGUSR1, &wake, nullptr);
+}
+
+Session::~Session() {
+  if (session_ == nullptr) return;
+  fuse_session_unmount(session_);
+  fuse_session_destroy(session_);
+}
+
+std::vector<std::string> Session::MountFlags() const {
+  std::vector<std::string> flags = {"default_permissions", "subtype=rnullfs"};
+  if (allow_other_) flags.emplace_back("allow_other");
+  const auto& given = options_.mount_flags;
+  const bool named = std::any_of(given.begin(), given.end(), [](const std::string& flag) {
+    return flag.rfind("fsname=", 0) == 0;
+  });
+  if (!named) flags.emplace_back("fsname=rnullfs");
+  flags.insert(flags.end(), given.begin(), given.end());
+  return flags;
+}
+
+absl::Status Session::Mount(Tree& tree) {
+  tree_ = &tree;
+  if (!allow_other_) {
+    Log("only you can open the disks (a losetup by root is refused): add user_allow_other to "
+        "/etc/fuse.conf and mount again to change that");
+  }
+  if (!io_flusher_ && geteuid() == 0) {
+    Log("the kernel refuses PR_SET_IO_FLUSHER (CAP_SYS_RESOURCE is missing): when memory runs out, a "
+        "file system on a disk of this mount may wait for itself");
+  }
+  fuse_lowlevel_ops operations = Operations();
+  operations.init = &Session::Init;
+  std::string flags = absl::StrJoin(MountFlags(), ",");
+  fuse_args arguments = FUSE_ARGS_INIT(0, nullptr);
+  for (const char* argument : {"rnullfs", "-o", flags.c_str()}) {
+    if (fuse_opt_add_arg(&arguments, argument) != 0) return SystemError(ENOMEM, "mount options");
+  }
+  session_ = fuse_session_new(&arguments, &operations, sizeof operations, this);
+  fuse_opt_free_args(&arguments);
+  if (session_ == nullptr) return Error(EINVAL, "libfuse does not take the mount options");
+  if (fuse_session_mount(session_, options_.mountpoint.c_str()) != 0) {
+    fuse_session_destroy(std::exchange(session_, nullptr));
+    return Error(EIO, absl::StrCat("cannot mount on ", options_.mountpoint,
+                                   ": the line above says why (the mountpoint must be a directory "
+                                   "you own, and /dev/fuse must be there)"));
+  }
+  return absl::OkStatus();
+}
+
+void Session::Init(void* userdata, fuse_conn_info* connection) {
+  static_cast<Session*>(userdata)->Negotiate(connection);
+}
+
+void Session::Negotiate(fuse_conn_info* connection) {
+  {
+    LockGuard lock(mutex_);
+    negotiated_ = {.protocol_major = connection->proto_major,
+                   .protocol_minor = connection->proto_minor,
+                   .capabilities = NegotiateCapabilities(*connection)};
+  }
+  if (ready_) ready_();
+}
+
+absl::Status Session::Serve(std::function<void()> ready, const std::function<void()>& idle) {
+  ready_ = std::move(ready);
+  std::thread signal_thread(&Session::AwaitSignals, this, pthread_self());
+  fuse_loop_config* config = fuse_loop_cfg_create();
+  fuse_loop_cfg_set_clone_fd(config, 0);
+  fuse_loop_cfg_set_max_threads(config, ThreadCount());
+  const int result = fuse_session_loop_mt(session_, config);
+  fuse_loop_cfg_destroy(config);
+  finished_.store(true);
+  pthread_kill(signal_thread.native_handle(), SIGTERM);  // it may be waiting for one
+  signal_thread.join();
+  idle();
+  fuse_session_unmount(session_);
+  if (result < 0 && result != -ENODEV) return SystemError(-result, "serving the mount");
+  return absl::OkStatus();
+}
+
+void Session::AwaitSignals(unsigned long main_thread) {
+  const sigset_t signals = EndSignals();
+  bool ending = false;
+  while (true) {
+    const bool signalled = sigtimedwait(&signals, nullptr, ending ? &kLookAgain : nullptr) > 0;
+    if (finished_.load()) return;
+    if (!signalled && !ending) continue;  // EINTR: the process was stopped and goes on
+    const std::vector<std::string> in_use = tree_->DisksInUse();
+    if (in_use.empty() || (signalled && ending)) return EndLoop(main_thread);
+    if (signalled) {
+      Log(absl::StrCat("still in use: ", absl::StrJoin(in_use, ", "),
+                       "; unmounting when they are closed, or at once at the next signal"));
+    }
+    ending = true;
+    LockGuard lock(mutex_);
+    awaited_ = in_use;
+  }
+}
+
+// libfuse's loop sleeps until a worker ends or a signal arrives, and may just be about to.
+void Session::EndLoop(unsigned long main_thread) {
+  while (!finished_.load()) {
+    fuse_session_exit(session_);
+    pthread_kill(main_thread, SIGUSR1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+std::string Session::StatusText() const {
+  LockGuard lock(mutex_);
+  Document document;
+  document.AddText("version", RNULLFS_VERSION)
+      .AddNumber("worker_pid", static_cast<uint64_t>(getpid()))
+      .AddText("mountpoint", options_.mountpoint)
+      .AddList("mount_options", options_.given)
+      .AddNumber("devices", tree_ == nullptr ? 0 : tree_->device_count())
+      .AddText("libfuse", fuse_pkgversion())
+      .AddText("kernel_protocol",
+               absl::StrCat(negotiated_.protocol_major, ".", negotiated_.protocol_minor))
+      .AddList("capabilities", negotiated_.capabilities)
+      .AddText("transport", "dev")
+      .AddBool("allow_other", allow_other_)
+      .AddText("losetup", allow_other_
+                              ? "root may attach the disks"
+                              : "root's losetup is refused: add user_allow_other to /etc/fuse.conf "
+                                "and mount again")
+      .AddBool("io_flusher", io_flusher_)
+      .AddList("unmount_waits_for", awaited_);
+  return document.Text();
+}
+
+}  // namespace rnullfs

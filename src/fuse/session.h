@@ -1,0 +1,75 @@
+// One mount: from the command line's options to the last request.
+//
+// Thread safety: Serve() runs the threads that serve; StatusText() from any of them.  Construction,
+// Mount() and destruction are the main thread's.
+// Errors: a Status whose sentence is for stderr.
+#ifndef RNULLFS_FUSE_SESSION_H_
+#define RNULLFS_FUSE_SESSION_H_
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "config/mount_options.h"
+#include "rnullfs/mutex.h"
+
+struct fuse_session;
+struct fuse_conn_info;
+
+namespace rnullfs {
+
+class Tree;
+
+class Session {
+ public:
+  explicit Session(const MountOptions& options);
+  ~Session();  // unmounts if Serve() did not
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // Mounts `tree` (which outlives the session) at the options' mountpoint.
+  absl::Status Mount(Tree& tree);
+
+  // Serves until the mount is gone: unmounted by a user, or by SIGTERM or SIGINT.  A signal waits
+  // for disks that are in use, naming them; a second one does not.  `ready` is called when the
+  // kernel has accepted the mount, `idle` when no more requests will come and before the session
+  // goes: it returns when all answers have been given.
+  absl::Status Serve(std::function<void()> ready, const std::function<void()>& idle);
+
+  // The text of status.json.
+  std::string StatusText() const;
+
+  Tree& tree() const { return *tree_; }
+
+ private:
+  // What is in use, known from the kernel's first request on.
+  struct Negotiated {
+    unsigned protocol_major = 0;
+    unsigned protocol_minor = 0;
+    std::vector<std::string> capabilities;
+  };
+
+  static void Init(void* userdata, fuse_conn_info* connection);
+  void Negotiate(fuse_conn_info* connection);
+  void AwaitSignals(unsigned long main_thread);
+  void EndLoop(unsigned long main_thread);
+  std::vector<std::string> MountFlags() const;
+
+  const MountOptions options_;
+  const bool allow_other_;
+  const bool io_flusher_;
+  Tree* tree_ = nullptr;
+  fuse_session* session_ = nullptr;
+  std::function<void()> ready_;
+  std::atomic<bool> finished_{false};
+
+  mutable Mutex mutex_;
+  Negotiated negotiated_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> awaited_ ABSL_GUARDED_BY(mutex_);  // disks that hold up the end
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_FUSE_SESSION_H_

@@ -1,0 +1,105 @@
+#include "store/arena.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+
+#include "rnullfs/error.h"
+
+namespace rnullfs {
+namespace {
+
+// The kernel's limit on a memfd's name, without its "memfd:" (mm/memfd.c).
+constexpr size_t kMemfdNameMax = 249;
+
+// What to a file is "no memory", "over RLIMIT_FSIZE" or "over quota" is to a disk that it is full.
+int SpaceError(int error) {
+  return error == ENOMEM || error == EFBIG || error == EDQUOT ? ENOSPC : error;
+}
+
+// The kernel maps no byte at or past 2^63 - 1, so that the last window of all lacks a page.
+size_t WindowLength(uint64_t window) {
+  constexpr uint64_t kMappedMax = uint64_t{INT64_MAX} / 4096 * 4096;
+  return std::min(Arena::kWindowSize, kMappedMax - window * Arena::kWindowSize);
+}
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> CreateMemfd(std::string_view name) {
+  UniqueFd memfd(memfd_create(std::string(name.substr(0, kMemfdNameMax)).c_str(), MFD_CLOEXEC));
+  if (!memfd.valid()) return SystemError(errno, "memfd_create");
+  return memfd;
+}
+
+Arena::~Arena() { UnmapFrom(0); }
+
+char* Arena::At(uint64_t offset) {
+  const uint64_t window = offset / kWindowSize;
+  auto* start = static_cast<char*>(windows_.Load(window));
+  if (start == nullptr) start = MapWindow(window);
+  return start == nullptr ? nullptr : start + offset % kWindowSize;
+}
+
+char* Arena::MapWindow(uint64_t window) {
+  const LockGuard lock(map_mutex_);
+  if (void* mapped_meanwhile = windows_.Load(window); mapped_meanwhile != nullptr) {
+    return static_cast<char*>(mapped_meanwhile);
+  }
+  // A window may reach past the end of the file, so that it needn't be mapped anew when that grows.
+  const size_t length = WindowLength(window);
+  void* const start = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                           memfd_.get(), static_cast<off_t>(window * kWindowSize));
+  if (start == MAP_FAILED) return nullptr;
+  // A crash must not spill the disks into a core file.
+  madvise(start, length, MADV_DONTDUMP);
+  if (windows_.Store(window, start).error != 0) {
+    munmap(start, length);
+    return nullptr;
+  }
+  return static_cast<char*>(start);
+}
+
+void Arena::UnmapFrom(uint64_t window) {
+  windows_.ForEach(window, UINT64_MAX,
+                   [](uint64_t each, void* start) { munmap(start, WindowLength(each)); });
+  windows_.EraseRange(window, UINT64_MAX);
+}
+
+int Arena::Write(uint64_t offset, uint64_t length, const char* data) {
+  while (length > 0) {
+    const ssize_t written = pwrite(memfd_.get(), data, length, static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return written < 0 ? SpaceError(errno) : ENOSPC;
+    offset += written;
+    length -= written;
+    data += written;
+  }
+  return 0;
+}
+
+int Arena::Allocate(uint64_t offset, uint64_t length) {
+  int result = 0;
+  do {
+    result = fallocate(memfd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                       static_cast<off_t>(length));
+  } while (result != 0 && errno == EINTR);
+  return result == 0 ? 0 : SpaceError(errno);
+}
+
+int Arena::Punch(uint64_t offset, uint64_t length) {
+  const int result = fallocate(memfd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                               static_cast<off_t>(offset), static_cast<off_t>(length));
+  return result == 0 ? 0 : errno;
+}
+
+int Arena::Resize(uint64_t size_bytes) {
+  if (ftruncate(memfd_.get(), static_cast<off_t>(size_bytes)) != 0) return errno;
+  UnmapFrom(size_bytes / kWindowSize + (size_bytes % kWindowSize != 0 ? 1 : 0));
+  return 0;
+}
+
+}  // namespace rnullfs

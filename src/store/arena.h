@@ -1,0 +1,64 @@
+// The memory of one disk: a sparse memfd, offset in the file = offset on the disk, and our view of
+// it.
+//
+// The view is made of 1 GiB windows, mapped when a page in them is first stored: there may be many
+// disks of many TiB, nearly all of them holes, and a process has 128 TiB of addresses.
+//
+// Memory is taken with pwrite() and fallocate(), never by touching the mapping: a system call that
+// finds none left returns an errno, a page fault kills the process.
+//
+// Thread safety: all calls may come from any thread at once, except Resize(), which must be alone.
+// Units: bytes.  Errors: positive errno; ENOSPC when memory, addresses or a file size limit ran
+// out.
+#ifndef RNULLFS_STORE_ARENA_H_
+#define RNULLFS_STORE_ARENA_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "rnullfs/mutex.h"
+#include "rnullfs/unique_fd.h"
+#include "rnullfs/xarray.h"
+
+namespace rnullfs {
+
+// An empty memfd that /proc/PID/maps shows as "memfd:<name>", cut to what the kernel takes.
+absl::StatusOr<UniqueFd> CreateMemfd(std::string_view name);
+
+class Arena {
+ public:
+  static constexpr uint64_t kWindowSize = uint64_t{1} << 30;
+
+  explicit Arena(UniqueFd memfd) : memfd_(std::move(memfd)) {}
+  ~Arena();
+
+  // Where `offset` is mapped, up to the end of its window; null when it can't be mapped.  Touch
+  // only what is allocated.  Lock-free once the window is there.
+  char* At(uint64_t offset);
+
+  // Allocates every page of the range, and fills the range with `data` or leaves new pages zero.
+  int Write(uint64_t offset, uint64_t length, const char* data);
+  int Allocate(uint64_t offset, uint64_t length);
+
+  // Gives whole pages back; they read as zeros.
+  int Punch(uint64_t offset, uint64_t length);
+
+  // Cuts or extends the file; 0 or the errno of ftruncate().
+  int Resize(uint64_t size_bytes);
+
+  int fd() const { return memfd_.get(); }
+
+ private:
+  char* MapWindow(uint64_t window);
+  void UnmapFrom(uint64_t window);
+
+  const UniqueFd memfd_;
+  Mutex map_mutex_;  // one thread maps a window; held for nothing else
+  XArray windows_;   // offset / kWindowSize -> its first address
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_STORE_ARENA_H_

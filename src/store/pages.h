@@ -1,0 +1,84 @@
+// The pages of one disk, stored or not, and what can be done to a range of them while it is locked.
+// PageStore decides what to lock and for how long; this does the work.
+//
+// Thread safety: as the annotations say; what has none may be called from any thread, except
+// Resize(), which must be alone.  A caller holds the stripes of every page of the range it names.
+// Units: ranges [begin, end) of bytes, any alignment, begin < end.  Errors: positive errno.
+#ifndef RNULLFS_STORE_PAGES_H_
+#define RNULLFS_STORE_PAGES_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "absl/base/thread_annotations.h"
+#include "rnullfs/page_store.h"
+#include "rnullfs/unique_fd.h"
+#include "rnullfs/xarray.h"
+#include "store/arena.h"
+#include "store/memory_budget.h"
+#include "store/stripe_locks.h"
+
+namespace rnullfs {
+
+class PageStore::Pages {
+ public:
+  // A part of a range that is stored and contiguous in memory, or else a hole.
+  struct Piece {
+    uint64_t begin;
+    uint64_t end;
+    char* data;  // null: a hole
+    uint64_t length() const { return end - begin; }
+  };
+
+  Pages(UniqueFd memfd, uint64_t (*available_memory)());
+
+  // The longest piece from `begin` on, at most to `end`.
+  Piece PieceAt(uint64_t begin, uint64_t end) const ABSL_SHARED_LOCKS_REQUIRED(locks);
+
+  // Stores the pages of a hole with `data` in them: all of them or none.
+  int Fill(const Piece& hole, const char* data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
+
+  // Stores every vacant page, as zeros.  After an error some are.
+  int FillHoles(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
+
+  // Zeroes what is stored; holes stay holes.
+  void ZeroStored(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
+
+  // Gives the whole pages back and zeroes the rest.
+  int Free(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
+
+  // The first byte that is stored, or in a hole; `end` if there is none or begin >= end. Lock-free,
+  // so that a call can pass over any length of what does not concern it; it may be history on
+  // return.
+  uint64_t FirstStored(uint64_t begin, uint64_t end) const;
+  uint64_t FirstVacant(uint64_t begin, uint64_t end) const;
+
+  // Whether the machine has memory for the vacant pages.
+  bool FitsInMemory(uint64_t begin, uint64_t end) const;
+
+  // What shrinking cuts off is freed.  0 or the errno of ftruncate().
+  int Resize(uint64_t size_bytes);
+
+  uint64_t size_bytes() const { return size_bytes_; }
+  uint64_t stored_pages() const { return stored_pages_.load(std::memory_order_relaxed); }
+  int fd() const { return arena_.fd(); }
+
+  StripeLocks locks;
+
+ private:
+  int FillPages(const Piece& hole, const char* data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
+
+  Arena arena_;
+  XArray index_;  // page number -> the page's address in the arena
+  MemoryBudget budget_;
+  std::atomic<uint64_t> stored_pages_{0};
+  uint64_t size_bytes_ = 0;
+};
+
+// The page that holds the first, or the last, byte of a range.
+constexpr uint64_t FirstPage(uint64_t begin) { return begin / PageStore::kPageSize; }
+constexpr uint64_t LastPage(uint64_t end) { return (end - 1) / PageStore::kPageSize; }
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_STORE_PAGES_H_

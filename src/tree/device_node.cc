@@ -1,0 +1,254 @@
+#include "tree/device_node.h"
+
+#include <cerrno>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "config/document.h"
+#include "config/json.h"
+#include "rnullfs/error.h"
+#include "tree/inode.h"
+
+namespace rnullfs {
+namespace {
+
+// close(2) returns before FUSE tells us (RELEASE is asynchronous), so `losetup -d ...; echo 0 >
+// power` would fail now and then if the first look decided.
+constexpr std::chrono::milliseconds kCloseGrace(200);
+
+absl::Status Removed() { return Error(ENOENT, "the device has been removed"); }
+
+}  // namespace
+
+DeviceNode::DeviceNode(uint64_t id, std::string name, const Ownership& ownership,
+                       DeviceServices services)
+    : id_(id),
+      name_(std::move(name)),
+      created_(ownership),
+      services_(services),
+      medium_(std::make_unique<Medium>(name_)) {}
+
+DeviceConfig DeviceNode::config() const {
+  LockGuard lock(mutex_);
+  return config_;
+}
+
+std::string DeviceNode::last_error() const {
+  LockGuard lock(mutex_);
+  return last_error_;
+}
+
+absl::Status DeviceNode::StoreText(const Attribute& attribute, std::string_view text) {
+  return Update([&](DeviceConfig& next) ABSL_NO_THREAD_SAFETY_ANALYSIS {  // Update() holds mutex_
+    absl::Status status = StoreAttribute(attribute, text, next);
+    if (!status.ok() || attribute.live || !config_.power) return status;
+    return Error(EBUSY, absl::StrCat(std::string(attribute.name),
+                                     ": cannot change while the device is powered; write 0 to "
+                                     "power first"));
+  });
+}
+
+absl::Status DeviceNode::StoreJson(std::string_view text) {
+  return Update([&](DeviceConfig& next) {
+    absl::StatusOr<DeviceConfig> applied = ApplyJson(text, next);
+    if (applied.ok()) next = *applied;
+    return applied.status();
+  });
+}
+
+absl::Status DeviceNode::Store(const DeviceConfig& wanted) {
+  return Update([&](DeviceConfig& next) {
+    next = wanted;
+    return absl::OkStatus();
+  });
+}
+
+absl::Status DeviceNode::Update(Edit edit) {
+  LockGuard lock(mutex_);
+  for (bool waited = false;; waited = true) {
+    if (medium_ == nullptr) return Removed();
+    DeviceConfig next = config_;
+    if (absl::Status status = edit(next); !status.ok()) return RefuseLocked(status);
+    if (!config_.power || next.power || opens_.empty()) return RefuseLocked(Switch(next));
+    if (waited) return RefuseLocked(DiskInUse("power: cannot switch off"));
+    AwaitLastClose();  // lets go of the lock, so the edit starts over from what is there then
+  }
+}
+
+absl::Status DeviceNode::Switch(const DeviceConfig& next) {
+  if (config_.power && next.power) {
+    if (absl::Status status = CheckLive(next); !status.ok()) return status;
+  } else if (next.power) {
+    absl::StatusOr<std::unique_ptr<Device>> device =
+        Device::PowerOn(next, *medium_, statistics_, services_);
+    if (!device.ok()) return device.status();
+    device_ = std::move(*device);
+    live_device_.store(device_.get(), std::memory_order_release);
+  } else {
+    PowerOff();
+  }
+  if (!(config_ == next)) {
+    Own(kDirectorySlot, created_.mode).modified = services_.clock.WallTime();
+  }
+  config_ = next;
+  return absl::OkStatus();
+}
+
+absl::Status DeviceNode::CheckLive(const DeviceConfig& next) const {
+  std::vector<std::string> refused;
+  for (const Attribute& attribute : Attributes()) {
+    if (!attribute.live && Differs(attribute, config_, next)) refused.emplace_back(attribute.name);
+  }
+  if (refused.empty()) return absl::OkStatus();
+  return Error(EBUSY, absl::StrCat(absl::StrJoin(refused, ", "),
+                                   ": cannot change while the device is powered; write 0 to power "
+                                   "first"));
+}
+
+absl::Status DeviceNode::Refuse(const absl::Status& why) {
+  LockGuard lock(mutex_);
+  return RefuseLocked(why);
+}
+
+absl::Status DeviceNode::RefuseLocked(const absl::Status& why) {
+  last_error_ = why.ok() ? std::string() : absl::StrCat(why.message(), "\n");
+  if (why.ok()) unfinished_json_.clear();
+  return why;
+}
+
+void DeviceNode::PowerOff() {
+  live_device_.store(nullptr, std::memory_order_release);
+  device_.reset();
+}
+
+void DeviceNode::AwaitLastClose() {
+  last_close_.wait_for(mutex_, kCloseGrace,
+                       [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return opens_.empty(); });
+}
+
+absl::Status DeviceNode::DiskInUse(std::string_view what) const {
+  std::vector<std::string> openers;
+  for (const auto& [handle, opener] : opens_) {
+    if (openers.size() == 3) {
+      openers.emplace_back("others");
+      break;
+    }
+    openers.push_back(opener);
+  }
+  return Error(EBUSY, absl::StrCat(std::string(what), " while disk is open: opened by ",
+                                   absl::StrJoin(openers, ", "),
+                                   "; close it (a loop device: losetup -d, after umount) and try "
+                                   "again; losetup -l and fuser -v show who holds it"));
+}
+
+std::string DeviceNode::TakeUnfinishedJson() {
+  LockGuard lock(mutex_);
+  return std::exchange(unfinished_json_, {});
+}
+
+void DeviceNode::KeepUnfinishedJson(std::string text) {
+  LockGuard lock(mutex_);
+  unfinished_json_ = std::move(text);
+}
+
+absl::StatusOr<uint64_t> DeviceNode::OpenDisk(std::string opener) {
+  LockGuard lock(mutex_);
+  if (device_ == nullptr) return Error(ENOENT, "disk: the device is off; write 1 to power first");
+  opens_.emplace(next_handle_, std::move(opener));
+  return next_handle_++;
+}
+
+void DeviceNode::CloseDisk(uint64_t handle) {
+  LockGuard lock(mutex_);
+  opens_.erase(handle);
+  if (opens_.empty()) last_close_.notify_all();
+}
+
+bool DeviceNode::disk_open() const {
+  LockGuard lock(mutex_);
+  return !opens_.empty();
+}
+
+uint64_t DeviceNode::disk_size_bytes() const {
+  LockGuard lock(mutex_);
+  return device_ == nullptr ? 0 : device_->size_bytes();
+}
+
+uint64_t DeviceNode::stored_bytes() const {
+  LockGuard lock(mutex_);
+  return medium_ == nullptr ? 0 : medium_->stored_pages() * PageStore::kPageSize;
+}
+
+absl::Status DeviceNode::Retire() {
+  LockGuard lock(mutex_);
+  if (!opens_.empty()) AwaitLastClose();
+  if (medium_ == nullptr) return Removed();
+  if (!opens_.empty()) return RefuseLocked(DiskInUse("rmdir: cannot remove the device"));
+  PowerOff();
+  config_.power = false;
+  medium_.reset();
+  return absl::OkStatus();
+}
+
+std::string DeviceNode::StatsText() const {
+  const StatisticsSnapshot counts = statistics_.Snapshot();
+  LockGuard lock(mutex_);
+  const uint64_t pages = medium_ == nullptr ? 0 : medium_->stored_pages();
+  Document document;
+  document.AddBool("powered", config_.power)
+      .AddText("datapath", config_.power ? "daemon" : "none")
+      .AddNumber("stored_pages", pages)
+      .AddNumber("stored_bytes", pages * PageStore::kPageSize)
+      .AddNumber("in_flight", counts.in_flight)
+      .AddNumber("disk_opens", opens_.size());
+  constexpr std::pair<const char*, Op> kOps[] = {
+      {"reads", Op::kRead},       {"writes", Op::kWrite},
+      {"flushes", Op::kFlush},    {"discards", Op::kDiscard},
+      {"write_zeroes", Op::kWriteZeroes}, {"allocates", Op::kAllocate},
+  };
+  for (const auto& [name, op] : kOps) {
+    Document one;
+    one.AddNumber("requests", counts[op].requests)
+        .AddNumber("bytes", counts[op].bytes)
+        .AddNumber("errors", counts[op].errors);
+    document.AddObject(name, std::move(one));
+  }
+  return document.Text();
+}
+
+Ownership DeviceNode::AsCreated(uint32_t slot, mode_t default_mode) const {
+  Ownership ownership = created_;
+  if (slot != kDirectorySlot) ownership.mode = default_mode;  // the directory has mkdir's
+  return ownership;
+}
+
+Ownership& DeviceNode::Own(uint32_t slot, mode_t default_mode) const {
+  return ownership_.try_emplace(slot, AsCreated(slot, default_mode)).first->second;
+}
+
+void DeviceNode::NoteDiskWrites(mode_t default_mode) const {
+  const StatisticsSnapshot counts = statistics_.Snapshot();
+  const uint64_t writes = counts[Op::kWrite].requests + counts[Op::kDiscard].requests +
+                          counts[Op::kWriteZeroes].requests;
+  if (std::exchange(writes_seen_, writes) == writes) return;
+  Ownership& disk = Own(kDiskSlot, default_mode);
+  disk.modified = disk.changed = services_.clock.WallTime();
+}
+
+Ownership DeviceNode::OwnershipOf(uint32_t slot, mode_t default_mode) const {
+  LockGuard lock(mutex_);
+  if (slot == kDiskSlot) NoteDiskWrites(default_mode);
+  const auto it = ownership_.find(slot);
+  return it != ownership_.end() ? it->second : AsCreated(slot, default_mode);
+}
+
+void DeviceNode::ChangeOwnership(uint32_t slot, mode_t default_mode,
+                                 const OwnershipChange& change) {
+  LockGuard lock(mutex_);
+  change.ApplyTo(Own(slot, default_mode), services_.clock.WallTime());
+}
+
+}  // namespace rnullfs

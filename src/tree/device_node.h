@@ -1,0 +1,115 @@
+// A device's directory: its configuration, its medium and, while powered, its controller.
+//
+// Every change of configuration goes through Update(): all of it happens or none, power switches
+// included, and what was refused leaves its sentence in last_error.
+//
+// Thread safety: all calls from any thread.  device() is for whoever holds the disk open: the
+// controller cannot be switched off, nor the directory removed, while it is.
+// Errors: EINVAL for what is not accepted; EBUSY for what cannot change while powered or while the
+// disk is open; ENOSPC when the medium cannot be had; ENOENT when the directory has been removed.
+#ifndef RNULLFS_TREE_DEVICE_NODE_H_
+#define RNULLFS_TREE_DEVICE_NODE_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "rnullfs/attributes.h"
+#include "rnullfs/device.h"
+#include "rnullfs/medium.h"
+#include "rnullfs/mutex.h"
+#include "rnullfs/statistics.h"
+#include "tree/files.h"
+#include "tree/ownership.h"
+
+namespace rnullfs {
+
+class DeviceNode {
+ public:
+  DeviceNode(uint64_t id, std::string name, const Ownership& ownership, DeviceServices services);
+
+  uint64_t id() const { return id_; }
+  const std::string& name() const { return name_; }
+  DeviceConfig config() const;
+  std::string last_error() const;
+  std::string StatsText() const;
+
+  // A write to an attribute's file.  While powered every attribute that is not live is EBUSY, also
+  // for the value it has; a text that is not accepted is EINVAL before that.
+  absl::Status StoreText(const Attribute& attribute, std::string_view text);
+
+  // One whole JSON object written to config.json.  While powered only what it changes counts.
+  absl::Status StoreJson(std::string_view text);
+
+  // Makes the device as `wanted` says, power included.
+  absl::Status Store(const DeviceConfig& wanted);
+
+  // Remembers why a write was refused that never became an update.
+  absl::Status Refuse(const absl::Status& why);
+
+  // The text that an open of config.json left incomplete, for the open that appends to it.  The next
+  // write that succeeds drops it.
+  std::string TakeUnfinishedJson();
+  void KeepUnfinishedJson(std::string text);
+
+  // Opens the disk for the process `opener` ("losetup (pid 7)"); the handle is for CloseDisk().
+  // ENOENT while off.
+  absl::StatusOr<uint64_t> OpenDisk(std::string opener);
+  void CloseDisk(uint64_t handle);
+  bool disk_open() const;
+  Device* device() const { return live_device_.load(std::memory_order_acquire); }
+  uint64_t disk_size_bytes() const;
+  uint64_t stored_bytes() const;
+
+  // Takes the device out of service for rmdir: powered off, the medium freed.
+  absl::Status Retire();
+
+  // What stat shows of a slot, and what chmod and its like change.  The data path keeps no times:
+  // a disk written to since the last look counts as modified now.
+  Ownership OwnershipOf(uint32_t slot, mode_t default_mode) const;
+  void ChangeOwnership(uint32_t slot, mode_t default_mode, const OwnershipChange& change);
+
+ private:
+  using Edit = absl::FunctionRef<absl::Status(DeviceConfig&)>;
+
+  absl::Status Update(Edit edit);
+  absl::Status Switch(const DeviceConfig& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckLive(const DeviceConfig& next) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status RefuseLocked(const absl::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PowerOff() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AwaitLastClose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status DiskInUse(std::string_view what) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteDiskWrites(mode_t default_mode) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Ownership AsCreated(uint32_t slot, mode_t default_mode) const;
+  Ownership& Own(uint32_t slot, mode_t default_mode) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const uint64_t id_;
+  const std::string name_;
+  const Ownership created_;
+  const DeviceServices services_;
+  Statistics statistics_;
+  std::atomic<Device*> live_device_{nullptr};  // device_.get(), for the data path
+
+  mutable Mutex mutex_;
+  std::condition_variable_any last_close_;
+  DeviceConfig config_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<Medium> medium_ ABSL_GUARDED_BY(mutex_);  // null once removed
+  std::unique_ptr<Device> device_ ABSL_GUARDED_BY(mutex_);
+  std::map<uint64_t, std::string> opens_ ABSL_GUARDED_BY(mutex_);  // handle -> opener
+  uint64_t next_handle_ ABSL_GUARDED_BY(mutex_) = 1;
+  std::string last_error_ ABSL_GUARDED_BY(mutex_);
+  std::string unfinished_json_ ABSL_GUARDED_BY(mutex_);
+  // By slot; what is not there is as created.
+  mutable std::map<uint32_t, Ownership> ownership_ ABSL_GUARDED_BY(mutex_);
+  mutable uint64_t writes_seen_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_TREE_DEVICE_NODE_H_

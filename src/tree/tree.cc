@@ -1,0 +1,266 @@
+#include "tree/tree.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "config/json.h"
+#include "rnullfs/error.h"
+#include "tree/files.h"
+
+namespace rnullfs {
+namespace {
+
+constexpr uint64_t kAttributeStatSize = 4096;  // what sysfs and configfs show for every attribute
+constexpr size_t kNameMax = 255;
+
+absl::Status NoSuchFile() { return Error(ENOENT, "no such file"); }
+
+struct stat MakeStat(Inode inode, mode_t type, const Ownership& ownership, uint64_t size) {
+  struct stat st = {};
+  st.st_ino = inode;
+  st.st_mode = type | ownership.mode;
+  st.st_nlink = type == S_IFDIR ? 2 : 1;
+  st.st_uid = ownership.uid;
+  st.st_gid = ownership.gid;
+  st.st_size = static_cast<off_t>(size);
+  st.st_blksize = PageStore::kPageSize;
+  st.st_atim = ownership.accessed;
+  st.st_mtim = ownership.modified;
+  st.st_ctim = ownership.changed;
+  return st;
+}
+
+// What a name in a listing, a message or a shell's loop cannot be without harm.
+absl::Status CheckName(std::string_view name) {
+  if (name.size() > kNameMax) return Error(ENAMETOOLONG, "a name has at most 255 bytes");
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  if (name.empty() || std::any_of(name.begin(), name.end(), is_control)) {
+    return Error(EINVAL, "a device's name has no control characters");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Tree::Tree(uid_t uid, gid_t gid, std::function<std::string()> status, DeviceServices services)
+    : status_(std::move(status)), services_(services) {
+  const timespec now = services.clock.WallTime();
+  Ownership ownership{.mode = 0755, .uid = uid, .gid = gid, .accessed = now, .modified = now,
+                      .changed = now};
+  root_ownership_[kRootInode] = ownership;
+  for (const File& file : RootFiles()) {
+    ownership.mode = file.mode;
+    root_ownership_[file.slot] = ownership;
+  }
+}
+
+Tree::~Tree() = default;
+
+std::shared_ptr<DeviceNode> Tree::Find(uint64_t id) const {
+  SharedLockGuard lock(mutex_);
+  const auto it = nodes_.find(id);
+  return it == nodes_.end() ? nullptr : it->second;
+}
+
+absl::StatusOr<struct stat> Tree::Lookup(Inode parent, std::string_view name) const {
+  if (parent == kRootInode) {
+    if (const File* file = FindFile(RootFiles(), name)) return StatRootFile(*file);
+    std::shared_ptr<DeviceNode> node;
+    {
+      SharedLockGuard lock(mutex_);
+      const auto it = ids_.find(absl::string_view(name.data(), name.size()));
+      if (it == ids_.end()) return NoSuchFile();
+      node = nodes_.at(it->second);
+    }
+    return StatDevice(*node);
+  }
+  const std::shared_ptr<DeviceNode> node = Find(DeviceIdOf(parent));
+  const File* file = FindFile(DeviceFiles(), name);
+  if (node == nullptr || file == nullptr) return NoSuchFile();
+  return Stat(MakeInode(node->id(), file->slot));
+}
+
+absl::StatusOr<struct stat> Tree::Stat(Inode inode) const {
+  if (inode == kRootInode) return StatRoot();
+  if (DeviceIdOf(inode) == 0) {
+    const File* file = FindFile(RootFiles(), SlotOf(inode));
+    if (file == nullptr) return NoSuchFile();
+    return StatRootFile(*file);
+  }
+  const std::shared_ptr<DeviceNode> node = Find(DeviceIdOf(inode));
+  if (node == nullptr) return NoSuchFile();
+  if (SlotOf(inode) == kDirectorySlot) return StatDevice(*node);
+  const File* file = FindFile(DeviceFiles(), SlotOf(inode));
+  if (file == nullptr) return NoSuchFile();
+  if (file->kind == FileKind::kDisk && node->device() == nullptr) return NoSuchFile();
+  return StatFile(*node, *file);
+}
+
+struct stat Tree::StatRoot() const {
+  SharedLockGuard lock(mutex_);
+  struct stat st = MakeStat(kRootInode, S_IFDIR, root_ownership_.at(kRootInode), 0);
+  st.st_nlink += nodes_.size();
+  return st;
+}
+
+struct stat Tree::StatRootFile(const File& file) const {
+  const uint64_t size =
+      file.kind == FileKind::kStatusJson ? status_().size() : kAttributeStatSize;
+  SharedLockGuard lock(mutex_);
+  return MakeStat(file.slot, S_IFREG, root_ownership_.at(file.slot), size);
+}
+
+struct stat Tree::StatDevice(const DeviceNode& node) const {
+  return MakeStat(MakeInode(node.id(), kDirectorySlot), S_IFDIR,
+                  node.OwnershipOf(kDirectorySlot, 0755), 0);
+}
+
+struct stat Tree::StatFile(const DeviceNode& node, const File& file) const {
+  uint64_t size = kAttributeStatSize;
+  if (file.kind == FileKind::kConfigJson) size = ShowJson(node.config()).size();
+  if (file.kind == FileKind::kStatsJson) size = node.StatsText().size();
+  if (file.kind == FileKind::kLastError) size = node.last_error().size();
+  if (file.kind == FileKind::kDisk) size = node.disk_size_bytes();
+  struct stat st = MakeStat(MakeInode(node.id(), file.slot), S_IFREG,
+                            node.OwnershipOf(file.slot, file.mode), size);
+  if (file.kind == FileKind::kDisk) {
+    st.st_blocks = static_cast<blkcnt_t>(node.stored_bytes() / 512);
+  }
+  return st;
+}
+
+absl::Status Tree::ChangeOwnership(Inode inode, const OwnershipChange& change) {
+  if (DeviceIdOf(inode) == 0) {
+    LockGuard lock(mutex_);
+    const auto it = root_ownership_.find(inode);
+    if (it == root_ownership_.end()) return NoSuchFile();
+    change.ApplyTo(it->second, services_.clock.WallTime());
+    return absl::OkStatus();
+  }
+  const std::shared_ptr<DeviceNode> node = Find(DeviceIdOf(inode));
+  if (node == nullptr) return NoSuchFile();
+  const File* file = FindFile(DeviceFiles(), SlotOf(inode));
+  node->ChangeOwnership(SlotOf(inode), file == nullptr ? 0755 : file->mode, change);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::List(Inode directory, uint64_t offset, Show show) const {
+  // Offsets: 1 and 2 lie behind "." and "..", then come files by their place, then devices by id.
+  const bool is_root = directory == kRootInode;
+  const std::shared_ptr<DeviceNode> node = is_root ? nullptr : Find(DeviceIdOf(directory));
+  if (!is_root && node == nullptr) return NoSuchFile();
+  if (offset < 1 && !show(".", directory, S_IFDIR, 1)) return absl::OkStatus();
+  if (offset < 2 && !show("..", kRootInode, S_IFDIR, 2)) return absl::OkStatus();
+  const absl::Span<const File> files = is_root ? RootFiles() : DeviceFiles();
+  for (uint64_t i = offset < 2 ? 0 : offset - 2; i < files.size(); ++i) {
+    if (files[i].kind == FileKind::kDisk && node->device() == nullptr) continue;
+    const Inode inode = MakeInode(is_root ? 0 : node->id(), files[i].slot);
+    if (!show(files[i].name, inode, S_IFREG, i + 3)) return absl::OkStatus();
+  }
+  if (!is_root) return absl::OkStatus();
+  const uint64_t base = files.size() + 2;
+  SharedLockGuard lock(mutex_);
+  for (auto it = nodes_.upper_bound(offset < base ? 0 : offset - base); it != nodes_.end(); ++it) {
+    const Inode inode = MakeInode(it->first, kDirectorySlot);
+    if (!show(it->second->name(), inode, S_IFDIR, base + it->first)) break;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<DeviceNode>> Tree::MakeDevice(Inode parent, std::string_view name,
+                                                             mode_t mode, uid_t uid, gid_t gid) {
+  if (parent != kRootInode) return Error(EPERM, "devices are made in the root only");
+  if (absl::Status status = CheckName(name); !status.ok()) return status;
+  const timespec now = services_.clock.WallTime();
+  const Ownership ownership{.mode = mode & 07777, .uid = uid, .gid = gid, .accessed = now,
+                            .modified = now, .changed = now};
+  LockGuard lock(mutex_);
+  const absl::string_view key(name.data(), name.size());
+  if (FindFile(RootFiles(), name) != nullptr || ids_.contains(key)) {
+    return Error(EEXIST, "the name is taken");
+  }
+  const uint64_t id = next_id_++;
+  auto node = std::make_shared<DeviceNode>(id, std::string(name), ownership, services_);
+  if (by_id_.Store(id, node.get()).error != 0) return Error(ENOMEM, "out of memory");
+  nodes_.emplace(id, node);
+  ids_.emplace(key, id);
+  root_ownership_.at(kRootInode).modified = now;
+  return node;
+}
+
+absl::Status Tree::RemoveDevice(Inode parent, std::string_view name) {
+  const absl::StatusOr<struct stat> st = Lookup(parent, name);
+  if (!st.ok()) return st.status();
+  if (!S_ISDIR(st->st_mode)) return Error(ENOTDIR, "not a device's directory");
+  const uint64_t id = DeviceIdOf(st->st_ino);
+  const std::shared_ptr<DeviceNode> node = Find(id);
+  if (node == nullptr) return NoSuchFile();
+  if (absl::Status status = node->Retire(); !status.ok()) return status;
+  LockGuard lock(mutex_);
+  by_id_.Erase(id);
+  nodes_.erase(id);
+  ids_.erase(node->name());
+  root_ownership_.at(kRootInode).modified = services_.clock.WallTime();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<TextFile>> Tree::Open(Inode inode, int flags) const {
+  const uint64_t id = DeviceIdOf(inode);
+  const File* file = FindFile(id == 0 ? RootFiles() : DeviceFiles(), SlotOf(inode));
+  if (file == nullptr) return NoSuchFile();
+  if ((flags & O_ACCMODE) != O_RDONLY && !file->writable()) {
+    return Error(EACCES, "the file is read-only");
+  }
+  if (file->kind == FileKind::kFeatures) return std::make_unique<TextFile>(FeaturesLine);
+  if (file->kind == FileKind::kStatusJson) return std::make_unique<TextFile>(status_);
+  std::shared_ptr<DeviceNode> node = Find(id);
+  if (node == nullptr) return NoSuchFile();
+  switch (file->kind) {
+    case FileKind::kAttribute:
+      return std::make_unique<AttributeFile>(std::move(node), *file->attribute);
+    case FileKind::kConfigJson:
+      return std::make_unique<ConfigFile>(std::move(node), (flags & O_APPEND) != 0);
+    case FileKind::kStatsJson:
+      return std::make_unique<TextFile>([node] { return node->StatsText(); });
+    case FileKind::kLastError:
+      return std::make_unique<TextFile>([node] { return node->last_error(); });
+    default:
+      return NoSuchFile();
+  }
+}
+
+absl::Status Tree::Truncate(Inode inode, uint64_t length) const {
+  const absl::StatusOr<struct stat> st = Stat(inode);
+  if (!st.ok()) return st.status();
+  if (S_ISDIR(st->st_mode)) return Error(EISDIR, "a directory has no length");
+  const File* file =
+      FindFile(DeviceIdOf(inode) == 0 ? RootFiles() : DeviceFiles(), SlotOf(inode));
+  if (!file->writable()) return Error(EACCES, "the file is read-only");
+  if (file->kind == FileKind::kDisk && length > static_cast<uint64_t>(st->st_size)) {
+    return Error(ENOSPC, "disk: its size is the attribute `size`");
+  }
+  return absl::OkStatus();
+}
+
+std::shared_ptr<DeviceNode> Tree::DiskOwner(Inode inode) const {
+  return SlotOf(inode) == kDiskSlot && DeviceIdOf(inode) != 0 ? Find(DeviceIdOf(inode)) : nullptr;
+}
+
+std::vector<std::string> Tree::DisksInUse() const {
+  std::vector<std::string> names;
+  SharedLockGuard lock(mutex_);
+  for (const auto& [id, node] : nodes_) {
+    if (node->disk_open()) names.push_back(node->name());
+  }
+  return names;
+}
+
+uint64_t Tree::device_count() const {
+  SharedLockGuard lock(mutex_);
+  return nodes_.size();
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,185 @@
+#include "config/mount_options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_split.h"
+#include "config/mount_flags.h"
+#include "config/status_matchers.h"
+#include "rnullfs/attributes.h"
+
+namespace rnullfs {
+namespace {
+
+using Words = std::vector<const char*>;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+MountOptions Parsed(const Words& words) {
+  absl::StatusOr<MountOptions> options = ParseCommandLine(words);
+  EXPECT_TRUE(options.ok()) << options.status();
+  return options.ok() ? *std::move(options) : MountOptions();
+}
+
+MountOptions ParsedList(const std::string& list) { return Parsed({"-o", list.c_str(), "/mnt"}); }
+
+absl::Status Refused(const Words& words) { return ParseCommandLine(words).status(); }
+
+absl::Status RefusedList(const std::string& list) { return Refused({"-o", list.c_str(), "/mnt"}); }
+
+TEST(ParseCommandLine, TakesAMountPointAlone) {
+  const MountOptions options = Parsed({"/mnt"});
+  EXPECT_EQ(options.mountpoint, "/mnt");
+  EXPECT_FALSE(options.foreground || options.show_help || options.show_version);
+  EXPECT_EQ(options.nr_devices, 1U);
+  EXPECT_EQ(options.device, DeviceConfig());
+  EXPECT_THAT(options.mount_flags, IsEmpty());
+  EXPECT_THAT(options.given, IsEmpty());
+}
+
+TEST(ParseCommandLine, TakesFlagsInEveryForm) {
+  for (const Words& words :
+       {Words{"-f", "-o", "size=8", "m"}, Words{"-fosize=8", "m"}, Words{"m", "-fo", "size=8"},
+        Words{"-osize=8", "m", "-f"}, Words{"-o", "size=8", "-f", "--", "m"}}) {
+    const MountOptions options = Parsed(words);
+    EXPECT_TRUE(options.foreground);
+    EXPECT_EQ(options.mountpoint, "m");
+    EXPECT_EQ(options.device.size, 8U);
+  }
+  EXPECT_EQ(Parsed({"--", "-o"}).mountpoint, "-o");
+  EXPECT_EQ(Parsed({"-"}).mountpoint, "-");
+}
+
+TEST(ParseCommandLine, AsksForHelpAndVersionWithoutAMountPoint) {
+  for (const char* word : {"-h", "--help", "-fh"}) {
+    EXPECT_TRUE(Parsed({word}).show_help) << word;
+    EXPECT_TRUE(Parsed({word, "--nonsense"}).show_help) << word;
+  }
+  for (const char* word : {"-V", "--version"}) EXPECT_TRUE(Parsed({word}).show_version) << word;
+}
+
+TEST(ParseCommandLine, TakesEveryAttributeByItsName) {
+  const DeviceConfig expected{.power = true,
+                              .blocksize = 512,
+                              .size = 1536,
+                              .rotational = true,
+                              .irqmode = IrqMode::kTimer,
+                              .completion_nsec = 5,
+                              .memory_backed = true};
+  const MountOptions options = ParsedList(
+      "power,blocksize=0x200,size=1536M,rotational=on,irqmode=2,completion_nsec=5,memory_backed=1");
+  EXPECT_EQ(options.device, expected);
+}
+
+TEST(ParseCommandLine, TakesTheModuleParametersNames) {
+  EXPECT_EQ(ParsedList("gb=4").device.size, 4096U);
+  EXPECT_EQ(ParsedList("gb=0").device.size, 0U);
+  EXPECT_EQ(ParsedList("gb=18014398509481983").device.size, 18446744073709550592U);
+  EXPECT_EQ(ParsedList("bs=512").device.blocksize, 512U);
+  EXPECT_EQ(ParsedList("nr_devices=0").nr_devices, 0U);
+  EXPECT_EQ(ParsedList("nr_devices=4096").nr_devices, 4096U);
+}
+
+TEST(ParseCommandLine, LetsLaterOptionsWin) {
+  const MountOptions options =
+      Parsed({"-o", "size=8G,,gb=1", "m", "-osize=7", "-o", "power,power=0"});
+  EXPECT_EQ(options.device.size, 7U);
+  EXPECT_FALSE(options.device.power);
+  EXPECT_THAT(options.given, ElementsAre("size=8G", "gb=1", "size=7", "power", "power=0"));
+}
+
+TEST(ParseCommandLine, HandsFlagsOfTheMountOn) {
+  const MountOptions options = ParsedList("ro,size=8,nosuid,fsname=a=b,rw");
+  EXPECT_THAT(options.mount_flags, ElementsAre("ro", "nosuid", "fsname=a=b", "rw"));
+  for (const std::string_view flag : MountFlags()) {
+    EXPECT_THAT(ParsedList(std::string(flag)).mount_flags, ElementsAre(flag));
+  }
+}
+
+TEST(ParseCommandLine, PassesOverWhatIsForOthers) {
+  const MountOptions options = ParsedList(
+      "defaults,auto,noauto,user,nouser,users,owner,group,nofail,_netdev,x-systemd.automount,"
+      "x-a=b,allow_other,default_permissions,relatime");
+  EXPECT_THAT(options.mount_flags, IsEmpty());
+  EXPECT_EQ(options.device, DeviceConfig());
+  EXPECT_EQ(options.given.size(), 15U);
+}
+
+TEST(ParseCommandLine, RefusesOptionsWithASentence) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"blocksize=513",
+       "blocksize: 513 is not accepted; it takes a power of two from 512 to 4096 (bytes)"},
+      {"bs=513", "bs: 513 is not accepted; it takes a power of two from 512 to 4096 (bytes)"},
+      {"size=1.5G",
+       "size: 1.5G is not accepted; it takes a whole number (MiB), or one with the suffix K, M, G "
+       "or T"},
+      {"size",
+       "size: no value is given; it takes a whole number (MiB), or one with the suffix K, M, G or "
+       "T"},
+      {"gb", "gb: no value is given; it takes a whole number (in units of 1024 MiB)"},
+      {"gb=4G", "gb: 4G is not accepted; it takes a whole number (in units of 1024 MiB)"},
+      {"gb=18014398509481984",
+       "gb: 18014398509481984 is not accepted; it takes a whole number (in units of 1024 MiB)"},
+      {"power=", "power: \"\" is not accepted; it takes 1 or 0, also y/n, t/f, on/off"},
+      {"nr_devices=4097", "nr_devices: 4097 is not accepted; it takes 0 to 4096"},
+      {"nr_devices=-1", "nr_devices: -1 is not accepted; it takes 0 to 4096"},
+      {"nr_devices", "nr_devices: no value is given; it takes 0 to 4096"},
+      {"fsname", "fsname: no value is given; it takes a name"},
+      {"blocksze=512",
+       "-o blocksze=512: there is no such option. Did you mean blocksize? rnullfs --help lists "
+       "them"},
+      {"ro=1", "-o ro=1: there is no such option. Did you mean ro? rnullfs --help lists them"},
+      {"size=8,nonsense", "-o nonsense: there is no such option. rnullfs --help lists them"},
+      {"subtype=x", "-o subtype=x: there is no such option. rnullfs --help lists them"},
+      {"=5", "-o =5: there is no such option. rnullfs --help lists them"},
+  };
+  for (const auto& [list, sentence] : cases) {
+    EXPECT_THAT(RefusedList(list), Einval(std::string(sentence))) << list;
+  }
+}
+
+TEST(ParseCommandLine, SaysTheSameAsTheAttribute) {
+  for (const Attribute& row : Attributes()) {
+    if (row.size_suffix) continue;
+    DeviceConfig config;
+    EXPECT_EQ(RefusedList(std::string(row.name) + "=2x"), StoreAttribute(row, "2x", config));
+  }
+}
+
+TEST(ParseCommandLine, RefusesWordsWithAHintAtTheUsage) {
+  const std::string usage =
+      "; usage: rnullfs [-f] [-o option,...] mountpoint (rnullfs --help says more)";
+  const std::pair<Words, std::string> cases[] = {
+      {{}, "no mount point is given"},
+      {{"-f"}, "no mount point is given"},
+      {{"--"}, "no mount point is given"},
+      {{""}, "the mount point is empty"},
+      {{"a", "b"}, "more than one mount point: a and b"},
+      {{"m", "-o"}, "-o: no options follow"},
+      {{"-x", "m"}, "-x: there is no such flag"},
+      {{"-fx", "m"}, "-x: there is no such flag"},
+      {{"--foreground", "m"}, "--foreground: there is no such flag"},
+  };
+  for (const auto& [words, sentence] : cases) {
+    EXPECT_THAT(Refused(words), Einval(sentence + usage));
+  }
+}
+
+TEST(HelpText, NamesEveryOptionWithItsDefaultInEightyColumns) {
+  const std::string help = HelpText();
+  for (const Attribute& row : Attributes()) {
+    EXPECT_THAT(help, HasSubstr("  " + std::string(row.name) + "=VALUE"));
+    std::string shown = ShowAttribute(row, DeviceConfig());
+    shown.pop_back();
+    // Line breaks may fall anywhere within the entry.
+    EXPECT_THAT(help, testing::ContainsRegex("default[ \n]+" + shown)) << row.name;
+  }
+  for (const std::string_view flag : MountFlags()) EXPECT_THAT(help, HasSubstr(std::string(flag)));
+  EXPECT_THAT(help, HasSubstr("nr_devices="));
+  for (const absl::string_view line : absl::StrSplit(help, '\n'))
+    EXPECT_LE(line.size(), 80U) << line;
+}
+
+}  // namespace
+}  // namespace rnullfs

@@ -1,0 +1,266 @@
+// The data path: what reads, writes and their like of `disk` answer, and when.
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/falloc.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <future>
+#include <string>
+#include <vector>
+
+#include "fuse/fuse_test.h"
+
+namespace rnullfs {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr uint64_t kMiB = 1 << 20;
+
+std::string Zeros(size_t bytes) { return std::string(bytes, '\0'); }
+
+// A disk of 2 MiB that keeps what is written, open.
+class DiskTest : public FuseTest {
+ protected:
+  void SetUp() override {
+    device_ = kernel_.MakeDevice("d", R"({"size": 2, "memory_backed": true, "power": true})");
+    disk_ = kernel_.OpenOf(device_, "disk", O_RDWR);
+  }
+  void TearDown() override {
+    kernel_.Close(disk_);
+    FuseTest::TearDown();
+  }
+
+  std::string ReadDisk(uint64_t offset, uint32_t size) {
+    const FuseReply reply = kernel_.Read(disk_, offset, size);
+    EXPECT_EQ(reply.error, 0);
+    return reply.data;
+  }
+  void WriteDisk(uint64_t offset, std::string_view data) {
+    const FuseReply reply = kernel_.Write(disk_, offset, data);
+    EXPECT_EQ(reply.error, 0);
+    EXPECT_EQ(reply.As<fuse_write_out>().size, data.size());
+  }
+  uint64_t StoredBlocks() { return kernel_.GetAttr(disk_.node).As<fuse_attr_out>().attr.blocks; }
+  uint64_t Seek(uint64_t offset, uint32_t whence) {
+    const FuseReply reply = kernel_.Seek(disk_, offset, whence);
+    EXPECT_EQ(reply.error, 0);
+    return reply.As<fuse_lseek_out>().offset;
+  }
+
+  uint64_t device_ = 0;
+  OpenFile disk_;
+};
+
+TEST_F(DiskTest, OpensForParallelDirectIo) {
+  const auto open = kernel_.Open(disk_.node, O_RDWR).As<fuse_open_out>();
+  EXPECT_NE(open.open_flags & FOPEN_DIRECT_IO, 0U);
+#if RNULLFS_LIBFUSE_MINOR >= 15
+  EXPECT_NE(open.open_flags & FOPEN_PARALLEL_DIRECT_WRITES, 0U);
+#endif
+  EXPECT_NE(open.fh, disk_.handle);
+  kernel_.Close({disk_.node, open.fh});
+}
+
+TEST_F(DiskTest, KeepsWhatIsWritten) {
+  EXPECT_EQ(ReadDisk(0, 8192), Zeros(8192));
+  WriteDisk(4094, "across pages");
+  EXPECT_EQ(ReadDisk(4092, 16), Zeros(2) + "across pages" + Zeros(2));
+  EXPECT_EQ(StoredBlocks(), 16U);
+}
+
+TEST_F(DiskTest, ReadsStopAtTheEnd) {
+  WriteDisk(2 * kMiB - 3, "end");
+  EXPECT_EQ(ReadDisk(2 * kMiB - 4, 4096), Zeros(1) + "end");
+  EXPECT_EQ(ReadDisk(2 * kMiB, 4096), "");
+  EXPECT_EQ(ReadDisk(uint64_t{INT64_MAX}, 4096), "");
+}
+
+TEST_F(DiskTest, WritesPastTheEndFailAndAreNeverShort) {
+  const std::string block(4096, 'x');
+  for (const uint64_t offset : {2 * kMiB - 1, 2 * kMiB - 4095, 2 * kMiB, uint64_t{INT64_MAX}}) {
+    EXPECT_EQ(kernel_.Write(disk_, offset, block).error, ENOSPC) << offset;
+  }
+  EXPECT_EQ(StoredBlocks(), 0U);
+  WriteDisk(2 * kMiB - 4096, block);
+}
+
+TEST_F(DiskTest, TakesTheLargestRequests) {
+  std::string data(kernel_.data_bytes_max(), '\0');
+  for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i * 2654435761 >> 16);
+  WriteDisk(512, data);
+  EXPECT_EQ(ReadDisk(512, data.size()), data);
+}
+
+// A reply made of pieces: holes and pages in turn.
+TEST_F(DiskTest, ReadsHolesAndDataAtOnce) {
+  std::string expected;
+  for (uint64_t page = 0; page < 64; ++page) {
+    const std::string data = page % 2 == 0 ? Zeros(4096) : std::string(4096, 'd');
+    if (page % 2 != 0) WriteDisk(page * 4096, data);
+    expected += data;
+  }
+  EXPECT_EQ(ReadDisk(100, 64 * 4096 - 100), expected.substr(100));
+  EXPECT_EQ(StoredBlocks(), 32U * 8);
+}
+
+TEST_F(DiskTest, PunchingHolesFreesPages) {
+  WriteDisk(0, std::string(16384, 'x'));
+  for (const uint32_t mode : {FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE}) {
+    EXPECT_EQ(mode, 3U);  // what loop sends for a discard
+    EXPECT_EQ(kernel_.Allocate(disk_, mode, 2048, 8192).error, 0);
+  }
+  EXPECT_EQ(StoredBlocks(), 24U);
+  EXPECT_EQ(ReadDisk(0, 16384), std::string(2048, 'x') + Zeros(8192) + std::string(6144, 'x'));
+}
+
+TEST_F(DiskTest, ZeroingLeavesZeros) {
+  for (const uint32_t mode : {FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE}) {
+    WriteDisk(0, std::string(8192, 'x'));
+    EXPECT_EQ(kernel_.Allocate(disk_, mode, 512, 4096).error, 0);
+    EXPECT_EQ(ReadDisk(0, 8192), std::string(512, 'x') + Zeros(4096) + std::string(3584, 'x'));
+  }
+}
+
+TEST_F(DiskTest, AllocatingStoresPages) {
+  WriteDisk(0, "kept");
+  EXPECT_EQ(kernel_.Allocate(disk_, 0, 0, 8192).error, 0);
+  EXPECT_EQ(StoredBlocks(), 16U);
+  EXPECT_EQ(kernel_.Allocate(disk_, FALLOC_FL_KEEP_SIZE, 8192, 4096).error, 0);
+  EXPECT_EQ(StoredBlocks(), 24U);
+  EXPECT_EQ(ReadDisk(0, 4), "kept");
+}
+
+TEST_F(DiskTest, OtherAllocationsAreNotSupported) {
+  for (const uint32_t mode :
+       {FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_UNSHARE_RANGE, 0x1000}) {
+    EXPECT_EQ(kernel_.Allocate(disk_, mode, 0, 4096).error, EOPNOTSUPP) << mode;
+  }
+  const OpenFile size = kernel_.OpenOf(device_, "config.json", O_RDWR);
+  EXPECT_EQ(kernel_.Allocate(size, 0, 0, 4096).error, EOPNOTSUPP);
+  kernel_.Close(size);
+}
+
+TEST_F(DiskTest, AllocationsPastTheEndFail) {
+  for (const uint32_t mode : {0U, 3U, 0x10U, 0x11U}) {
+    EXPECT_EQ(kernel_.Allocate(disk_, mode, kMiB, kMiB + 1).error, ENOSPC) << mode;
+    EXPECT_EQ(kernel_.Allocate(disk_, mode, kMiB, INT64_MAX).error, ENOSPC) << mode;
+    EXPECT_EQ(kernel_.Allocate(disk_, mode, INT64_MAX, INT64_MAX).error, ENOSPC) << mode;
+  }
+}
+
+TEST_F(DiskTest, SeeksDataAndHoles) {
+  EXPECT_EQ(kernel_.Seek(disk_, 0, SEEK_DATA).error, ENXIO);
+  EXPECT_EQ(Seek(5, SEEK_HOLE), 5U);
+  WriteDisk(8192, "x");
+  EXPECT_EQ(Seek(0, SEEK_DATA), 8192U);
+  EXPECT_EQ(Seek(8200, SEEK_DATA), 8200U);
+  EXPECT_EQ(Seek(8192, SEEK_HOLE), 12288U);
+  EXPECT_EQ(kernel_.Seek(disk_, 12288, SEEK_DATA).error, ENXIO);
+  WriteDisk(2 * kMiB - 1, "x");
+  EXPECT_EQ(Seek(2 * kMiB - 1, SEEK_HOLE), 2 * kMiB);
+  EXPECT_EQ(kernel_.Seek(disk_, 2 * kMiB, SEEK_HOLE).error, ENXIO);
+  EXPECT_EQ(kernel_.Seek(disk_, 0, SEEK_END).error, EINVAL);
+}
+
+TEST_F(DiskTest, SwitchesOffAfterTheRelease) {
+  WriteDisk(0, "kept");
+  EXPECT_EQ(kernel_.Sync(disk_).error, 0);
+  EXPECT_EQ(kernel_.WriteFile(device_, "power", "0"), EBUSY);
+  // The test is the one who opened it.
+  EXPECT_THAT(kernel_.ReadFile(device_, "last_error"),
+              HasSubstr("(pid " + std::to_string(getpid()) + ")"));
+  EXPECT_EQ(ReadDisk(0, 4), "kept");
+
+  std::future<FuseReply> off;
+  const OpenFile power = kernel_.OpenOf(device_, "power", O_WRONLY);
+  off = kernel_.SendWrite(power, 0, "0");
+  kernel_.Close(disk_);  // while it waits for that
+  EXPECT_EQ(FakeKernel::Await(std::move(off)).error, 0);
+  kernel_.Close(power);
+
+  EXPECT_EQ(kernel_.WriteFile(device_, "power", "1"), 0);
+  disk_ = kernel_.OpenOf(device_, "disk", O_RDWR);
+  EXPECT_EQ(ReadDisk(0, 4), "kept");
+}
+
+TEST_F(DiskTest, CountsWhatItDoes) {
+  WriteDisk(0, std::string(8192, 'x'));
+  ReadDisk(0, 4096);
+  EXPECT_EQ(kernel_.Sync(disk_).error, 0);
+  const std::string stats = kernel_.ReadFile(device_, "stats.json");
+  EXPECT_THAT(stats, HasSubstr("\"reads\": {\n    \"requests\": 1,\n    \"bytes\": 4096,"));
+  EXPECT_THAT(stats, HasSubstr("\"writes\": {\n    \"requests\": 1,\n    \"bytes\": 8192,"));
+  EXPECT_THAT(stats, HasSubstr("\"flushes\": {\n    \"requests\": 1,"));
+  EXPECT_THAT(stats, HasSubstr("\"disk_opens\": 1"));
+}
+
+class DelayedDiskTest : public FuseTest {
+ protected:
+  using Clock = std::chrono::steady_clock;
+
+  OpenFile MakeDisk(std::string_view name, std::string_view json) {
+    return kernel_.OpenOf(kernel_.MakeDevice(name, json), "disk", O_RDWR);
+  }
+};
+
+TEST_F(DelayedDiskTest, AnswersInTheOrderOfCompletion) {
+  const OpenFile slow = MakeDisk("slow", R"({"irqmode": 2, "completion_nsec": 400000000,
+                                             "memory_backed": true, "power": true})");
+  const OpenFile inline_disk =
+      MakeDisk("inline", R"({"irqmode": 0, "memory_backed": true, "power": true})");
+  const OpenFile soft = MakeDisk("soft", R"({"irqmode": 1, "memory_backed": true, "power": true})");
+  std::future<FuseReply> first = kernel_.SendWrite(slow, 0, "slow");
+  std::vector<std::future<FuseReply>> later;
+  for (const OpenFile disk : {inline_disk, soft}) {
+    later.push_back(kernel_.SendWrite(disk, 0, "quick"));
+  }
+  const FuseReply slow_reply = FakeKernel::Await(std::move(first));
+  EXPECT_EQ(slow_reply.error, 0);
+  EXPECT_EQ(slow_reply.As<fuse_write_out>().size, 4U);
+  for (std::future<FuseReply>& reply : later) {
+    const FuseReply quick = FakeKernel::Await(std::move(reply));
+    EXPECT_EQ(quick.As<fuse_write_out>().size, 5U);
+    EXPECT_LT(quick.number, slow_reply.number);
+  }
+  for (const OpenFile disk : {inline_disk, soft}) {
+    EXPECT_EQ(kernel_.Read(disk, 0, 5).data, "quick");
+  }
+  EXPECT_EQ(kernel_.Read(slow, 0, 4).data, "slow");
+  for (const OpenFile disk : {slow, inline_disk, soft}) kernel_.Close(disk);
+}
+
+TEST_F(DelayedDiskTest, ManyRequestsWaitAtTheSameTime) {
+  constexpr int kRequests = 128;
+  constexpr std::chrono::milliseconds kDelay(200);
+  const OpenFile disk = MakeDisk("d", R"({"irqmode": 2, "completion_nsec": 200000000,
+                                          "power": true})");
+  const Clock::time_point start = Clock::now();
+  std::vector<std::future<FuseReply>> replies;
+  replies.reserve(kRequests);
+  for (int i = 0; i < kRequests; ++i) replies.push_back(kernel_.SendRead(disk, 4096 * i, 4096));
+  for (std::future<FuseReply>& reply : replies) {
+    EXPECT_EQ(FakeKernel::Await(std::move(reply)).data, Zeros(4096));
+  }
+  const Clock::duration took = Clock::now() - start;
+  EXPECT_GE(took, kDelay);
+  EXPECT_LT(took, kDelay * kRequests / 4);  // far from one after the other
+  kernel_.Close(disk);
+}
+
+TEST_F(DelayedDiskTest, ErrorsAndFlushesWaitAsWell) {
+  const OpenFile disk = MakeDisk("d", R"({"size": 1, "irqmode": 2, "completion_nsec": 50000000,
+                                          "power": true})");
+  const Clock::time_point start = Clock::now();
+  EXPECT_EQ(kernel_.Write(disk, 1 << 20, "beyond").error, ENOSPC);
+  EXPECT_EQ(kernel_.Sync(disk).error, 0);
+  EXPECT_GE(Clock::now() - start, std::chrono::milliseconds(100));
+  kernel_.Close(disk);
+}
+
+}  // namespace
+}  // namespace rnullfs

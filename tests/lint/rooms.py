@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""Checks the rules of the rooms (docs/architecture.md).
+
+usage: rooms.py ROOT        prints "file:line: what is wrong" for each breach; exit status 1 if any
+
+Includes point one way; some headers and the clock belong to one room; files stay short.  The rules
+read the text line by line and know no C++ beyond comments: enough to catch what slips in by habit.
+"""
+
+import pathlib
+import re
+import sys
+
+# A room may include itself, these rooms and what those may include.
+BELOW = {
+    "base": [],
+    "config": ["base"],
+    "store": ["base"],
+    "device": ["config", "store"],
+    "tree": ["device"],
+    "fuse": ["tree"],
+    "main": ["fuse"],
+}
+
+# include/rnullfs/: which room a public header belongs to.
+PUBLIC = {
+    "attributes.h": "config",
+    "clock.h": "base",
+    "command.h": "device",
+    "device.h": "device",
+    "device_config.h": "config",
+    "error.h": "base",
+    "medium.h": "device",
+    "mutex.h": "base",
+    "page_store.h": "store",
+    "rcu.h": "store",
+    "statistics.h": "device",
+    "unique_fd.h": "base",
+    "xarray.h": "store",
+    "xarray_node.h": "store",
+}
+
+# What only one place may have: a pattern of a line without comments, the place, and why.
+ONLY_IN = [
+    (r"#include <fuse", ["src/fuse/"], "libfuse is for src/fuse"),
+    (r"#include [<\"]nlohmann/", ["src/config/"], "the JSON library is for src/config"),
+    (r"\b(clock_gettime|gettimeofday)\s*\(", ["src/base/"], "only src/base reads the clock"),
+    (r"\bchrono::\w+_clock::now\b", ["src/base/"], "only src/base reads the clock"),
+    (r"(?<![\w.>])time\s*\(\s*(nullptr|NULL|0|&)", ["src/base/"], "only src/base reads the clock"),
+    (r"\bstd::(shared_)?mutex\b", ["include/rnullfs/mutex.h"],
+     "clang checks the locks of rnullfs/mutex.h only"),
+    (r"\babsl::Mutex\b", [], "a system's abseil hides its locks from TSan; see rnullfs/mutex.h"),
+]
+
+# A variable at the start of a line, outside functions and classes in this format.
+GLOBAL = re.compile(r"(?=\w)(?!.*\b(const|constexpr|using|typedef|extern|return|friend)\b)"
+                    r"(static |inline |thread_local )*[\w:<>, ]+[ *&]\w+(\[\w*\])?( = .*|\{.*\})?;$")
+
+LINES_MAX = 400
+
+
+def room_of(path):
+    """The room of a path below the root, or None."""
+    parts = path.parts
+    if parts[:2] == ("include", "rnullfs"):
+        return PUBLIC.get(path.name)
+    if parts[0] != "src":
+        return None
+    return parts[1] if len(parts) > 2 else path.stem
+
+
+def may_include(room, other):
+    return room == other or any(may_include(below, other) for below in BELOW[room])
+
+
+def without_comments(text):
+    """The text with its comments blanked, line numbers kept."""
+    blank = lambda match: re.sub(r"[^\n]", " ", match.group())
+    return re.sub(r"//[^\n]*|/\*.*?\*/", blank, text, flags=re.DOTALL)
+
+
+def check_include(path, target):
+    """What is wrong with `path` including `target` (as written between the quotes), or None."""
+    room = room_of(path)
+    prefix = "include" if target.startswith("rnullfs/") else "src"
+    other = room_of(pathlib.PurePath(prefix, target))
+    if other not in BELOW:
+        return None
+    if path.parts[0] == "include" and prefix == "src":
+        return f"a public header includes {target}, which is private"
+    if may_include(room, other):
+        return None
+    return f"{room} includes {target}, but {other} is not below it"
+
+
+def check_file(path, text):
+    """Yields (line number, what is wrong) for a file of src or include."""
+    if room_of(path) not in BELOW:
+        yield 1, "belongs to no room: tests/lint/rooms.py has the list"
+        return
+    for number, line in enumerate(without_comments(text).splitlines(), 1):
+        include = re.match(r'#include "([^"]+)"', line)
+        wrong = check_include(path, include.group(1)) if include else None
+        if wrong:
+            yield number, wrong
+        for pattern, places, why in ONLY_IN:
+            if re.search(pattern, line) and not str(path).startswith(tuple(places)):
+                yield number, why
+        if room_of(path) == "main" and GLOBAL.match(line):
+            yield number, "a global variable"
+
+
+def check_length(text):
+    lines = text.count("\n")
+    if lines > LINES_MAX:
+        yield lines, f"longer than {LINES_MAX} lines: split it"
+
+
+def check_tree(root):
+    """All breaches below `root`, as lines of text."""
+    breaches = []
+    for top in ("include", "src", "tests", "bench"):
+        for file in sorted((root / top).rglob("*")):
+            if file.suffix not in (".cc", ".h"):
+                continue
+            path = file.relative_to(root)
+            text = file.read_text(encoding="utf-8")
+            found = list(check_length(text))
+            if top in ("include", "src"):
+                found += check_file(path, text)
+            breaches += [f"{path}:{number}: {what}" for number, what in found]
+    return breaches
+
+
+def main():
+    breaches = check_tree(pathlib.Path(sys.argv[1]))
+    print("\n".join(breaches), end="\n" if breaches else "")
+    return 1 if breaches else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

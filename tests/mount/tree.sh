@@ -1,0 +1,97 @@
+#!/bin/bash
+# What the mount looks like to the commands people look at trees with.
+. "$(dirname "$0")/../lib.sh"
+needs fuse jq
+mount_rnullfs -o nr_devices=2
+
+# --- Listings -------------------------------------------------------------------------------------
+
+listing() { (cd "$1" && find . -printf '%y %m %P\n' | sort -k 3); }
+
+same 'every file, its type and mode' "$(
+  cat <<'END'
+d 755 
+f 444 features
+d 755 rnullb0
+f 644 rnullb0/blocksize
+f 644 rnullb0/completion_nsec
+f 644 rnullb0/config.json
+f 644 rnullb0/irqmode
+f 444 rnullb0/last_error
+f 644 rnullb0/memory_backed
+f 644 rnullb0/power
+f 644 rnullb0/rotational
+f 644 rnullb0/size
+f 444 rnullb0/stats.json
+END
+)" "$(listing "$mnt" | grep -vE 'rnullb1|status.json')"
+same 'the second device has the same files' "$(ls "$mnt/rnullb0")" "$(ls "$mnt/rnullb1")"
+check 'ls -la of everything' ls -laR "$mnt"
+same 'everything belongs to who mounted' "$(id -u):$(id -g)" \
+  "$(find "$mnt" -printf '%U:%G\n' | sort -u)"
+same 'the root counts its directories' 4 "$(stat -c %h "$mnt")"
+same 'no inode number appears twice' '' "$(find "$mnt" -printf '%i\n' | sort | uniq -d)"
+same 'an inode number stays' "$(stat -c %i "$mnt/rnullb0/size")" "$(stat -c %i "$mnt/rnullb0/size")"
+
+# --- features, status.json ------------------------------------------------------------------------
+
+same 'features' 'blocksize,size,rotational,irqmode,completion_nsec,memory_backed' \
+  "$(<"$mnt/features")"
+same 'features is one line' 1 "$(wc -l <"$mnt/features")"
+same 'status.json: devices' 2 "$(field "$mnt/status.json" .devices)"
+same 'status.json: mount options' '["nr_devices=2"]' "$(field "$mnt/status.json" '.mount_options|tojson')"
+same 'status.json: mountpoint' "$mnt" "$(field "$mnt/status.json" .mountpoint)"
+says 'status.json: the serving process' '^rnullfs$' \
+  "$(cat "/proc/$(field "$mnt/status.json" .worker_pid)/comm")"
+says 'status.json: versions' '^[0-9]+\.[0-9]+\.[0-9]+ 3\.[0-9]+\.[0-9]+ 7\.[0-9]+$' \
+  "$(field "$mnt/status.json" '"\(.version) \(.libfuse) \(.kernel_protocol)"')"
+says 'status.json: capabilities in use' async_dio \
+  "$(field "$mnt/status.json" '.capabilities|join(",")')"
+refused EACCES 'features is read-only' put x "$mnt/features"
+refused EACCES 'status.json is read-only' put x "$mnt/status.json"
+
+# --- Reading the text files -----------------------------------------------------------------------
+
+one=$mnt/rnullb0
+same 'cat' 4096 "$(cat "$one/size")"
+same 'wc -c counts what is there, not what stat says' 5 "$(wc -c <"$one/size")"
+same 'stat shows 4096 bytes for an attribute' 4096 "$(stat -c %s "$one/size")"
+same 'tail -c' 96 "$(tail -c 3 "$one/size")"
+same 'head -c1' 4 "$(head -c1 "$one/size")"
+same 'reading byte by byte' 4096 "$(dd if="$one/size" bs=1 status=none)"
+same 'grep -r finds values' "$one/blocksize:4096 $one/size:4096" \
+  "$(grep -r '^4096$' "$one" | sort | xargs)"
+check 'cp -r copies every text file' cp -r "$one" "$scratch/copy"
+same 'the copy of config.json is what was shown' "$(<"$one/config.json")" \
+  "$(<"$scratch/copy/config.json")"
+same 'the copy of an attribute is its text' 5 "$(stat -c %s "$scratch/copy/size")"
+
+# --- disk -----------------------------------------------------------------------------------------
+
+refused ENOENT 'no disk while off' cat "$one/disk"
+put 16 "$one/size"
+put 1 "$one/power"
+same 'disk: type, mode and size' 'regular file 600 16777216' "$(stat -c '%F %a %s' "$one/disk")"
+same 'disk stands in the listing' "$one/disk" "$(find "$mnt" -name disk)"
+same 'du of an empty disk' 0 "$(du -k "$one/disk" | cut -f1)"
+put 0 "$one/power"
+same 'and is gone with the power' '' "$(find "$mnt" -name disk)"
+refused ENOENT 'also by name' stat "$one/disk"
+
+# --- The file system ------------------------------------------------------------------------------
+
+same 'df: the type' fuse.rnullfs "$(df --output=fstype "$mnt" | tail -n 1)"
+same 'df: the source' rnullfs "$(df --output=source "$mnt" | tail -n 1)"
+same 'names may have 255 bytes' 255 "$(stat -f -c %l "$mnt")"
+same 'the block size' 4096 "$(stat -f -c %s "$mnt")"
+check 'sync' sync "$one/size"
+
+# --- Two mounts at once ---------------------------------------------------------------------------
+
+first=$mnt
+mount_rnullfs -o nr_devices=0
+mkdir "$mnt/only-here"
+same 'a second mount is another tree' 'features only-here status.json' "$(names "$mnt")"
+same 'and leaves the first alone' 'features rnullb0 rnullb1 status.json' "$(names "$first")"
+check 'the second unmounts' unmount "$mnt"
+same 'the first goes on' 4096 "$(cat "$first/rnullb1/size")"

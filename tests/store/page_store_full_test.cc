@@ -1,0 +1,151 @@
+// What is stored stays whole, and vacant pages stay vacant, when there is no room for more: memory,
+// file size, addresses and the index run out in turn.
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <new>
+#include <string>
+
+#include "store_util.h"
+
+namespace {
+
+thread_local bool no_memory_for_nodes = false;
+
+}  // namespace
+
+// The index allocates its nodes with this form of `new`, and nothing else here does.
+void* operator new(size_t size, const std::nothrow_t& /*tag*/) noexcept {
+  return no_memory_for_nodes ? nullptr : ::operator new(size);
+}
+
+namespace rnullfs {
+namespace {
+
+uint64_t available_memory = UINT64_MAX;
+
+// A store of one page, 'o', at the third page of a MiB.
+class FullStore : public testing::Test {
+ protected:
+  FullStore() {
+    available_memory = UINT64_MAX;
+    EXPECT_TRUE(store_->Resize(kMiB).ok());
+    EXPECT_EQ(Write(*store_, 2 * kPage, old_), 0);
+  }
+
+  // As before, and without old bytes in the pages that could not be stored.
+  void ExpectUnchanged() {
+    ExpectStoredPages(*store_, 1);
+    EXPECT_EQ(Read(*store_, 0, kMiB),
+              std::string(2 * kPage, '\0') + old_ + std::string(kMiB - 3 * kPage, '\0'));
+    ASSERT_EQ(Write(*store_, 3 * kPage + 1, "n"), 0);
+    EXPECT_EQ(Read(*store_, 3 * kPage, kPage),
+              std::string("\0n", 2) + std::string(kPage - 2, '\0'));
+  }
+
+  const std::string old_ = std::string(kPage, 'o');
+  const std::unique_ptr<PageStore> store_ = *PageStore::Create(
+      "full", +[] { return available_memory; });
+};
+
+// Lowers the limit of a resource for a scope.
+class ScopedLimit {
+ public:
+  ScopedLimit(__rlimit_resource resource, uint64_t limit) : resource_(resource) {
+    getrlimit(resource_, &old_);
+    const rlimit lowered = {limit, old_.rlim_max};
+    EXPECT_EQ(setrlimit(resource_, &lowered), 0);
+  }
+  ~ScopedLimit() { setrlimit(resource_, &old_); }
+  ScopedLimit(const ScopedLimit&) = delete;
+  ScopedLimit& operator=(const ScopedLimit&) = delete;
+
+ private:
+  const __rlimit_resource resource_;
+  rlimit old_ = {};
+};
+
+TEST_F(FullStore, NoMemory) {
+  // Whatever was leased before is used up first.
+  const uint64_t plenty = 64 * kMiB;
+  ASSERT_TRUE(store_->Resize(plenty).ok());
+  available_memory = 0;
+  uint64_t end = 3 * kPage;
+  while (Write(*store_, end, old_) == 0) end += kPage;
+  ASSERT_LT(end, plenty);
+  ExpectStoredPages(*store_, end / kPage - 2);
+
+  EXPECT_EQ(Write(*store_, end, old_), ENOSPC);
+  EXPECT_EQ(Write(*store_, end - kPage, old_ + old_), ENOSPC);
+  EXPECT_EQ(store_->Allocate(0, kPage), ENOSPC);
+  EXPECT_EQ(Read(*store_, end - kPage, 2 * kPage), old_ + std::string(kPage, '\0'));
+  ExpectStoredPages(*store_, end / kPage - 2);
+
+  EXPECT_EQ(Write(*store_, end - kPage, "overwritten"), 0);
+  EXPECT_EQ(store_->Allocate(2 * kPage, end - 2 * kPage), 0);
+  EXPECT_EQ(store_->WriteZeroes(0, plenty), 0);
+  EXPECT_EQ(store_->Discard(0, plenty), 0);
+  ExpectStoredPages(*store_, 0);
+  available_memory = UINT64_MAX;
+  EXPECT_EQ(Write(*store_, end, old_), 0);
+}
+
+TEST_F(FullStore, AllocationBeyondTheMachinesMemory) {
+  const auto store = NewStore(8 * kTiB);
+  ASSERT_EQ(Write(*store, kTiB, "kept"), 0);
+  EXPECT_EQ(store->Allocate(0, 8 * kTiB), ENOSPC);
+  ExpectStoredPages(*store, 1);
+}
+
+TEST_F(FullStore, FileSizeLimit) {
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  {
+    // The kernel cuts the first write short in the middle of a page, and refuses the rest.
+    const ScopedLimit limit(RLIMIT_FSIZE, 5 * kPage + 100);
+    EXPECT_EQ(Write(*store_, 3 * kPage, std::string(4 * kPage, 'x')), ENOSPC);
+    EXPECT_EQ(Write(*store_, 6 * kPage, std::string(kPage, 'x')), ENOSPC);
+  }
+  std::signal(SIGXFSZ, old_handler);
+  ExpectUnchanged();
+}
+
+TEST_F(FullStore, NoAddresses) {
+  const auto store = NewStore(kMiB);
+  {
+    const ScopedLimit limit(RLIMIT_AS, kMiB);
+    EXPECT_EQ(Write(*store, 0, old_), ENOSPC);
+  }
+  ExpectStoredPages(*store, 0);
+  EXPECT_EQ(Write(*store, 1, "n"), 0);
+  EXPECT_EQ(Read(*store, 0, kPage), std::string("\0n", 2) + std::string(kPage - 2, '\0'));
+}
+
+TEST_F(FullStore, NoMemoryForTheIndex) {
+  ASSERT_TRUE(store_->Resize(8 * kMiB).ok());
+  const std::string data(kMiB, 'x');
+  no_memory_for_nodes = true;
+  // A leaf holds 64 pages: of the first write 61 go into it, of the second none.
+  const int in_use = Write(*store_, 3 * kPage, data);
+  const int unused = store_->Allocate(4 * kMiB, kMiB);
+  no_memory_for_nodes = false;
+  EXPECT_EQ(in_use, ENOSPC);
+  EXPECT_EQ(unused, ENOSPC);
+  ExpectUnchanged();
+}
+
+TEST_F(FullStore, NoMemoryForAWindow) {
+  const auto store = NewStore(kMiB);
+  no_memory_for_nodes = true;
+  const int error = Write(*store, 0, old_);
+  no_memory_for_nodes = false;
+  EXPECT_EQ(error, ENOSPC);
+  ExpectStoredPages(*store, 0);
+  EXPECT_EQ(Write(*store, 0, old_), 0);
+}
+
+}  // namespace
+}  // namespace rnullfs

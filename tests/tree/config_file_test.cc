@@ -1,0 +1,155 @@
+// config.json as programs see it: opens, writes, closes, and what they leave in last_error.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+
+#include "config/json.h"
+#include "tree/node_test.h"
+#include "tree/refused.h"
+#include "tree/text_file.h"
+
+namespace rnullfs {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr bool kAppend = true;
+
+using ConfigFileTest = NodeTest;
+
+// One open of the file, written to from its start.
+class Open {
+ public:
+  explicit Open(const std::shared_ptr<DeviceNode>& node, bool append = false)
+      : file_(node, append) {}
+
+  absl::Status Write(std::string_view data) {
+    const absl::StatusOr<uint64_t> taken = file_.Write(offset_, data);
+    if (taken.ok()) offset_ += *taken;
+    return taken.status();
+  }
+  absl::Status Close() { return file_.Flush(); }
+  ConfigFile& operator*() { return file_; }
+
+ private:
+  ConfigFile file_;
+  uint64_t offset_ = 0;
+};
+
+TEST_F(ConfigFileTest, ShowsTheConfiguration) {
+  Open open(node_);
+  EXPECT_EQ((*open).Read(0, 65536), ShowJson(DeviceConfig()));
+  EXPECT_THAT(Set("size", "5"), IsOk());
+  EXPECT_THAT((*open).Read(0, 65536), HasSubstr("\"size\": 5,"));
+}
+
+TEST_F(ConfigFileTest, TakesWhatItShows) {
+  Open open(node_);
+  EXPECT_THAT(open.Write((*open).Read(0, 65536)), IsOk());
+  EXPECT_THAT(open.Close(), IsOk());
+  EXPECT_EQ(node_->config(), DeviceConfig());
+}
+
+TEST_F(ConfigFileTest, RefusesWithTheWriteThatCompletesTheObject) {
+  Open open(node_);
+  EXPECT_THAT(open.Write(R"({"size": 5, "block)"), IsOk());
+  EXPECT_THAT(open.Write(R"(size": 513)"), IsOk());
+  EXPECT_THAT(open.Write("}"), RefusedWith(EINVAL, "513"));
+  EXPECT_EQ(node_->config(), DeviceConfig());
+  EXPECT_THAT(node_->last_error(), HasSubstr("513"));
+  EXPECT_THAT(open.Close(), IsOk());  // nothing is unfinished
+  EXPECT_THAT(node_->last_error(), HasSubstr("513"));
+}
+
+TEST_F(ConfigFileTest, TruncatedAtOpenAsAShellDoes) {
+  Open open(node_);
+  EXPECT_THAT((*open).Truncate(0), IsOk());
+  EXPECT_THAT(open.Write("{\"size\": 5}\n"), IsOk());
+  EXPECT_THAT(open.Close(), IsOk());
+  EXPECT_EQ(node_->config().size, 5U);
+}
+
+TEST_F(ConfigFileTest, RefusesAnUnfinishedTextWhenItIsClosed) {
+  Open open(node_);
+  EXPECT_THAT(open.Write(R"({"size": 5)"), IsOk());
+  EXPECT_THAT(node_->last_error(), IsEmpty());
+  EXPECT_THAT(open.Close(), RefusedWith(EINVAL, "the text ends"));
+  EXPECT_THAT(node_->last_error(), HasSubstr("the text ends"));
+  EXPECT_EQ(node_->config(), DeviceConfig());
+}
+
+// A shell whose commands inherit the descriptor: every one of them closes its duplicate.
+TEST_F(ConfigFileTest, GoesOnAfterADuplicateWasClosed) {
+  Open open(node_);
+  EXPECT_THAT(open.Close(), IsOk());
+  for (const char* piece : {"{\n", "\"size\": 5", ", \"blocksize\": 512"}) {
+    EXPECT_THAT(open.Write(piece), IsOk());
+    EXPECT_THAT(open.Close(), Refused(EINVAL));
+  }
+  EXPECT_THAT(open.Write("}\n"), IsOk());
+  EXPECT_THAT(open.Close(), IsOk());
+  EXPECT_EQ(node_->config().size, 5U);
+  EXPECT_EQ(node_->config().blocksize, 512U);
+  EXPECT_THAT(node_->last_error(), IsEmpty());
+}
+
+// printf ... >> config.json, a piece at a time.
+TEST_F(ConfigFileTest, AppendingGoesOnAcrossOpens) {
+  for (const char* piece : {R"({"size")", ": 5", "0 "}) {
+    Open open(node_, kAppend);
+    EXPECT_THAT(open.Write(piece), IsOk());
+    EXPECT_THAT(open.Close(), Refused(EINVAL)) << piece;
+  }
+  EXPECT_EQ(node_->config(), DeviceConfig());
+  Open last(node_, kAppend);
+  EXPECT_THAT(last.Write("}"), IsOk());
+  EXPECT_THAT(last.Close(), IsOk());
+  EXPECT_EQ(node_->config().size, 50U);
+  EXPECT_THAT(node_->last_error(), IsEmpty());
+}
+
+TEST_F(ConfigFileTest, AppendingBeginsAnewAfterAWriteThatSucceeded) {
+  Open unfinished(node_);
+  EXPECT_THAT(unfinished.Write(R"({"size")"), IsOk());
+  EXPECT_THAT(unfinished.Close(), Refused(EINVAL));
+  EXPECT_THAT(Set("blocksize", "512"), IsOk());
+  Open open(node_, kAppend);
+  EXPECT_THAT(open.Write(R"({"size": 5})"), IsOk());
+  EXPECT_EQ(node_->config().size, 5U);
+}
+
+TEST_F(ConfigFileTest, AnOpenThatDoesNotAppendIgnoresWhatAnotherLeft) {
+  Open unfinished(node_);
+  EXPECT_THAT(unfinished.Write(R"({"size")"), IsOk());
+  EXPECT_THAT(unfinished.Close(), Refused(EINVAL));
+  Open open(node_);
+  EXPECT_THAT(open.Close(), IsOk());
+  EXPECT_THAT(open.Write(R"({"size": 5})"), IsOk());
+  EXPECT_EQ(node_->config().size, 5U);
+}
+
+TEST_F(ConfigFileTest, ReasonsOfRefusedWritesOutlastTheClose) {
+  Open gap(node_);
+  EXPECT_THAT((*gap).Write(5000, "x"), Refused(EINVAL));
+  EXPECT_THAT(gap.Close(), IsOk());
+  EXPECT_THAT(node_->last_error(), HasSubstr("from the beginning"));
+
+  Open large(node_);
+  EXPECT_THAT(large.Write(std::string(65537, ' ')), Refused(EFBIG));
+  EXPECT_THAT(large.Close(), IsOk());
+  EXPECT_THAT(node_->last_error(), HasSubstr("65536"));
+}
+
+TEST_F(ConfigFileTest, IsRefusedOnceTheDeviceIsGone) {
+  Open open(node_);
+  ASSERT_THAT(node_->Retire(), IsOk());
+  EXPECT_THAT(open.Write(R"({"size": 5})"), Refused(ENOENT));
+}
+
+}  // namespace
+}  // namespace rnullfs

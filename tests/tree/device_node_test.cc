@@ -1,0 +1,155 @@
+// A device's configuration: what each way of writing it takes, refuses and remembers.
+
+#include "tree/device_node.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <string>
+
+#include "tree/files.h"
+#include "tree/inode.h"
+#include "tree/node_test.h"
+#include "tree/refused.h"
+
+namespace rnullfs {
+namespace {
+
+using testing::AllOf;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+using DeviceNodeTest = NodeTest;
+
+constexpr char kInvalidTexts[][2][20] = {
+    {"power", "2"},   {"blocksize", "513"},       {"size", "-1"},       {"rotational", "maybe"},
+    {"irqmode", "3"}, {"completion_nsec", "1.5"}, {"memory_backed", ""}};
+
+TEST_F(DeviceNodeTest, BeginsOffWithTheDefaults) {
+  EXPECT_EQ(node_->config(), DeviceConfig());
+  EXPECT_EQ(node_->device(), nullptr);
+  EXPECT_EQ(node_->disk_size_bytes(), 0U);
+  EXPECT_EQ(node_->stored_bytes(), 0U);
+  EXPECT_THAT(node_->last_error(), IsEmpty());
+}
+
+TEST_F(DeviceNodeTest, EveryAttributeIsWritableWhileOff) {
+  for (const auto& [name, text] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"blocksize", "512"},
+                                                                  {"size", "64"},
+                                                                  {"rotational", "1"},
+                                                                  {"irqmode", "2"},
+                                                                  {"completion_nsec", "5"},
+                                                                  {"memory_backed", "1"}}) {
+    EXPECT_THAT(Set(name, text), IsOk()) << name;
+    EXPECT_EQ(Get(name), std::string(text) + "\n");
+  }
+}
+
+TEST_F(DeviceNodeTest, ARefusalChangesNothingAndIsRemembered) {
+  for (const auto& [name, text] : kInvalidTexts) {
+    const std::string before = Get(name);
+    EXPECT_THAT(Set(name, text), RefusedWith(EINVAL, name));
+    EXPECT_EQ(Get(name), before);
+    EXPECT_THAT(node_->last_error(), AllOf(HasSubstr(name), EndsWith("\n")));
+  }
+  EXPECT_THAT(Set("size", "4096"), IsOk());
+  EXPECT_THAT(node_->last_error(), IsEmpty());
+}
+
+TEST_F(DeviceNodeTest, WhilePoweredEveryAttributeIsBusyEvenForTheValueItHas) {
+  ASSERT_THAT(Set("power", "1"), IsOk());
+  for (const Attribute& attribute : Attributes()) {
+    const std::string same = Get(attribute.name);
+    if (attribute.live) {
+      EXPECT_THAT(node_->StoreText(attribute, same), IsOk()) << attribute.name;
+    } else {
+      EXPECT_THAT(node_->StoreText(attribute, same),
+                  RefusedWith(EBUSY, std::string(attribute.name)));
+      EXPECT_THAT(node_->last_error(), HasSubstr("write 0 to power first"));
+    }
+  }
+}
+
+TEST_F(DeviceNodeTest, WhilePoweredWhatIsNotAcceptedIsInvalidBeforeItIsBusy) {
+  ASSERT_THAT(Set("power", "1"), IsOk());
+  for (const auto& [name, text] : kInvalidTexts) {
+    EXPECT_THAT(Set(name, text), Refused(EINVAL)) << name;
+  }
+  EXPECT_THAT(node_->StoreJson(R"({"size": "much"})"), Refused(EINVAL));
+  EXPECT_THAT(node_->StoreJson(R"({"size": 64, "blocksize": 513})"), Refused(EINVAL));
+}
+
+TEST_F(DeviceNodeTest, WhilePoweredJsonIsBusyOnlyForWhatItChanges) {
+  ASSERT_THAT(node_->StoreJson(R"({"size": 64, "power": true})"), IsOk());
+  EXPECT_THAT(node_->StoreJson(R"({"size": 64})"), IsOk());
+  EXPECT_THAT(node_->StoreJson(R"({"size": 64, "power": true, "rotational": false})"), IsOk());
+  EXPECT_THAT(node_->StoreJson(R"({"size": 65, "blocksize": 512, "irqmode": 0})"),
+              RefusedWith(EBUSY, "blocksize, size:"));
+  EXPECT_EQ(node_->config().size, 64U);
+  EXPECT_EQ(node_->config().blocksize, 4096U);
+}
+
+TEST_F(DeviceNodeTest, JsonKeepsWhatItDoesNotName) {
+  ASSERT_THAT(Set("size", "64"), IsOk());
+  EXPECT_THAT(node_->StoreJson(R"({"blocksize": 512})"), IsOk());
+  EXPECT_EQ(node_->config(), (DeviceConfig{.blocksize = 512, .size = 64}));
+}
+
+TEST_F(DeviceNodeTest, StoreMakesAllOfAConfiguration) {
+  const DeviceConfig wanted = {.power = true, .blocksize = 1024, .size = 8};
+  EXPECT_THAT(node_->Store(wanted), IsOk());
+  EXPECT_EQ(node_->config(), wanted);
+  EXPECT_EQ(node_->disk_size_bytes(), uint64_t{8} << 20);
+}
+
+TEST_F(DeviceNodeTest, RemembersRefusalsMadeElsewhere) {
+  EXPECT_THAT(node_->Refuse(Error(EFBIG, "too much of it")), Refused(EFBIG));
+  EXPECT_EQ(node_->last_error(), "too much of it\n");
+}
+
+TEST_F(DeviceNodeTest, AWriteThatSucceedsDropsUnfinishedJson) {
+  node_->KeepUnfinishedJson("{");
+  EXPECT_EQ(node_->TakeUnfinishedJson(), "{");
+  EXPECT_EQ(node_->TakeUnfinishedJson(), "");
+  node_->KeepUnfinishedJson("{");
+  EXPECT_THAT(Set("size", "x"), Refused(EINVAL));
+  EXPECT_THAT(Set("size", "5"), IsOk());
+  EXPECT_EQ(node_->TakeUnfinishedJson(), "");
+}
+
+TEST_F(DeviceNodeTest, TheDirectoryHasTheModeItWasMadeWith) {
+  EXPECT_EQ(node_->OwnershipOf(kDirectorySlot, 0755).mode, 0750U);
+  const Ownership disk = node_->OwnershipOf(kDiskSlot, 0600);
+  EXPECT_EQ(disk.mode, 0600U);
+  EXPECT_EQ(disk.uid, 10U);
+  EXPECT_EQ(disk.gid, 20U);
+  ASSERT_THAT(Set("size", "5"), IsOk());
+  EXPECT_EQ(node_->OwnershipOf(kDirectorySlot, 0755).mode, 0750U);
+}
+
+TEST_F(DeviceNodeTest, OwnershipIsEachFilesOwn) {
+  node_->ChangeOwnership(kDiskSlot, 0600, {.mode = 0640, .uid = 1});
+  const Ownership disk = node_->OwnershipOf(kDiskSlot, 0600);
+  EXPECT_EQ(disk.mode, 0640U);
+  EXPECT_EQ(disk.uid, 1U);
+  EXPECT_EQ(disk.gid, 20U);
+  EXPECT_GT(disk.changed.tv_sec, 0);
+  const Ownership other = node_->OwnershipOf(kDiskSlot + 1, 0644);
+  EXPECT_EQ(other.mode, 0644U);
+  EXPECT_EQ(other.uid, 10U);
+}
+
+TEST_F(DeviceNodeTest, AWrittenDiskIsModified) {
+  ASSERT_THAT(node_->StoreJson(R"({"size": 1, "memory_backed": true, "power": true})"), IsOk());
+  EXPECT_EQ(node_->OwnershipOf(kDiskSlot, 0600).modified.tv_sec, 0);
+  EXPECT_EQ(ReadDisk(0, 512), std::string(512, '\0'));
+  EXPECT_EQ(node_->OwnershipOf(kDiskSlot, 0600).modified.tv_sec, 0);
+  EXPECT_EQ(WriteDisk(0, "x"), 0);
+  EXPECT_GT(node_->OwnershipOf(kDiskSlot, 0600).modified.tv_sec, 0);
+}
+
+}  // namespace
+}  // namespace rnullfs

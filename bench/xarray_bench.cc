@@ -1,10 +1,10 @@
 // The XArray against the maps one would otherwise use as an index of pages.
 //
 // Every map goes from a page index to a pointer and is dense: pages 0 .. N-1.  "Random" visits them
-// in one shuffled order that is computed beforehand and read in sequence by all maps alike; loads do
-// not depend on each other, so that this is throughput, not latency.  The XArray's loads include
-// their read-side section.  The peers have no reads beside a writer: "BesideWriter" puts them behind
-// a shared mutex; everything else runs them bare, on one thread.
+// in one shuffled order that is computed beforehand and read in sequence by all maps alike; loads
+// do not depend on each other, so that this is throughput, not latency.  The XArray's loads include
+// their read-side section.  The peers have no reads beside a writer: "BesideWriter" puts them
+// behind a shared mutex; everything else runs them bare, on one thread.
 //
 // Reading the output: items_per_second are operations on pages, of all threads together;
 // heap_bytes_per_page is what malloc gave out for the full map, its own overhead included.
@@ -43,7 +43,8 @@ constexpr uint64_t kBatch = 4096;  // operations between two looks at the clock;
 
 void* Entry(uint64_t index) { return std::bit_cast<void*>((index + 1) << 12); }
 
-// --- The maps, with one face ----------------------------------------------------------------------
+// --- The maps, with one face
+// ----------------------------------------------------------------------
 
 class Array {
  public:
@@ -97,7 +98,8 @@ class Shared {
   Map map_;
 };
 
-// --- What is measured on --------------------------------------------------------------------------
+// --- What is measured on
+// --------------------------------------------------------------------------
 
 const std::vector<uint32_t>& ShuffledOrder(uint64_t pages) {
   static std::vector<uint32_t> order;
@@ -141,7 +143,8 @@ Map& FullMap() {
   return *static_cast<Map*>(subject.map.get());
 }
 
-// --- Loads ----------------------------------------------------------------------------------------
+// --- Loads
+// ----------------------------------------------------------------------------------------
 
 // Calls load(i) for i = 0 .. N-1, again and again.
 template <typename F>
@@ -209,15 +212,15 @@ void Iterate(State& state) {
   const Map& map = FullMap<Map>();
   for (auto _ : state) {
     uint64_t sum = 0;
-    map.ForEach([&sum](uint64_t index, void* entry) {
-      sum += index ^ std::bit_cast<uintptr_t>(entry);
-    });
+    map.ForEach(
+        [&sum](uint64_t index, void* entry) { sum += index ^ std::bit_cast<uintptr_t>(entry); });
     benchmark::DoNotOptimize(sum);
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 
-// --- Stores and erasures --------------------------------------------------------------------------
+// --- Stores and erasures
+// --------------------------------------------------------------------------
 
 // Times f(map) on a new map each time.
 template <typename Map, typename Prepare, typename F>
@@ -275,7 +278,8 @@ void EraseRange(State& state) {
       [pages](Array& map) { map.array.EraseRange(0, pages - 1); });
 }
 
-// --- The list -------------------------------------------------------------------------------------
+// --- The list
+// -------------------------------------------------------------------------------------
 
 #define ON_SIZES Arg(kSmall)->Arg(kMedium)->Arg(kLarge)
 #define ON_FULL_MAP(function, Map) BENCHMARK(function<Map>)->Setup(Fill<Map>)->ON_SIZES

@@ -15,6 +15,9 @@ die() {
   exit 1
 }
 
+# Prints the comment that the running script begins with.
+usage() { sed -n '2,/^[^#]/ s/^# \{0,1\}//p' "$0"; }
+
 # quietly LOG COMMAND...: the command's output goes to LOG alone.
 quietly() {
   local log=$1

@@ -18,7 +18,7 @@ umask 022
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 RNULLFS=$(realpath "${RNULLFS:-$tests/../build/rnullfs}")
 export RNULLFS
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/rnullfs-test.XXXXXX")
+scratch=$(realpath "$(mktemp -d "${TMPDIR:-/tmp}/rnullfs-test.XXXXXX")")
 chmod 755 "$scratch" # tests act as other users, too
 checks=0
 failures=0
@@ -159,7 +159,7 @@ put() { echo "$1" >"$2"; }
 
 # attach LOSETUP-OPTION... FILE: a loop device, in $loop.
 attach() {
-  loop=$(losetup --find --show "$@")
+  loop=$(losetup --find --show "$@") || return
   loops+=("$loop")
 }
 

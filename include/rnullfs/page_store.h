@@ -12,9 +12,9 @@
 //   - no call allocates a page by reading.
 //
 // Thread safety: all calls may come from any thread at once, except Resize(), which must be alone.
-// Each call is atomic as to every 4096-byte page it touches: overlapping calls never mix their
-// bytes within a page, and so never within a logical block. Units: bytes, any alignment.  Errors:
-// positive errno; ENOSPC when there is no memory.
+// Each call is atomic as to every 4096-byte page it touches: calls that overlap never mix their
+// bytes within a page, and so never within a logical block.
+// Units: bytes, any alignment.  Errors: positive errno; ENOSPC when there is no memory.
 #ifndef RNULLFS_PAGE_STORE_H_
 #define RNULLFS_PAGE_STORE_H_
 

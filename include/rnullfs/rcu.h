@@ -53,8 +53,7 @@ inline void AfterGracePeriod() {}
 }  // namespace rcu_internal
 
 // A read-side section for a scope; sections nest.  What is found within one stays valid to its end.
-// A section belongs to the thread that began it, and must not wait for what another thread writes
-// only after a grace period.
+// A section belongs to the thread that began it, and must not wait for a deletion.
 //
 // This is what liburcu's headers offer inline, which those say code of any licence may contain.  It
 // is put in our own words because theirs reaches the counter through a type of 128-byte alignment

@@ -77,7 +77,7 @@ class BasicXArray : public XArrayBase {
   BasicXArray& operator=(const BasicXArray&) = delete;
 
   // Context: lock-free.  Return: the entry at `index`, nullptr if vacant.
-  void* Load(uint64_t index) const;
+  [[gnu::always_inline]] inline void* Load(uint64_t index) const;
 
   // Stores `entry`, which keeps the marks of the entry it replaces; nullptr erases.
   // Context: locked; allocates.  Return: the entry replaced; ENOMEM.
@@ -128,7 +128,7 @@ class BasicXArray : public XArrayBase {
     explicit Cursor(const BasicXArray& array) : array_(array) {}
 
     // Context: lock-free.  Return: as BasicXArray::Load(), as recent.
-    void* Load(uint64_t index);
+    [[gnu::always_inline]] inline void* Load(uint64_t index);
 
    private:
     RcuReadGuard guard_;
@@ -167,8 +167,9 @@ class BasicXArray : public XArrayBase {
   }
 
   // Readers: within a read-side section.
-  Root LoadRoot() const;
-  Node* FindLeaf(uint64_t index) const;
+  [[gnu::always_inline]] inline Root LoadRoot() const;
+  [[gnu::always_inline]] inline Node* FindLeaf(uint64_t index) const;
+  Node* FindLeafAgain(uint64_t index) const;
   template <typename Candidate>
   Position Seek(uint64_t index, uint64_t last, Candidate candidate) const;
   Position SeekPresent(uint64_t index, uint64_t last) const;
@@ -192,82 +193,20 @@ class BasicXArray : public XArrayBase {
   void Retire(Node* node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Mutex mutex_;
-  std::atomic<char*> head_{nullptr};  // written under mutex_
-  std::atomic<uint64_t> node_count_{0};
+  std::atomic<uint64_t> node_count_{0};  // written under mutex_, as the head is
+  // On a cache line of its own, which readers share and writers' locking leaves alone.
+  alignas(64) std::atomic<char*> head_{nullptr};
 };
 
-// The kernel's fan-out.
-using XArray = BasicXArray<6>;
+using XArray = BasicXArray<6>;  // the kernel's fan-out
+
 extern template class BasicXArray<1>;
 extern template class BasicXArray<2>;
 extern template class BasicXArray<3>;
 extern template class BasicXArray<6>;
 
-// --- The read path, inline -----------------------------------------------------------------------
-
-template <unsigned kChunkShift>
-inline auto BasicXArray<kChunkShift>::LoadRoot() const -> Root {
-  // One load yields root and level, and saves touching the root's header.
-  char* const head = head_.load(std::memory_order_acquire);
-  const size_t level =
-      std::bit_cast<uintptr_t>(head) & (XArrayNodeTraits<kChunkShift>::kAlignment - 1);
-  return {reinterpret_cast<Node*>(head - level), static_cast<unsigned>(level) * kChunkShift};
-}
-
-template <unsigned kChunkShift>
-inline auto BasicXArray<kChunkShift>::FindLeaf(uint64_t index) const -> Node* {
-  Root root = LoadRoot();
-  if (!root.Covers(index)) return nullptr;
-  // Every level has the shift of the one above less kChunkShift, so that only slots are touched.
-  while (root.shift != 0) {
-    void* const child = root.node->Load(Node::OffsetOf(index, root.shift));
-    if (!IsNode(child)) [[unlikely]]
-      return child == nullptr ? nullptr : FindLeaf(index);
-    root = {static_cast<Node*>(child), root.shift - kChunkShift};
-  }
-  return root.node;
-}
-
-template <unsigned kChunkShift>
-inline void* BasicXArray<kChunkShift>::Load(uint64_t index) const {
-  return Cursor(*this).Load(index);
-}
-
-template <unsigned kChunkShift>
-inline void* BasicXArray<kChunkShift>::Cursor::Load(uint64_t index) {
-  const uint64_t chunk = index >> kChunkShift;
-  for (;;) {
-    if (leaf_ == nullptr || chunk != chunk_) {
-      leaf_ = array_.FindLeaf(index);
-      if (leaf_ == nullptr) return nullptr;
-      chunk_ = chunk;
-    }
-    void* const entry = leaf_->Load(Node::OffsetOf(index, 0));
-    if (entry != Retry()) [[likely]]
-      return entry;
-    leaf_ = nullptr;
-  }
-}
-
-template <unsigned kChunkShift>
-template <typename F>
-inline void BasicXArray<kChunkShift>::ForEach(uint64_t first, uint64_t last, F&& f) const {
-  if (first > last) return;
-  for (uint64_t index = first;;) {
-    const RcuReadGuard guard;
-    const Position found = SeekPresent(index, last);
-    if (found.leaf == nullptr) return;
-    index = found.index;
-    for (;;) {
-      void* const entry = found.leaf->Load(Node::OffsetOf(index, 0));
-      if (entry == Retry()) break;  // the leaf has left the tree: look again
-      if (entry != nullptr) f(index, entry);
-      if (index == last) return;
-      if (Node::OffsetOf(++index, 0) == 0) break;
-    }
-  }
-}
-
 }  // namespace rnullfs
+
+#include "rnullfs/xarray_inline.h"
 
 #endif  // RNULLFS_XARRAY_H_

@@ -1,15 +1,15 @@
 // When does it answer?  Replies that are ready and wait for their time: the one place that waits.
 //
-// null_blk arms an hrtimer for each request (null_cmd_end_timer() in
-// drivers/block/null_blk/main.c), whose interrupt is exact to a microsecond or so.  A thread that
-// sleeps wakes tens of microseconds late, so this one gets up early and polls the clock for the
-// rest.  It sleeps while nothing is due soon, and uses no CPU while nothing waits.
+// null_blk arms an hrtimer for each request (null_cmd_end_timer() in its main.c), whose interrupt
+// is exact to a microsecond or so.  A thread that sleeps wakes tens of microseconds late, so this
+// one gets up early and polls the clock for the rest.  It sleeps while nothing is due soon, and
+// uses no processor while nothing waits.
 //
 // The thread is started with the first Post(): a process may fork before.  Should that fail,
 // std::system_error ends the process.
 //
-// Thread safety: Post() from any thread, also from a completion.  Completions run one at a time on
-// the queue's thread, without a lock held.
+// Thread safety: Post() from any thread, also from a completion; Stop() from any thread but the
+// queue's own.  Completions run without a lock held, one at a time until Stop().
 // Units: nanoseconds of the clock it was given.
 #ifndef RNULLFS_DEVICE_COMPLETION_QUEUE_H_
 #define RNULLFS_DEVICE_COMPLETION_QUEUE_H_
@@ -39,14 +39,17 @@ class CompletionQueue {
   // time are sent in the order they were posted.
   void Post(int64_t due_nsec, Reply reply) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Sends what still waits, at once, and ends the thread.  No Post() may follow.
+  // Sends what still waits, at once, and ends the thread.  From then on Post() sends at once, too,
+  // on the thread that calls it: no reply is ever lost.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   static constexpr int64_t kNever = DueQueue<Reply>::kNever;
   static constexpr int64_t kAwake = INT64_MIN;
 
+  void SetNextDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run();
+  void SendDue(std::vector<Reply>& due);
   bool SleepUntilNearlyDue() ABSL_LOCKS_EXCLUDED(mutex_);
   void PollUntilDue() const;
   void TakeDue(std::vector<Reply>& due) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -55,7 +58,7 @@ class CompletionQueue {
   Mutex mutex_;
   std::condition_variable_any posted_earlier_;
   DueQueue<Reply> waiting_ ABSL_GUARDED_BY(mutex_);
-  std::atomic<int64_t> next_due_nsec_{kNever};  // waiting_'s, to be polled without the mutex
+  std::atomic<int64_t> next_due_nsec_{kNever};  // when to stop polling; read without the mutex
   int64_t wakes_nsec_ ABSL_GUARDED_BY(mutex_) = kAwake;  // when the thread stops sleeping by itself
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_ ABSL_GUARDED_BY(mutex_);

@@ -1,15 +1,14 @@
-// The memory of one disk: a sparse memfd, offset in the file = offset on the disk, and our view of
-// it.
+// The memory of one disk: a sparse memfd, offset in the file = offset on the disk, and its mapping.
 //
-// The view is made of 1 GiB windows, mapped when a page in them is first stored: there may be many
-// disks of many TiB, nearly all of them holes, and a process has 128 TiB of addresses.
+// It is mapped in windows of 1 GiB, each when a page in it is first stored: there may be many disks
+// of many TiB, nearly all of them holes, and a process has 128 TiB of addresses.
 //
 // Memory is taken with pwrite() and fallocate(), never by touching the mapping: a system call that
 // finds none left returns an errno, a page fault kills the process.
 //
 // Thread safety: all calls may come from any thread at once, except Resize(), which must be alone.
-// Units: bytes.  Errors: positive errno; ENOSPC when memory, addresses or a file size limit ran
-// out.
+// Units: bytes.
+// Errors: positive errno; ENOSPC when memory, addresses or the limit on the size of files ran out.
 #ifndef RNULLFS_STORE_ARENA_H_
 #define RNULLFS_STORE_ARENA_H_
 

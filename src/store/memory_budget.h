@@ -4,8 +4,8 @@
 // system call, so that a disk which is to fail with ENOSPC must ask first.  A budget asks the
 // kernel what is available, and keeps a lease of it, so that a write seldom pays for the question.
 //
-// It's a forecast: other programs allocate at the same time.  A control group's limit isn't looked
-// at.
+// It's a forecast: other programs allocate at the same time.  It knows nothing of the limits of
+// control groups.
 //
 // Thread safety: all calls from any thread.  Units: bytes.
 #ifndef RNULLFS_STORE_MEMORY_BUDGET_H_
@@ -25,10 +25,10 @@ class MemoryBudget {
 
   explicit MemoryBudget(uint64_t (*available)()) : available_(available) {}
 
-  // Whether there is memory for `bytes` more.
+  // Whether there is memory for `bytes` more, by the kernel's word of now.
   bool Has(uint64_t bytes) const;
 
-  // The same, and to be called just before it's allocated.
+  // The same, out of the lease while that lasts: for what is about to be allocated.
   bool Take(uint64_t bytes);
 
  private:

@@ -47,9 +47,9 @@ class PageStore::Pages {
   // Gives the whole pages back and zeroes the rest.
   int Free(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
 
-  // The first byte that is stored, or in a hole; `end` if there is none or begin >= end. Lock-free,
-  // so that a call can pass over any length of what does not concern it; it may be history on
-  // return.
+  // The first byte that is stored, or in a hole; `end` if there is none, or begin >= end.  Needs no
+  // lock, so that a call can pass over any length of what doesn't concern it; what it returns may
+  // be history.
   uint64_t FirstStored(uint64_t begin, uint64_t end) const;
   uint64_t FirstVacant(uint64_t begin, uint64_t end) const;
 

@@ -4,8 +4,8 @@
 // request takes one lock, or two, requests in different places rarely meet, and a request of any
 // length takes at most 32: ThreadSanitizer follows no more than 64 that a thread holds.
 //
-// Every range takes its locks in ascending order, wherever it begins, so that no two of them can wait
-// for each other.
+// Every range takes its locks in ascending order, wherever it begins: no two can wait for each
+// other.
 //
 // Thread safety: that is its purpose.  To clang's analysis all stripes are one lock: it checks that
 // a range is held, not which one, for no annotation can name a lock by a number from run time.

@@ -13,6 +13,12 @@
 
 namespace rnullfs {
 
+// The node on the way was retired under us: begins at the head again.
+template <unsigned kChunkShift>
+auto BasicXArray<kChunkShift>::FindLeafAgain(uint64_t index) const -> Node* {
+  return FindLeaf(index);
+}
+
 // The first entry in index..last all of whose slots, from the root down, are candidates.
 // `candidate(node, offset)` is the first offset of interest from `offset` on, kSlots if none.
 template <unsigned kChunkShift>

@@ -89,7 +89,49 @@ TEST(CompletionQueue, DestructionSendsWhatWaits) {
   EXPECT_EQ(log.numbers(), (std::vector<int>{1, 2}));
 }
 
-TEST(CompletionQueue, NeedsNoThreadUntilItIsUsed) { const CompletionQueue unused(Clock::Real()); }
+TEST(CompletionQueue, StartsItsThreadWithTheFirstPost) {
+  const auto threads = [] {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks));
+  };
+  const auto before = threads();
+  Log log;
+  CompletionQueue queue(Clock::Real());
+  EXPECT_EQ(threads(), before);
+  queue.Post(0, log.NewReply(1));
+  log.WaitFor(1);
+  EXPECT_EQ(threads(), before + 1);
+}
+
+TEST(CompletionQueue, SendsAtOnceWhenStopped) {
+  Log log;
+  CompletionQueue queue(Clock::Real());
+  queue.Post(Now() + 3'600'000 * kMsec, log.NewReply(1));
+  queue.Stop();
+  EXPECT_EQ(log.numbers(), std::vector<int>{1});
+  queue.Post(Now() + 3'600'000 * kMsec, log.NewReply(2));
+  EXPECT_EQ(log.numbers(), (std::vector<int>{1, 2}));
+  queue.Stop();
+}
+
+// Whether the thread sleeps, polls or sends when it is told to stop.
+TEST(CompletionQueue, LosesNothingThatIsPostedWhileItStops) {
+  constexpr int kReplies = 50;
+  for (int round = 0; round < 100; ++round) {
+    Log log;
+    CompletionQueue queue(Clock::Real());
+    std::thread poster([&] {
+      for (int number = 0; number < kReplies; ++number) {
+        const int64_t delay_nsec = number % 2 == 0 ? 40'000 : 3'600'000 * kMsec;
+        queue.Post(Now() + delay_nsec, log.NewReply(number));
+      }
+    });
+    log.WaitFor(round % kReplies / 2);
+    queue.Stop();
+    poster.join();
+    EXPECT_EQ(log.numbers().size(), kReplies);
+  }
+}
 
 TEST(CompletionQueue, MayPostFromACompletion) {
   struct Again {

@@ -141,9 +141,5 @@ TEST_F(SessionTest, EndsWhenTheConnectionDoes) {
   expected_end_ = EIO;  // nobody unmounted it
 }
 
-TEST_F(SessionTest, AnswersTheKernelsGoodbye) {
-  EXPECT_EQ(kernel_.Call(FUSE_DESTROY, 0, {}).error, 0);
-}
-
 }  // namespace
 }  // namespace rnullfs

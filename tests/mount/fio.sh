@@ -30,10 +30,6 @@ check 'four jobs side by side' \
   verified jobs --rw=randwrite --bs=4k --iodepth=8 --numjobs=4 --size=16M --offset_increment=16M
 check 'synchronous writes through the page cache of nobody' \
   verified buffered --rw=write --direct=0 --ioengine=psync --bs=64k --size=32M
-check 'discards between' \
-  verified trims --rw=randwrite --bs=4k --iodepth=16 --size=32M --trim_percentage=20 \
-  --trim_backlog=64 --verify_backlog=1024
-
 # --- The timer ------------------------------------------------------------------------------------
 
 latency_usec() {

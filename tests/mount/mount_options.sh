@@ -73,35 +73,35 @@ fi
 
 # --- What cannot be done --------------------------------------------------------------------------
 
-# fails STATUS SENTENCE ARGUMENT...: that exit status, the sentence on stderr, nothing mounted.
+# fails SENTENCE ARGUMENT...: exit status 1, the sentence on stderr, nothing mounted.
 fails() {
-  local status=$1 sentence=$2 got=0
-  shift 2
+  local sentence=$1 got=0
+  shift
   "$RNULLFS" "$@" >"$scratch/stdout" 2>"$scratch/stderr" || got=$?
-  same "rnullfs ${*//"$scratch"\//}: exit status" "$status" "$got"
+  same "rnullfs ${*//"$scratch"\//}: exit status" 1 "$got"
   says '  what it says' "$sentence" "$(<"$scratch/stderr")"
   same '  nothing is mounted' '' "$(mounts_here)$(<"$scratch/stdout")"
 }
 
 here=$scratch/here
-fails 2 '^rnullfs: blocksize: 513 .*power of two' -o blocksize=513 "$here"
-fails 2 '^rnullfs: bs: 0 .*power of two' -o bs=0 "$here"
-fails 2 '^rnullfs: gb: x .*whole number' -o gb=x "$here"
-fails 2 '^rnullfs: gb: 18446744073709551615 ' -o gb=18446744073709551615 "$here"
-fails 2 '^rnullfs: size: 8Q .*suffix' -o size=8Q "$here"
-fails 2 '^rnullfs: size: no value' -o size "$here"
-fails 2 '^rnullfs: irqmode: 3 .*0 \(none\)' -o irqmode=3 "$here"
-fails 2 '^rnullfs: memory_backed: 2 ' -o memory_backed=2 "$here"
-fails 2 '^rnullfs: nr_devices: 5000 .*0 to 4096' -o nr_devices=5000 "$here"
-fails 2 '^rnullfs: -o siez=8: .*no such option.*size' -o siez=8 "$here"
-fails 2 '^rnullfs: -x: .*no such flag' -x "$here"
-fails 2 '^rnullfs: no mount ?point' -f
-fails 2 '^rnullfs: more than one mount ?point' "$here" "$scratch"
-fails 1 '^rnullfs: size: 9000000000000 MiB' -o size=9000000000000,power "$here"
-fails 1 '^rnullfs: .*nothing-there: No such file' "$scratch/nothing-there"
-fails 1 '^rnullfs: .*nothing-there: No such file' -f "$scratch/nothing-there"
+fails '^rnullfs: blocksize: 513 .*power of two' -o blocksize=513 "$here"
+fails '^rnullfs: bs: 0 .*power of two' -o bs=0 "$here"
+fails '^rnullfs: gb: x .*whole number' -o gb=x "$here"
+fails '^rnullfs: gb: 18446744073709551615 ' -o gb=18446744073709551615 "$here"
+fails '^rnullfs: size: 8Q .*suffix' -o size=8Q "$here"
+fails '^rnullfs: size: no value' -o size "$here"
+fails '^rnullfs: irqmode: 3 .*0 \(none\)' -o irqmode=3 "$here"
+fails '^rnullfs: memory_backed: 2 ' -o memory_backed=2 "$here"
+fails '^rnullfs: nr_devices: 5000 .*0 to 4096' -o nr_devices=5000 "$here"
+fails '^rnullfs: -o siez=8: .*no such option.*size' -o siez=8 "$here"
+fails '^rnullfs: -x: .*no such flag' -x "$here"
+fails '^rnullfs: no mount ?point' -f
+fails '^rnullfs: more than one mount ?point' "$here" "$scratch"
+fails '^rnullfs: size: 9000000000000 MiB' -o size=9000000000000,power "$here"
+fails '^rnullfs: .*nothing-there: No such file' "$scratch/nothing-there"
+fails '^rnullfs: .*nothing-there: No such file' -f "$scratch/nothing-there"
 touch "$scratch/file"
-fails 1 "^rnullfs: .*$scratch/file" "$scratch/file"
+fails "^rnullfs: .*$scratch/file" "$scratch/file"
 
 # --- Help -----------------------------------------------------------------------------------------
 

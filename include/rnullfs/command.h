@@ -33,7 +33,7 @@ struct Command {
 // What became of a command.
 struct Answer {
   int error = 0;       // 0, or a positive errno
-  uint64_t bytes = 0;  // done: the command's length, a read's cut at the end of the disk; 0 on error
+  uint64_t bytes = 0;  // done: the command's length, cut at the end of the disk; 0 on error
   // The bytes of a successful kRead, in order; the memory is valid during the call only.
   absl::Span<const iovec> data = {};
 };

@@ -80,8 +80,9 @@ class [[nodiscard]] RcuReadGuard {
 
   // This thread's nesting depth, and the grace period it was seen in.
   static Word Counter() {
-    if (urcu_bp_reader == nullptr) [[unlikely]]
+    if (urcu_bp_reader == nullptr) [[unlikely]] {
       urcu_bp_register();
+    }
     return Word(*reinterpret_cast<unsigned long*>(urcu_bp_reader));
   }
   static unsigned long GracePeriod() {

@@ -1,8 +1,8 @@
 // What a disk has been asked to do: requests, bytes and errors for each operation.
 //
-// Thread safety: all calls from any thread.  Counting writes to a line of memory that the counting
-// thread mostly has to itself; a snapshot adds the lines up, each counter exact, the set of them not
-// taken at one instant.
+// Thread safety: all calls from any thread.  Counting writes to memory that the counting thread
+// mostly has to itself; a snapshot adds it all up, each counter exact, but not all of them taken at
+// one instant.
 #ifndef RNULLFS_STATISTICS_H_
 #define RNULLFS_STATISTICS_H_
 

@@ -11,9 +11,8 @@
 namespace rnullfs {
 namespace {
 
-// How long before a reply is due the thread gets up to poll.  On a virtual machine of two
-// processors a sleep ends some 40 us late, one in a hundred 80 us and more
-// (bench/latency_bench.cc).
+// How long before a reply is due the thread gets up to poll.  On a virtual machine a sleep was seen
+// to end some 40 us late, and one in a hundred 80 us or more.
 constexpr int64_t kPollNsec = 80'000;
 
 // The longest sleep at a stretch: a deadline in the far future must not overflow what wait_for()

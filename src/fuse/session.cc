@@ -45,6 +45,7 @@ Session::Session(const MountOptions& options)
   const sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is ENOSPC to a disk, not our end
   struct sigaction wake = {};
   wake.sa_handler = [](int) {};
   sigaction(SIGUSR1, &wake, nullptr);

@@ -49,7 +49,8 @@ same 'frees the whole pages in it' $((63 * mib + 4096)) "$(stored)"
 # Each job has its half of the disk.
 writes_beside_discards() {
   fio --direct=1 --ioengine=libaio --iodepth=16 --filename="$loop" --size=32M --randrepeat=0 \
-    --name=writes --rw=randwrite --bs=512-8k --blockalign=512 --verify=crc32c --verify_fatal=1 \
+    --name=writes --rw=randwrite --bs=512-8k --blockalign=512 --verify=crc32c \
+    --verify_fatal=1 --verify_state_save=0 \
     --name=discards --rw=randtrim --bs=64k --offset=32M
 }
 check 'verified writes beside discards' writes_beside_discards

@@ -10,7 +10,8 @@ value() { field "$config" ".$1"; }
 # --- Reading --------------------------------------------------------------------------------------
 
 same 'every attribute, with its type' \
-  '{"power":false,"blocksize":4096,"size":4096,"rotational":false,"irqmode":0,"completion_nsec":10000,"memory_backed":false}' \
+  "$(echo '{"power": false, "blocksize": 4096, "size": 4096, "rotational": false,' \
+    '"irqmode": 0, "completion_nsec": 10000, "memory_backed": false}' | jq -c .)" \
   "$(jq -c . "$config")"
 same 'pretty-printed' "$(jq . "$config")" "$(<"$config")"
 same 'stat knows its length' "$(wc -c <"$config")" "$(stat -c %s "$config")"

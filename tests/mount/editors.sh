@@ -72,7 +72,9 @@ sets 'digits overwritten in place' 20 in_place
 
 type_keys() { python3 "$tests/typist.py" "$@"; }
 by_ed() { printf '%s\n' '/"size"/s/[0-9][0-9]*/31/' w q | ed -s "$config"; }
-by_ed_again() { printf '%s\n' '/"size"/s/[0-9][0-9]*/3200000/' w '/"size"/s/3200000/32/' w q | ed -s "$config"; }
+by_ed_again() {
+  printf '%s\n' '/"size"/s/[0-9][0-9]*/3200000/' w '/"size"/s/3200000/32/' w q | ed -s "$config"
+}
 by_vim() { vim -u NONE -es -c '%s/"size": [0-9]*/"size": 33/' -c wq "$config"; }
 by_vim_on_a_terminal() {
   type_keys ':%s/"size": [0-9]*/"size": 34/\r' 'ZZ' -- vim -u NONE -N "$config"

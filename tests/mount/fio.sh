@@ -9,7 +9,7 @@ verified() {
   local name=$1
   shift
   fio --name="$name" --filename="$dev/disk" --direct=1 --ioengine=libaio --verify=crc32c \
-    --verify_fatal=1 --randrepeat=0 --group_reporting --output-format=json \
+    --verify_fatal=1 --verify_state_save=0 --randrepeat=0 --group_reporting --output-format=json \
     --output="$scratch/fio.json" "$@"
 }
 
@@ -28,8 +28,9 @@ check '512-byte blocks: writes smaller than a page' \
   verified small --rw=randwrite --bsrange=512-8k --blockalign=512 --iodepth=32 --size=16M
 check 'four jobs side by side' \
   verified jobs --rw=randwrite --bs=4k --iodepth=8 --numjobs=4 --size=16M --offset_increment=16M
-check 'synchronous writes through the page cache of nobody' \
+check 'synchronous writes' \
   verified buffered --rw=write --direct=0 --ioengine=psync --bs=64k --size=32M
+
 # --- The timer ------------------------------------------------------------------------------------
 
 latency_usec() {

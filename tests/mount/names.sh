@@ -26,7 +26,8 @@ done
 refused EINVAL 'a name with a newline' mkdir "$mnt/two
 lines"
 refused EINVAL 'a name with a control character' mkdir "$mnt/"$'\e[31m'
-same 'what was made is listed, and nothing else' 11 "$(find "$mnt" -mindepth 1 -maxdepth 1 -printf . | wc -c)"
+same 'what was made is listed, and nothing else' 11 \
+  "$(find "$mnt" -mindepth 1 -maxdepth 1 -printf . | wc -c)"
 
 # --- What has no place in the tree ----------------------------------------------------------------
 

@@ -39,7 +39,8 @@ same 'features' 'blocksize,size,rotational,irqmode,completion_nsec,memory_backed
   "$(<"$mnt/features")"
 same 'features is one line' 1 "$(wc -l <"$mnt/features")"
 same 'status.json: devices' 2 "$(field "$mnt/status.json" .devices)"
-same 'status.json: mount options' '["nr_devices=2"]' "$(field "$mnt/status.json" '.mount_options|tojson')"
+same 'status.json: mount options' '["nr_devices=2"]' \
+  "$(field "$mnt/status.json" '.mount_options|tojson')"
 same 'status.json: mountpoint' "$mnt" "$(field "$mnt/status.json" .mountpoint)"
 says 'status.json: the serving process' '^rnullfs$' \
   "$(cat "/proc/$(field "$mnt/status.json" .worker_pid)/comm")"

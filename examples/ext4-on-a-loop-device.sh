@@ -1,6 +1,6 @@
 #!/bin/bash
-# A file system on a disk in memory: losetup makes a block device of the disk file, and what is deleted
-# in the file system becomes free memory again.  Root only.
+# A file system on a disk in memory: losetup makes a block device of the disk file, and what is
+# deleted in the file system becomes free memory again.  Root only.
 set -euo pipefail
 
 rnullfs=${RNULLFS:-$(dirname "$0")/../build/rnullfs}

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A disk that takes its time: irqmode=2 answers each request completion_nsec after it came, however many
-# are under way.  fio shows what that does to latency and throughput.  Any user can run this.
+# A disk that takes its time: irqmode=2 answers each request completion_nsec after it came, however
+# many are under way.  fio shows what that does to latency and throughput.  Any user can run this.
 set -euo pipefail
 
 rnullfs=${RNULLFS:-$(dirname "$0")/../build/rnullfs}
@@ -21,7 +21,8 @@ measure() {
   local median iops
   mkdir "$mnt/slow"
   echo "{\"irqmode\": 2, \"completion_nsec\": $1, \"power\": true}" >"$mnt/slow/config.json"
-  # Version 3 of fio's terse output: field 8 is IOPS, fields 18 to 37 are percentiles "50.000000%=USEC".
+  # Version 3 of fio's terse output: field 8 is IOPS, fields 18 to 37 are percentiles
+  # "50.000000%=USEC".
   IFS=';' read -ra fields < <(fio --name=reads --filename="$mnt/slow/disk" --rw=randread --bs=4k \
     --direct=1 --ioengine=libaio --iodepth="$2" --time_based --runtime=2 --minimal)
   iops=${fields[7]}

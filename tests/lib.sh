@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # What the tests of real mounts share.  Sourced: `. "$(dirname "$0")/../lib.sh"`.
 #
-# A test is a script: it says what it needs, mounts, and makes its checks.  Each check prints one line
-# of TAP, what was expected and what came below it when it fails; the plan is printed at the end, so
-# that a test which breaks off halfway has not passed.
+# A test is a script: it says what it needs, mounts, and makes its checks.  Each check prints one
+# line of TAP, what was expected and what came below it when it fails; the plan is printed at the
+# end, so that a test which breaks off halfway has not passed.
 #
 # Everything happens in a directory of the test's own, $scratch.  What is mounted below it, the loop
-# devices on files in it and the daemons that serve it are taken down when the test ends, fails or is
-# interrupted; hence tests can run beside each other.
+# devices on files in it and the daemons that serve it are taken down when the test ends, fails or
+# is interrupted; hence tests can run beside each other.
 #
 # RNULLFS is the program under test; without it, build/rnullfs.
 set -eEuo pipefail
@@ -142,8 +142,8 @@ unmount() {
   if ((EUID == 0)); then umount "$@"; else fusermount3 -u "$@"; fi
 }
 
-# make_disk NAME JSON: a new device in $mnt, powered on, its directory in $dev.  One that keeps what is
-# written to it, if JSON does not say otherwise.
+# make_disk NAME JSON: a new device in $mnt, powered on, its directory in $dev.  One that keeps what
+# is written to it, if JSON does not say otherwise.
 make_disk() {
   dev=$mnt/$1
   mkdir "$dev"

@@ -3,8 +3,8 @@
 
 usage: typist.py KEYS... -- COMMAND [ARGUMENT...]
 
-Each KEYS, with Python's escapes (\\x1b, \\r), is typed when the program has fallen silent.  What the
-program shows goes to stdout; the exit status is the program's.
+Each KEYS, with Python's escapes (\\x1b, \\r), is typed when the program has fallen silent.  What
+the program shows goes to stdout; the exit status is the program's.
 """
 import os
 import pty

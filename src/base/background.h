@@ -1,5 +1,6 @@
-// Going into the background in a way that a script can rely on: the command returns when the service
-// is ready, with status 0, or when it has failed, with the failure's status and its words on stderr.
+// Going into the background in a way that a script can rely on: the command returns when the
+// service is ready, with status 0, or when it has failed, with the failure's status and its words
+// on stderr.
 //
 // The process forks before it does anything else, so that threads, descriptors and the mount all
 // belong to the child; the parent only waits.  Thread safety: before any thread starts.

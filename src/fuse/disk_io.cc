@@ -78,11 +78,10 @@ void Allocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_
       fuse_reply_err(request, EOPNOTSUPP);
       return;
   }
-  Submit(request, inode,
-         {.op = op,
-          .offset = static_cast<uint64_t>(offset),
-          .length = static_cast<uint64_t>(length)},
-         ReplyError);
+  Submit(
+      request, inode,
+      {.op = op, .offset = static_cast<uint64_t>(offset), .length = static_cast<uint64_t>(length)},
+      ReplyError);
 }
 
 void Seek(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence,
@@ -118,8 +117,7 @@ void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
     fuse_reply_err(request, ENOENT);
     return;
   }
-  const absl::StatusOr<uint64_t> handle =
-      node->OpenDisk(ProcessName(fuse_req_ctx(request)->pid));
+  const absl::StatusOr<uint64_t> handle = node->OpenDisk(ProcessName(fuse_req_ctx(request)->pid));
   if (!handle.ok()) {
     fuse_reply_err(request, ErrnoOf(handle.status()));
     return;
@@ -141,9 +139,10 @@ void ReadDisk(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset)
 
 void WriteDisk(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length,
                off_t offset) {
-  Submit(request, inode,
-         {.op = Op::kWrite, .offset = static_cast<uint64_t>(offset), .length = length, .data = data},
-         ReplyWrite);
+  Submit(
+      request, inode,
+      {.op = Op::kWrite, .offset = static_cast<uint64_t>(offset), .length = length, .data = data},
+      ReplyWrite);
 }
 
 void FlushDisk(fuse_req_t request, fuse_ino_t inode) {

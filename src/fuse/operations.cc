@@ -116,9 +116,9 @@ void ReadDirectory(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offs
     struct stat st = {};
     st.st_ino = entry;
     st.st_mode = type;
-    const size_t needed = fuse_add_direntry(request, buffer.data() + used, size - used,
-                                            std::string(name).c_str(), &st,
-                                            static_cast<off_t>(next));
+    const size_t needed =
+        fuse_add_direntry(request, buffer.data() + used, size - used, std::string(name).c_str(),
+                          &st, static_cast<off_t>(next));
     if (needed > size - used) return false;
     used += needed;
     return true;
@@ -147,8 +147,7 @@ void Release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   fuse_reply_err(request, 0);
 }
 
-void Read(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset,
-          fuse_file_info* file) {
+void Read(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset, fuse_file_info* file) {
   if (IsDisk(inode)) return ReadDisk(request, inode, length, offset);
   const std::string text = TextFileOf(file)->Read(static_cast<uint64_t>(offset), length);
   fuse_reply_buf(request, text.data(), text.size());

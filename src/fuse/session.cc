@@ -25,9 +25,9 @@ namespace {
 // How often a pending end looks whether the last disk has been closed.
 constexpr timespec kLookAgain = {.tv_sec = 0, .tv_nsec = 50'000'000};
 
-// Requests never block a thread for long (delays wait in the completion queue), so more threads than
-// this only pass the work around; there are more than processors because changes of configuration
-// may wait for a close.
+// Requests never block a thread for long (delays wait in the completion queue), so more threads
+// than this only pass the work around; there are more than processors because changes of
+// configuration may wait for a close.
 unsigned ThreadCount() { return std::max(4U, 2 * std::thread::hardware_concurrency()); }
 
 sigset_t EndSignals() {
@@ -76,8 +76,8 @@ absl::Status Session::Mount(Tree& tree) {
         "/etc/fuse.conf and mount again to change that");
   }
   if (!io_flusher_ && geteuid() == 0) {
-    Log("the kernel refuses PR_SET_IO_FLUSHER (CAP_SYS_RESOURCE is missing): when memory runs out, a "
-        "file system on a disk of this mount may wait for itself");
+    Log("PR_SET_IO_FLUSHER is refused (CAP_SYS_RESOURCE is missing): when memory runs out, a file "
+        "system on a disk of this mount may wait for itself");
   }
   fuse_lowlevel_ops operations = Operations();
   operations.init = &Session::Init;

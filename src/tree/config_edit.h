@@ -2,9 +2,9 @@
 //
 // Programs write a file in pieces of their choosing: json.dump() token by token, a shell with one
 // printf after the other, an editor in blocks.  The pieces are gathered until they are one object,
-// and that is applied by the write that completes it, so that its error reaches the writer.  A write
-// at offset 0 starts the text anew, as writing an attribute does; one in the middle changes what the
-// file shows there; one with O_APPEND goes on where the text ended.
+// and that is applied by the write that completes it, so that its error reaches the writer.  A
+// write at offset 0 starts the text anew, as writing an attribute does; one in the middle changes
+// what the file shows there; one with O_APPEND goes on where the text ended.
 //
 // Thread safety: none; the open file's lock guards it.
 #ifndef RNULLFS_TREE_CONFIG_EDIT_H_
@@ -29,8 +29,8 @@ class ConfigEdit {
 
   // Takes `data` in at `offset` (`append`: at the end).  `shown` is what the file reads as.  Calls
   // `apply` when the text is one object, or can no longer become one; after either the text starts
-  // anew.  EFBIG beyond kMaxBytes, EINVAL where a gap would be left; otherwise what `apply` returned,
-  // or OK.
+  // anew.  EFBIG beyond kMaxBytes, EINVAL where a gap would be left; otherwise what `apply`
+  // returned, or OK.
   absl::Status Write(uint64_t offset, std::string_view data, bool append, std::string_view shown,
                      Apply apply);
 

@@ -205,9 +205,12 @@ std::string DeviceNode::StatsText() const {
       .AddNumber("in_flight", counts.in_flight)
       .AddNumber("disk_opens", opens_.size());
   constexpr std::pair<const char*, Op> kOps[] = {
-      {"reads", Op::kRead},       {"writes", Op::kWrite},
-      {"flushes", Op::kFlush},    {"discards", Op::kDiscard},
-      {"write_zeroes", Op::kWriteZeroes}, {"allocates", Op::kAllocate},
+      {"reads", Op::kRead},
+      {"writes", Op::kWrite},
+      {"flushes", Op::kFlush},
+      {"discards", Op::kDiscard},
+      {"write_zeroes", Op::kWriteZeroes},
+      {"allocates", Op::kAllocate},
   };
   for (const auto& [name, op] : kOps) {
     Document one;

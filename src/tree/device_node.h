@@ -53,8 +53,8 @@ class DeviceNode {
   // Remembers why a write was refused that never became an update.
   absl::Status Refuse(const absl::Status& why);
 
-  // The text that an open of config.json left incomplete, for the open that appends to it.  The next
-  // write that succeeds drops it.
+  // The text that an open of config.json left incomplete, for the open that appends to it.  The
+  // next write that succeeds drops it.
   std::string TakeUnfinishedJson();
   void KeepUnfinishedJson(std::string text);
 

@@ -8,7 +8,8 @@
 namespace rnullfs {
 namespace {
 
-// Attributes take the slots from here on in the table's order; the table only ever grows at its end.
+// Attributes take the slots from here on in the table's order; the table only ever grows at its
+// end.
 constexpr uint32_t kFirstAttributeSlot = 16;
 
 std::vector<File> MakeDeviceFiles() {
@@ -41,14 +42,14 @@ absl::Span<const File> DeviceFiles() {
 }
 
 const File* FindFile(absl::Span<const File> files, std::string_view name) {
-  const auto* it = std::find_if(files.begin(), files.end(),
-                                [&](const File& file) { return file.name == name; });
+  const auto* it =
+      std::find_if(files.begin(), files.end(), [&](const File& file) { return file.name == name; });
   return it == files.end() ? nullptr : it;
 }
 
 const File* FindFile(absl::Span<const File> files, uint32_t slot) {
-  const auto* it = std::find_if(files.begin(), files.end(),
-                                [&](const File& file) { return file.slot == slot; });
+  const auto* it =
+      std::find_if(files.begin(), files.end(), [&](const File& file) { return file.slot == slot; });
   return it == files.end() ? nullptr : it;
 }
 

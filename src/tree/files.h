@@ -27,8 +27,8 @@ enum class FileKind : uint8_t {
 struct File {
   std::string_view name;
   FileKind kind;
-  uint32_t slot;  // in the inode number; never changes its meaning
-  mode_t mode;    // permission bits when new
+  uint32_t slot;                         // in the inode number; never changes its meaning
+  mode_t mode;                           // permission bits when new
   const Attribute* attribute = nullptr;  // of a kAttribute
 
   bool writable() const { return (mode & 0222) != 0; }

@@ -1,8 +1,8 @@
 // Inode numbers: which device, which of its files.
 //
-// A number is made of a device's id and a slot, so that no table maps numbers to objects and a number
-// means the same to a process that takes the mount over.  Device ids are never used again, hence
-// neither are inode numbers.  Id 0 is the root directory's.
+// A number is made of a device's id and a slot, so that no table maps numbers to objects and a
+// number means the same to a process that takes the mount over.  Device ids are never used again,
+// hence neither are inode numbers.  Id 0 is the root directory's.
 // Thread safety: pure functions.
 #ifndef RNULLFS_TREE_INODE_H_
 #define RNULLFS_TREE_INODE_H_

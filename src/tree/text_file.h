@@ -2,8 +2,8 @@
 //
 // What the file shows is made when reading begins and stays the same until it begins again at the
 // start, so that one reader never sees half of two states.  (configfs makes it anew after a write
-// only; a monitor that rewinds wants to see what is.)  Writing an attribute takes one write(2) as one
-// value, whatever its offset, of at most 4095 bytes, as configfs does (fs/configfs/file.c).
+// only; a monitor that rewinds wants to see what is.)  Writing an attribute takes one write(2) as
+// one value, whatever its offset, of at most 4095 bytes, as configfs does (fs/configfs/file.c).
 //
 // Thread safety: all calls from any thread.
 #ifndef RNULLFS_TREE_TEXT_FILE_H_

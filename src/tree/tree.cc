@@ -48,8 +48,8 @@ absl::Status CheckName(std::string_view name) {
 Tree::Tree(uid_t uid, gid_t gid, std::function<std::string()> status, DeviceServices services)
     : status_(std::move(status)), services_(services) {
   const timespec now = services.clock.WallTime();
-  Ownership ownership{.mode = 0755, .uid = uid, .gid = gid, .accessed = now, .modified = now,
-                      .changed = now};
+  Ownership ownership{
+      .mode = 0755, .uid = uid, .gid = gid, .accessed = now, .modified = now, .changed = now};
   root_ownership_[kRootInode] = ownership;
   for (const File& file : RootFiles()) {
     ownership.mode = file.mode;
@@ -107,8 +107,7 @@ struct stat Tree::StatRoot() const {
 }
 
 struct stat Tree::StatRootFile(const File& file) const {
-  const uint64_t size =
-      file.kind == FileKind::kStatusJson ? status_().size() : kAttributeStatSize;
+  const uint64_t size = file.kind == FileKind::kStatusJson ? status_().size() : kAttributeStatSize;
   SharedLockGuard lock(mutex_);
   return MakeStat(file.slot, S_IFREG, root_ownership_.at(file.slot), size);
 }
@@ -175,8 +174,12 @@ absl::StatusOr<std::shared_ptr<DeviceNode>> Tree::MakeDevice(Inode parent, std::
   if (parent != kRootInode) return Error(EPERM, "devices are made in the root only");
   if (absl::Status status = CheckName(name); !status.ok()) return status;
   const timespec now = services_.clock.WallTime();
-  const Ownership ownership{.mode = mode & 07777, .uid = uid, .gid = gid, .accessed = now,
-                            .modified = now, .changed = now};
+  const Ownership ownership{.mode = mode & 07777,
+                            .uid = uid,
+                            .gid = gid,
+                            .accessed = now,
+                            .modified = now,
+                            .changed = now};
   LockGuard lock(mutex_);
   const absl::string_view key(name.data(), name.size());
   if (FindFile(RootFiles(), name) != nullptr || ids_.contains(key)) {
@@ -236,8 +239,7 @@ absl::Status Tree::Truncate(Inode inode, uint64_t length) const {
   const absl::StatusOr<struct stat> st = Stat(inode);
   if (!st.ok()) return st.status();
   if (S_ISDIR(st->st_mode)) return Error(EISDIR, "a directory has no length");
-  const File* file =
-      FindFile(DeviceIdOf(inode) == 0 ? RootFiles() : DeviceFiles(), SlotOf(inode));
+  const File* file = FindFile(DeviceIdOf(inode) == 0 ? RootFiles() : DeviceFiles(), SlotOf(inode));
   if (!file->writable()) return Error(EACCES, "the file is read-only");
   if (file->kind == FileKind::kDisk && length > static_cast<uint64_t>(st->st_size)) {
     return Error(ENOSPC, "disk: its size is the attribute `size`");

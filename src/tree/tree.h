@@ -44,8 +44,8 @@ class Tree {
   absl::StatusOr<struct stat> Stat(Inode inode) const;
   absl::Status ChangeOwnership(Inode inode, const OwnershipChange& change);
 
-  // Shows the directory's entries behind `offset` (0: all), each with the offset that goes on behind
-  // it, until `show` returns false.
+  // Shows the directory's entries behind `offset` (0: all), each with the offset that goes on
+  // behind it, until `show` returns false.
   using Show = absl::FunctionRef<bool(std::string_view name, Inode inode, mode_t type,
                                       uint64_t next_offset)>;
   absl::Status List(Inode directory, uint64_t offset, Show show) const;

@@ -37,6 +37,7 @@ PUBLIC = {
     "statistics.h": "device",
     "unique_fd.h": "base",
     "xarray.h": "store",
+    "xarray_inline.h": "store",
     "xarray_node.h": "store",
 }
 

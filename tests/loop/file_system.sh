@@ -1,5 +1,6 @@
 #!/bin/bash
-# A file system on a loop device: files keep their checksums, and fsck finds nothing to complain about.
+# A file system on a loop device: files keep their checksums, and fsck finds nothing to complain
+# about.
 # usage: file_system.sh ext4|xfs BLOCKSIZE [LOSETUP-OPTION...]
 . "$(dirname "$0")/../lib.sh"
 type=${1:-ext4}

@@ -1,6 +1,6 @@
 #!/bin/bash
-# With direct I/O a loop device hands on as many requests at once as there are: a disk that takes 20 ms
-# for each serves 32 of them in that time.
+# With direct I/O a loop device hands on as many requests at once as there are: a disk that takes 20
+# ms for each serves 32 of them in that time.
 . "$(dirname "$0")/../lib.sh"
 needs root fuse loop jq fio
 mount_rnullfs -o nr_devices=0

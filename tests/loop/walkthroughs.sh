@@ -1,6 +1,6 @@
 #!/bin/bash
-# scripts/demo and the examples, as a newcomer runs them: they work, and leave nothing behind, also when
-# they are interrupted or something is missing.
+# scripts/demo and the examples, as a newcomer runs them: they work, and leave nothing behind, also
+# when they are interrupted or something is missing.
 . "$(dirname "$0")/../lib.sh"
 needs root fuse loop fio mkfs.ext4
 top=$(realpath "$tests/..")
@@ -48,7 +48,8 @@ leaves_nothing 'scripts/demo without /dev/fuse'
 
 # --- Interrupted ----------------------------------------------------------------------------------
 
-# Once it has come so far that the output matches, the signal goes to the whole group, as Ctrl-C does.
+# Once it has come so far that the output matches, the signal goes to the whole group, as Ctrl-C
+# does.
 interrupt() {
   local signal=$1 pattern=$2 demo
   setsid env --default-signal=INT "$top/scripts/demo" >"$scratch/demo" 2>&1 &

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Reading and writing the disk: what was written is read, by every way a file has, and no byte beyond.
+# Reading and writing the disk: what was written is read, by every way a file has, and no byte
+# beyond.
 . "$(dirname "$0")/../lib.sh"
 needs fuse jq python3
 mount_rnullfs -o nr_devices=0

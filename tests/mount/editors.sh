@@ -1,6 +1,6 @@
 #!/bin/bash
-# config.json is truly editable: by every program that people edit files with, each of which reads and
-# writes in its own way.
+# config.json is truly editable: by every program that people edit files with, each of which reads
+# and writes in its own way.
 . "$(dirname "$0")/../lib.sh"
 needs fuse jq python3
 mount_rnullfs -o nr_devices=1

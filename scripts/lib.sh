@@ -103,6 +103,7 @@ fio command fio
 qemu-utils command qemu-img
 attr command setfattr
 jq command jq
+procps command pgrep
 ed command ed
 vim command vim
 nano command nano'

@@ -121,7 +121,7 @@ absl::Status Session::Serve(std::function<void()> ready, const std::function<voi
   const int result = fuse_session_loop_mt(session_, config);
   fuse_loop_cfg_destroy(config);
   finished_.store(true);
-  pthread_kill(signal_thread.native_handle(), SIGTERM);  // it may be waiting for one
+  pthread_kill(signal_thread.native_handle(), SIGHUP);  // it may be waiting for one
   signal_thread.join();
   idle();
   fuse_session_unmount(session_);

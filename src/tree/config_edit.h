@@ -21,7 +21,7 @@ namespace rnullfs {
 
 class ConfigEdit {
  public:
-  static constexpr uint64_t kMaxBytes = 64 * 1024;
+  static constexpr uint64_t kMaxBytes = uint64_t{64} * 1024;
   using Apply = absl::FunctionRef<absl::Status(std::string_view)>;
 
   // `unfinished`: what an earlier open left incomplete; appending goes on with it.

@@ -13,7 +13,6 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <bit>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -41,7 +40,7 @@ constexpr int64_t kMedium = 1 << 20;
 constexpr int64_t kLarge = 1 << 24;
 constexpr uint64_t kBatch = 4096;  // operations between two looks at the clock; divides every N
 
-void* Entry(uint64_t index) { return std::bit_cast<void*>((index + 1) << 12); }
+void* Entry(uint64_t index) { return XArray::MakeValue(index); }
 
 // --- The maps, with one face
 // ----------------------------------------------------------------------
@@ -212,8 +211,7 @@ void Iterate(State& state) {
   const Map& map = FullMap<Map>();
   for (auto _ : state) {
     uint64_t sum = 0;
-    map.ForEach(
-        [&sum](uint64_t index, void* entry) { sum += index ^ std::bit_cast<uintptr_t>(entry); });
+    map.ForEach([&sum](uint64_t index, void* entry) { sum += index ^ XArray::ToValue(entry); });
     benchmark::DoNotOptimize(sum);
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));

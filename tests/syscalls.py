@@ -12,7 +12,7 @@ a call, on one line: what it returned, or the name of its errno.
   map-write OFFSET TEXT  map-read OFFSET LENGTH
 
 pread counts bytes, text shows them (zeros as ".", newlines as "|"); fill writes LENGTH bytes; data
-and hole are lseek() with SEEK_DATA and SEEK_HOLE; map-* go through mmap() with MAP_SHARED.
+and hole are lseek() with SEEK_DATA and SEEK_HOLE; map-write maps shared, map-read private.
 """
 import ctypes
 import errno
@@ -43,7 +43,8 @@ def map_write(fd, offset, text):
 
 def map_read(fd, offset, length):
     start = offset - offset % mmap.PAGESIZE
-    with mmap.mmap(fd, offset - start + length, offset=start, prot=mmap.PROT_READ) as view:
+    how = {"flags": mmap.MAP_PRIVATE, "prot": mmap.PROT_READ}
+    with mmap.mmap(fd, offset - start + length, offset=start, **how) as view:
         return view[offset - start:].decode("latin-1").translate(SHOWN)
 
 

@@ -35,7 +35,6 @@
 #define RNULLFS_XARRAY_H_
 
 #include <atomic>
-#include <bit>
 #include <cstdint>
 #include <optional>
 
@@ -57,14 +56,19 @@ class XArrayBase {
   };
 
   // `value` must be below 2^63.
-  static void* MakeValue(uint64_t value) { return std::bit_cast<void*>(value << 1 | 1); }
-  static bool IsValue(const void* entry) { return (std::bit_cast<uintptr_t>(entry) & 1) != 0; }
-  static uint64_t ToValue(const void* entry) { return std::bit_cast<uintptr_t>(entry) >> 1; }
+  static void* MakeValue(uint64_t value) { return FromBits(value << 1 | 1); }
+  static bool IsValue(const void* entry) { return (reinterpret_cast<uintptr_t>(entry) & 1) != 0; }
+  static uint64_t ToValue(const void* entry) { return reinterpret_cast<uintptr_t>(entry) >> 1; }
 
  protected:
-  static void* Retry() { return std::bit_cast<void*>(uintptr_t{2}); }
+  static void* Retry() { return FromBits(2); }
   // Whether a slot above the leaves holds a node, rather than nothing or a retry.
-  static bool IsNode(const void* slot) { return std::bit_cast<uintptr_t>(slot) > 2; }
+  static bool IsNode(const void* slot) { return reinterpret_cast<uintptr_t>(slot) > 2; }
+
+ private:
+  static void* FromBits(uintptr_t bits) {
+    return reinterpret_cast<void*>(bits);  // NOLINT(performance-no-int-to-ptr): never followed
+  }
 };
 
 // The fan-outs 1, 2, 3 and 6 are built; small ones make deep trees in tests.

@@ -14,7 +14,7 @@ auto BasicXArray<kChunkShift>::LoadRoot() const -> Root {
   // One load yields root and level, and saves touching the root's header.
   char* const head = head_.load(std::memory_order_acquire);
   const size_t level =
-      std::bit_cast<uintptr_t>(head) & (XArrayNodeTraits<kChunkShift>::kAlignment - 1);
+      reinterpret_cast<uintptr_t>(head) & (XArrayNodeTraits<kChunkShift>::kAlignment - 1);
   return {reinterpret_cast<Node*>(head - level), static_cast<unsigned>(level) * kChunkShift};
 }
 

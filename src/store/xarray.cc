@@ -34,7 +34,8 @@ BasicXArray<kChunkShift>::~BasicXArray() {
 
 template <unsigned kChunkShift>
 auto BasicXArray<kChunkShift>::StoreLocked(uint64_t index, void* entry) -> Result {
-  assert((std::bit_cast<uintptr_t>(entry) & 3) != 2 && "an entry is a value or aligned to 4 bytes");
+  assert((reinterpret_cast<uintptr_t>(entry) & 3) != 2 &&
+         "an entry is a value or aligned to 4 bytes");
   if (entry == nullptr) return {EraseLocked(index), 0};
   Node* leaf = FindLeaf(index);
   if (leaf == nullptr) leaf = MakeLeaf(index);

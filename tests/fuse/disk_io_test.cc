@@ -1,4 +1,4 @@
-// The data path: what reads, writes and their like of `disk` answer, and when.
+// The data path: what reads, writes and their like of `disk` answer.
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -7,10 +7,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <future>
 #include <string>
-#include <vector>
 
 #include "fuse/fuse_test.h"
 
@@ -110,10 +108,9 @@ TEST_F(DiskTest, ReadsHolesAndDataAtOnce) {
 
 TEST_F(DiskTest, PunchingHolesFreesPages) {
   WriteDisk(0, std::string(16384, 'x'));
-  for (const uint32_t mode : {FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE}) {
-    EXPECT_EQ(mode, 3U);  // what loop sends for a discard
-    EXPECT_EQ(kernel_.Allocate(disk_, mode, 2048, 8192).error, 0);
-  }
+  // What loop sends for a discard.
+  const uint32_t mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+  EXPECT_EQ(kernel_.Allocate(disk_, mode, 2048, 8192).error, 0);
   EXPECT_EQ(StoredBlocks(), 24U);
   EXPECT_EQ(ReadDisk(0, 16384), std::string(2048, 'x') + Zeros(8192) + std::string(6144, 'x'));
 }
@@ -167,25 +164,35 @@ TEST_F(DiskTest, SeeksDataAndHoles) {
   EXPECT_EQ(kernel_.Seek(disk_, 0, SEEK_END).error, EINVAL);
 }
 
-TEST_F(DiskTest, SwitchesOffAfterTheRelease) {
+TEST_F(DiskTest, SwitchesOffOnlyAfterTheRelease) {
   WriteDisk(0, "kept");
-  EXPECT_EQ(kernel_.Sync(disk_).error, 0);
   EXPECT_EQ(kernel_.WriteFile(device_, "power", "0"), EBUSY);
   // The test is the one who opened it.
   EXPECT_THAT(kernel_.ReadFile(device_, "last_error"),
               HasSubstr("(pid " + std::to_string(getpid()) + ")"));
   EXPECT_EQ(ReadDisk(0, 4), "kept");
 
-  std::future<FuseReply> off;
-  const OpenFile power = kernel_.OpenOf(device_, "power", O_WRONLY);
-  off = kernel_.SendWrite(power, 0, "0");
-  kernel_.Close(disk_);  // while it waits for that
-  EXPECT_EQ(FakeKernel::Await(std::move(off)).error, 0);
-  kernel_.Close(power);
-
+  kernel_.Close(disk_);
+  EXPECT_EQ(kernel_.WriteFile(device_, "power", "0"), 0);
   EXPECT_EQ(kernel_.WriteFile(device_, "power", "1"), 0);
   disk_ = kernel_.OpenOf(device_, "disk", O_RDWR);
   EXPECT_EQ(ReadDisk(0, 4), "kept");
+}
+
+// `losetup -d; echo 0 > power`: the kernel sends the release when it likes.  On a busy machine it
+// may come too late, but hardly every time.
+TEST_F(DiskTest, SwitchingOffWaitsForAReleaseThatIsOnItsWay) {
+  const OpenFile power = kernel_.OpenOf(device_, "power", O_WRONLY);
+  int error = EBUSY;
+  for (int attempt = 0; attempt < 10 && error == EBUSY; ++attempt) {
+    std::future<FuseReply> off = kernel_.SendWrite(power, 0, "0");
+    kernel_.Close(disk_);
+    error = FakeKernel::Await(std::move(off)).error;
+    EXPECT_EQ(kernel_.Write(power, 0, "1").error, 0);
+    disk_ = kernel_.OpenOf(device_, "disk", O_RDWR);
+  }
+  EXPECT_EQ(error, 0);
+  kernel_.Close(power);
 }
 
 TEST_F(DiskTest, CountsWhatItDoes) {
@@ -197,69 +204,6 @@ TEST_F(DiskTest, CountsWhatItDoes) {
   EXPECT_THAT(stats, HasSubstr("\"writes\": {\n    \"requests\": 1,\n    \"bytes\": 8192,"));
   EXPECT_THAT(stats, HasSubstr("\"flushes\": {\n    \"requests\": 1,"));
   EXPECT_THAT(stats, HasSubstr("\"disk_opens\": 1"));
-}
-
-class DelayedDiskTest : public FuseTest {
- protected:
-  using Clock = std::chrono::steady_clock;
-
-  OpenFile MakeDisk(std::string_view name, std::string_view json) {
-    return kernel_.OpenOf(kernel_.MakeDevice(name, json), "disk", O_RDWR);
-  }
-};
-
-TEST_F(DelayedDiskTest, AnswersInTheOrderOfCompletion) {
-  const OpenFile slow = MakeDisk("slow", R"({"irqmode": 2, "completion_nsec": 400000000,
-                                             "memory_backed": true, "power": true})");
-  const OpenFile inline_disk =
-      MakeDisk("inline", R"({"irqmode": 0, "memory_backed": true, "power": true})");
-  const OpenFile soft = MakeDisk("soft", R"({"irqmode": 1, "memory_backed": true, "power": true})");
-  std::future<FuseReply> first = kernel_.SendWrite(slow, 0, "slow");
-  std::vector<std::future<FuseReply>> later;
-  for (const OpenFile disk : {inline_disk, soft}) {
-    later.push_back(kernel_.SendWrite(disk, 0, "quick"));
-  }
-  const FuseReply slow_reply = FakeKernel::Await(std::move(first));
-  EXPECT_EQ(slow_reply.error, 0);
-  EXPECT_EQ(slow_reply.As<fuse_write_out>().size, 4U);
-  for (std::future<FuseReply>& reply : later) {
-    const FuseReply quick = FakeKernel::Await(std::move(reply));
-    EXPECT_EQ(quick.As<fuse_write_out>().size, 5U);
-    EXPECT_LT(quick.number, slow_reply.number);
-  }
-  for (const OpenFile disk : {inline_disk, soft}) {
-    EXPECT_EQ(kernel_.Read(disk, 0, 5).data, "quick");
-  }
-  EXPECT_EQ(kernel_.Read(slow, 0, 4).data, "slow");
-  for (const OpenFile disk : {slow, inline_disk, soft}) kernel_.Close(disk);
-}
-
-TEST_F(DelayedDiskTest, ManyRequestsWaitAtTheSameTime) {
-  constexpr int kRequests = 128;
-  constexpr std::chrono::milliseconds kDelay(200);
-  const OpenFile disk = MakeDisk("d", R"({"irqmode": 2, "completion_nsec": 200000000,
-                                          "power": true})");
-  const Clock::time_point start = Clock::now();
-  std::vector<std::future<FuseReply>> replies;
-  replies.reserve(kRequests);
-  for (int i = 0; i < kRequests; ++i) replies.push_back(kernel_.SendRead(disk, 4096 * i, 4096));
-  for (std::future<FuseReply>& reply : replies) {
-    EXPECT_EQ(FakeKernel::Await(std::move(reply)).data, Zeros(4096));
-  }
-  const Clock::duration took = Clock::now() - start;
-  EXPECT_GE(took, kDelay);
-  EXPECT_LT(took, kDelay * kRequests / 4);  // far from one after the other
-  kernel_.Close(disk);
-}
-
-TEST_F(DelayedDiskTest, ErrorsAndFlushesWaitAsWell) {
-  const OpenFile disk = MakeDisk("d", R"({"size": 1, "irqmode": 2, "completion_nsec": 50000000,
-                                          "power": true})");
-  const Clock::time_point start = Clock::now();
-  EXPECT_EQ(kernel_.Write(disk, 1 << 20, "beyond").error, ENOSPC);
-  EXPECT_EQ(kernel_.Sync(disk).error, 0);
-  EXPECT_GE(Clock::now() - start, std::chrono::milliseconds(100));
-  kernel_.Close(disk);
 }
 
 }  // namespace

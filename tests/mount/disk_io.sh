@@ -73,7 +73,7 @@ check 'the whole disk, mapped private' map_private
 if jq -e '.capabilities | index("direct_io_allow_mmap")' "$mnt/status.json" >/dev/null; then
   same 'a shared mapping writes' '6 ' "$(sys "$disk" O_RDWR map-write 5000 mapped) "
   same 'what read() then reads' mapped "$(sys "$disk" O_RDONLY text 5000 6)"
-  same 'and reads what write() wrote' '7 written' \
+  same 'a mapping reads what write() wrote' '7 written' \
     "$(sys "$disk" O_RDWR pwrite 1048570 written map-read 1048570 7)"
 else
   skip_check 'shared mappings' 'the kernel or libfuse is too old'

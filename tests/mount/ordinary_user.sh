@@ -99,7 +99,7 @@ passes() {
   return 1
 }
 cd "$home"
-for test in tree names config_json disk_io lifecycle; do
+for test in tree names config_json lifecycle; do
   check "tests/mount/$test.sh" passes "$home/tests/mount/$test.sh"
 done
 check 'scripts/demo' passes "$home/scripts/demo"

@@ -1,0 +1,55 @@
+// A tree without devices, and short ways to ask it.
+#ifndef RNULLFS_TESTS_TREE_TREE_TEST_H_
+#define RNULLFS_TESTS_TREE_TREE_TEST_H_
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "device/completion_queue.h"
+#include "rnullfs/clock.h"
+#include "tree/refused.h"
+#include "tree/tree.h"
+
+namespace rnullfs {
+
+class TreeTest : public testing::Test {
+ protected:
+  absl::StatusOr<std::shared_ptr<DeviceNode>> MakeDevice(std::string_view name) {
+    return tree_.MakeDevice(kRootInode, name, 0755, 10, 20);
+  }
+  std::shared_ptr<DeviceNode> Device(std::string_view name) { return MakeDevice(name).value(); }
+  Inode Find(Inode directory, std::string_view name) const {
+    return tree_.Lookup(directory, name).value().st_ino;
+  }
+
+  // The names behind `offset`, at most `count`; `*next` goes on behind them.
+  std::vector<std::string> List(Inode directory, uint64_t offset = 0, size_t count = SIZE_MAX,
+                                uint64_t* next = nullptr) const {
+    std::vector<std::string> names;
+    const absl::Status status = tree_.List(
+        directory, offset, [&](std::string_view name, Inode, mode_t, uint64_t next_offset) {
+          if (names.size() == count) return false;
+          names.emplace_back(name);
+          if (next != nullptr) *next = next_offset;
+          return true;
+        });
+    EXPECT_THAT(status, IsOk());
+    return names;
+  }
+
+  CompletionQueue completions_{Clock::Real()};
+  Tree tree_{1,
+             2,
+             [] { return "{\"state\": \"well\"}\n"; },
+             {.clock = Clock::Real(), .completions = completions_}};
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_TESTS_TREE_TREE_TEST_H_

@@ -26,6 +26,7 @@ unmount() { umount "$@" "$mnt" 2>/dev/null || fusermount3 -u "$mnt" 2>/dev/null;
 
 # The command's status counts, not this: it may have left its disk open, or mounted.
 clean_up() {
+  trap '' EXIT INT TERM
   if [[ -n $loop ]]; then losetup --detach "$loop" || true; fi
   if mountpoint -q "$mnt"; then
     # The loop device closes the disk a moment after losetup returns.
@@ -34,8 +35,8 @@ clean_up() {
   rmdir "$mnt" || true
 }
 trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'clean_up; exit 130' INT
+trap 'clean_up; exit 143' TERM
 
 "$rnullfs" -o "$options" "$mnt"
 DISK=$mnt/rnullb0/disk

@@ -12,6 +12,7 @@ loop=''
 # In the reverse order.  The loop device closes the disk a moment after losetup returns, so the last
 # unmount may need a second try.
 clean_up() {
+  trap '' EXIT INT TERM
   ! mountpoint -q "$here/ext4" || umount "$here/ext4"
   [[ -z $loop ]] || losetup --detach "$loop"
   if mountpoint -q "$here/disks"; then
@@ -20,8 +21,8 @@ clean_up() {
   rm -r --one-file-system "$here"
 }
 trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'clean_up; exit 130' INT
+trap 'clean_up; exit 143' TERM
 mkdir "$here/disks" "$here/ext4"
 
 stored() { grep stored_bytes "$here/disks/rnullb0/stats.json"; }

@@ -9,12 +9,13 @@ mnt=$(mktemp -d)
 
 # Whatever happens, leave nothing behind.  Root's own umount does without fusermount3.
 clean_up() {
+  trap '' EXIT INT TERM
   if mountpoint -q "$mnt"; then umount "$mnt" 2>/dev/null || fusermount3 -u "$mnt"; fi
   rmdir "$mnt"
 }
 trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'clean_up; exit 130' INT
+trap 'clean_up; exit 143' TERM
 
 echo '--- Mount.  The command returns when the mount is ready; nr_devices=0: no disks yet.'
 "$rnullfs" -o nr_devices=0 "$mnt"

@@ -7,12 +7,13 @@ rnullfs=${RNULLFS:-$(dirname "$0")/../build/rnullfs}
 [[ -x $rnullfs ]] || rnullfs=rnullfs
 mnt=$(mktemp -d)
 clean_up() {
+  trap '' EXIT INT TERM
   if mountpoint -q "$mnt"; then umount "$mnt" 2>/dev/null || fusermount3 -u "$mnt"; fi
   rmdir "$mnt"
 }
 trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'clean_up; exit 130' INT
+trap 'clean_up; exit 143' TERM
 
 "$rnullfs" -o nr_devices=0 "$mnt"
 

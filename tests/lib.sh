@@ -221,8 +221,10 @@ detach_all() {
 # A process that has ended, though its parent may not have looked yet.
 gone() { ! grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"; }
 
+# clean_up [STATUS]: called by each trap itself, for an `exit` in one that came while this began would
+# end it there.
 clean_up() {
-  local status=$? pid
+  local status=${1:-$?} pid
   trap '' EXIT ERR INT TERM HUP
   set +e
   exec 3>&- 4>&-
@@ -250,6 +252,6 @@ bail_out() {
 shopt -s extglob
 trap clean_up EXIT
 trap bail_out ERR
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'clean_up 129' HUP
+trap 'clean_up 130' INT
+trap 'clean_up 143' TERM

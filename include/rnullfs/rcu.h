@@ -83,6 +83,7 @@ class [[nodiscard]] RcuReadGuard {
     if (urcu_bp_reader == nullptr) [[unlikely]] {
       urcu_bp_register();
     }
+    // NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): registering has set it
     return Word(*reinterpret_cast<unsigned long*>(urcu_bp_reader));
   }
   static unsigned long GracePeriod() {

@@ -24,7 +24,9 @@ struct Capability {
 constexpr Capability kCapabilities[] = {
     // Without it the kernel sends one request of a direct I/O after the other.
     {"async_dio", FUSE_CAP_ASYNC_DIO, true},
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)  // older ones do not pass it on to the kernel
     {"parallel_dirops", FUSE_CAP_PARALLEL_DIROPS, true},
+#endif
 #ifdef FUSE_CAP_DIRECT_IO_ALLOW_MMAP
     {"direct_io_allow_mmap", FUSE_CAP_DIRECT_IO_ALLOW_MMAP, true},
 #endif

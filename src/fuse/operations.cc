@@ -135,7 +135,7 @@ void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   file->fh = reinterpret_cast<uint64_t>(text->get());
   file->direct_io = 1;
   // A reply that fails means that the opener is gone, and no release will come.
-  if (fuse_reply_open(request, file) == 0) text->release();
+  if (fuse_reply_open(request, file) == 0) static_cast<void>(text->release());
 }
 
 void Release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {

@@ -69,6 +69,7 @@ int PageStore::Pages::FillHoles(uint64_t begin, uint64_t end) {
   return 0;
 }
 
+// NOLINTNEXTLINE(readability-make-member-function-const): it changes what the disk reads
 void PageStore::Pages::ZeroStored(uint64_t begin, uint64_t end) {
   while (begin < end) {
     const Piece piece = PieceAt(begin, end);

@@ -26,7 +26,8 @@ unmount() { umount "$@" "$mnt" 2>/dev/null || fusermount3 -u "$mnt" 2>/dev/null;
 
 # The command's status counts, not this: it may have left its disk open, or mounted.
 clean_up() {
-  trap '' EXIT INT TERM
+  trap '' INT TERM
+  trap - EXIT
   if [[ -n $loop ]]; then losetup --detach "$loop" || true; fi
   if mountpoint -q "$mnt"; then
     # The loop device closes the disk a moment after losetup returns.

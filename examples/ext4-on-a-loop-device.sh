@@ -12,7 +12,8 @@ loop=''
 # In the reverse order.  The loop device closes the disk a moment after losetup returns, so the last
 # unmount may need a second try.
 clean_up() {
-  trap '' EXIT INT TERM
+  trap '' INT TERM
+  trap - EXIT
   ! mountpoint -q "$here/ext4" || umount "$here/ext4"
   [[ -z $loop ]] || losetup --detach "$loop"
   if mountpoint -q "$here/disks"; then

@@ -9,7 +9,8 @@ mnt=$(mktemp -d)
 
 # Whatever happens, leave nothing behind.  Root's own umount does without fusermount3.
 clean_up() {
-  trap '' EXIT INT TERM
+  trap '' INT TERM
+  trap - EXIT
   if mountpoint -q "$mnt"; then umount "$mnt" 2>/dev/null || fusermount3 -u "$mnt"; fi
   rmdir "$mnt"
 }

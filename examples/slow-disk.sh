@@ -7,7 +7,8 @@ rnullfs=${RNULLFS:-$(dirname "$0")/../build/rnullfs}
 [[ -x $rnullfs ]] || rnullfs=rnullfs
 mnt=$(mktemp -d)
 clean_up() {
-  trap '' EXIT INT TERM
+  trap '' INT TERM
+  trap - EXIT
   if mountpoint -q "$mnt"; then umount "$mnt" 2>/dev/null || fusermount3 -u "$mnt"; fi
   rmdir "$mnt"
 }

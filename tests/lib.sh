@@ -221,11 +221,12 @@ detach_all() {
 # A process that has ended, though its parent may not have looked yet.
 gone() { ! grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"; }
 
-# clean_up [STATUS]: called by each trap itself, for an `exit` in one that came while this began would
-# end it there.
+# clean_up [STATUS].  Each trap calls this itself, and signals are ignored first: a trap that did no
+# more than exit would end a clean-up which has just begun.
 clean_up() {
   local status=${1:-$?} pid
-  trap '' EXIT ERR INT TERM HUP
+  trap '' HUP INT TERM
+  trap - EXIT ERR
   set +e
   exec 3>&- 4>&-
   # What is on loop devices, then these, then what they stand on.

@@ -72,7 +72,7 @@ bool JsonScanner::FeedBetween(uint8_t byte) {
       return BeginValue(byte);
     case State::kSeparator:
       if (byte == ',') return To(nesting_.back() ? State::kKey : State::kValue);
-      return byte == (nesting_.back() ? '}' : ']') && Close();
+      return byte == (nesting_.back() ? uint8_t{'}'} : uint8_t{']'}) && Close();
     default:
       return false;
   }
@@ -120,7 +120,7 @@ bool JsonScanner::BeginLiteral(std::string_view rest) {
 }
 
 bool JsonScanner::FeedLiteral(uint8_t byte) {
-  if (byte != literal_rest_.front()) return false;
+  if (byte != static_cast<uint8_t>(literal_rest_.front())) return false;
   literal_rest_.remove_prefix(1);
   return literal_rest_.empty() ? To(State::kSeparator) : true;
 }

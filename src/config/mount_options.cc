@@ -151,9 +151,10 @@ class CommandLine {
 
   absl::Status ReadOperand(std::string_view word) {
     if (word.empty()) return UsageError({"the mount point is empty"});
-    if (!options_.mountpoint.empty())
+    if (!options_.mountpoint.empty()) {
       return UsageError(
           {"more than one mount point: ", Shown(options_.mountpoint), " and ", Shown(word)});
+    }
     options_.mountpoint = word;
     return absl::OkStatus();
   }

@@ -10,25 +10,16 @@
 // heap_bytes_per_page is what malloc gave out for the full map, its own overhead included.
 
 #include <benchmark/benchmark.h>
-#include <malloc.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
-#include <numeric>
-#include <random>
-#include <shared_mutex>
 #include <stop_token>
 #include <thread>
-#include <typeindex>
-#include <vector>
 
-#include "absl/container/btree_map.h"
-#include "absl/container/flat_hash_map.h"
+#include "rnullfs/rcu.h"
 #include "rnullfs/xarray.h"
+#include "xarray_bench_maps.h"
 
 namespace rnullfs {
 namespace {
@@ -40,110 +31,7 @@ constexpr int64_t kMedium = 1 << 20;
 constexpr int64_t kLarge = 1 << 24;
 constexpr uint64_t kBatch = 4096;  // operations between two looks at the clock; divides every N
 
-void* Entry(uint64_t index) { return XArray::MakeValue(index); }
-
-// --- The maps, with one face
-// ----------------------------------------------------------------------
-
-class Array {
- public:
-  void* Load(uint64_t index) const { return array.Load(index); }
-  void Store(uint64_t index, void* entry) { array.Store(index, entry); }
-  void Erase(uint64_t index) { array.Erase(index); }
-  template <typename F>
-  void ForEach(F&& f) const {
-    array.ForEach(0, UINT64_MAX, f);
-  }
-
-  XArray array;
-};
-
-template <typename Map>
-class Peer {
- public:
-  void* Load(uint64_t index) const {
-    const auto found = map_.find(index);
-    return found == map_.end() ? nullptr : found->second;
-  }
-  void Store(uint64_t index, void* entry) { map_.insert_or_assign(index, entry); }
-  void Erase(uint64_t index) { map_.erase(index); }
-  template <typename F>
-  void ForEach(F&& f) const {
-    for (const auto& [index, entry] : map_) f(index, entry);
-  }
-
- private:
-  Map map_;
-};
-
-using FlatHashMap = Peer<absl::flat_hash_map<uint64_t, void*>>;
-using BtreeMap = Peer<absl::btree_map<uint64_t, void*>>;
-using StdMap = Peer<std::map<uint64_t, void*>>;
-
-template <typename Map>
-class Shared {
- public:
-  void* Load(uint64_t index) const {
-    const std::shared_lock lock(mutex_);
-    return map_.Load(index);
-  }
-  void Store(uint64_t index, void* entry) {
-    const std::unique_lock lock(mutex_);
-    map_.Store(index, entry);
-  }
-
- private:
-  mutable std::shared_mutex mutex_;
-  Map map_;
-};
-
-// --- What is measured on
-// --------------------------------------------------------------------------
-
-const std::vector<uint32_t>& ShuffledOrder(uint64_t pages) {
-  static std::vector<uint32_t> order;
-  if (order.size() != pages) {
-    order.resize(pages);
-    std::iota(order.begin(), order.end(), 0);
-    std::shuffle(order.begin(), order.end(), std::mt19937_64(1));
-  }
-  return order;
-}
-
-uint64_t HeapBytes() {
-  const struct mallinfo2 info = mallinfo2();
-  return info.uordblks + info.hblkhd;
-}
-
-// The full map under measurement.  It is kept while benchmarks ask for the same one, because the
-// library runs each several times to find out how often to repeat it.
-struct Subject {
-  std::type_index type = typeid(void);
-  uint64_t pages = 0;
-  uint64_t heap_bytes = 0;
-  std::shared_ptr<void> map;
-};
-Subject subject;
-
-template <typename Map>
-void Fill(const State& state) {
-  const auto pages = static_cast<uint64_t>(state.range(0));
-  if (subject.type == typeid(Map) && subject.pages == pages) return;
-  ShuffledOrder(pages);  // not to be counted as the map's
-  subject = {};
-  const uint64_t before = HeapBytes();
-  auto map = std::make_shared<Map>();
-  for (uint64_t index = 0; index < pages; ++index) map->Store(index, Entry(index));
-  subject = {typeid(Map), pages, HeapBytes() - before, map};
-}
-
-template <typename Map>
-Map& FullMap() {
-  return *static_cast<Map*>(subject.map.get());
-}
-
-// --- Loads
-// ----------------------------------------------------------------------------------------
+// --- Loads ---------------------------------------------------------------------------------------
 
 // Calls load(i) for i = 0 .. N-1, again and again.
 template <typename F>
@@ -217,8 +105,7 @@ void Iterate(State& state) {
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 
-// --- Stores and erasures
-// --------------------------------------------------------------------------
+// --- Stores and erasures -------------------------------------------------------------------------
 
 // Times f(map) on a new map each time.
 template <typename Map, typename Prepare, typename F>
@@ -276,8 +163,7 @@ void EraseRange(State& state) {
       [pages](Array& map) { map.array.EraseRange(0, pages - 1); });
 }
 
-// --- The list
-// -------------------------------------------------------------------------------------
+// --- The list ------------------------------------------------------------------------------------
 
 #define ON_SIZES Arg(kSmall)->Arg(kMedium)->Arg(kLarge)
 #define ON_FULL_MAP(function, Map) BENCHMARK(function<Map>)->Setup(Fill<Map>)->ON_SIZES

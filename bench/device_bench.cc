@@ -35,7 +35,8 @@ struct Disk {
   }
 
   CompletionQueue completions{Clock::Real()};
-  Medium medium{"bench"};
+  MemoryLimit memory;
+  Medium medium{"bench", memory};
   Statistics statistics;
   std::unique_ptr<Device> device = *Device::PowerOn(
       {.size = kDiskMib, .memory_backed = true}, medium, statistics, {Clock::Real(), completions});

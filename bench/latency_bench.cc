@@ -62,7 +62,8 @@ void Report(Device& device, int depth, int rounds) {
 
 void Run(uint64_t completion_nsec, int rounds) {
   CompletionQueue completions(Clock::Real());
-  Medium medium("latency");
+  MemoryLimit memory;
+  Medium medium("latency", memory);
   Statistics statistics;
   const std::unique_ptr<Device> device =
       *Device::PowerOn({.irqmode = IrqMode::kTimer, .completion_nsec = completion_nsec}, medium,

@@ -7,7 +7,9 @@
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/background.h"
@@ -18,6 +20,7 @@
 #include "fuse/session.h"
 #include "rnullfs/clock.h"
 #include "rnullfs/error.h"
+#include "rnullfs/memory_limit.h"
 #include "tree/tree.h"
 
 namespace rnullfs {
@@ -45,14 +48,32 @@ absl::Status FindMountpoint(std::string& path) {
   return absl::OkStatus();
 }
 
-absl::Status MakeDevices(const MountOptions& options, Tree& tree) {
+using Devices = std::vector<std::shared_ptr<DeviceNode>>;
+
+// Makes them, switched off: what passthrough can do is known only when the kernel has answered.
+absl::StatusOr<Devices> MakeDevices(const MountOptions& options, Tree& tree) {
+  DeviceConfig config = options.device;
+  config.power = false;
+  Devices devices;
   for (uint32_t i = 0; i < options.nr_devices; ++i) {
     const auto node =
         tree.MakeDevice(kRootInode, absl::StrCat("rnullb", i), 0755, getuid(), getgid());
     if (!node.ok()) return node.status();
-    if (absl::Status status = (*node)->Store(options.device); !status.ok()) return status;
+    if (absl::Status status = (*node)->Store(config); !status.ok()) return status;
+    devices.push_back(*node);
+  }
+  return devices;
+}
+
+absl::Status PowerOn(const MountOptions& options, const Devices& devices) {
+  for (const std::shared_ptr<DeviceNode>& device : devices) {
+    if (absl::Status status = device->Store(options.device); !status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+uint64_t MemoryLimitOf(const MountOptions& options) {
+  return options.memory_limit.has_value() ? *options.memory_limit : AvailableMemory() / 5 * 4;
 }
 
 int Run(MountOptions options) {
@@ -69,15 +90,22 @@ int Run(MountOptions options) {
   RaiseDescriptorLimit();
 
   CompletionQueue completions(Clock::Real());
-  Session session(options);
+  MemoryLimit memory(MemoryLimitOf(options));
+  Session session(options, memory);
   Tree tree(getuid(), getgid(), [&session] { return session.StatusText(); },
-            {.clock = Clock::Real(), .completions = completions});
-  if (absl::Status status = MakeDevices(options, tree); !status.ok()) {
-    return Fail(status);
-  }
+            {.device = {.clock = Clock::Real(), .completions = completions},
+             .memory = memory,
+             .passthrough_obstacle = [&session] { return session.passthrough_obstacle(); }});
+  const absl::StatusOr<Devices> devices = MakeDevices(options, tree);
+  if (!devices.ok()) return Fail(devices.status());
   if (absl::Status status = session.Mount(tree); !status.ok()) return Fail(status);
-  const absl::Status served =
-      session.Serve([&] { background.Ready(); }, [&] { completions.Stop(); });
+  const absl::Status served = session.Serve(
+      [&] {
+        absl::Status powered = PowerOn(options, *devices);
+        if (powered.ok()) background.Ready();
+        return powered;
+      },
+      [&] { completions.Stop(); });
   return served.ok() ? 0 : Fail(served);
 }
 

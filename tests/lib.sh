@@ -144,12 +144,18 @@ unmount() {
 
 # make_disk NAME JSON: a new device in $mnt, powered on, its directory in $dev.  One that keeps what
 # is written to it, if JSON does not say otherwise.
+# Who serves it is the test's or the environment's wish.
+datapath=${RNULLFS_DATAPATH:-auto}
 make_disk() {
   dev=$mnt/$1
   mkdir "$dev"
-  jq '{memory_backed: true, size: 64} + . + {power: true}' <<<"$2" >"$scratch/make.json"
+  jq --arg datapath "$datapath" '{memory_backed: true, size: 64, datapath: $datapath} + .
+    + {power: true}' <<<"$2" >"$scratch/make.json"
   put "$(<"$scratch/make.json")" "$dev/config.json"
 }
+
+# Whether the mount $mnt can have passthrough.
+passthrough_possible() { [[ $(field "$mnt/status.json" .passthrough) == possible ]]; }
 
 # field FILE JQ-EXPRESSION: what a JSON file says.
 field() { jq -r "$2" "$1"; }

@@ -24,9 +24,11 @@
 
 namespace rnullfs {
 
-// Where a row's value lives.  The alternative also is its type: bool, u32, u64 or irqmode.
-using AttributeField = std::variant<bool DeviceConfig::*, uint32_t DeviceConfig::*,
-                                    uint64_t DeviceConfig::*, IrqMode DeviceConfig::*>;
+// Where a row's value lives.  The alternative also is its type: bool, u32, u64, irqmode or, told by
+// one of the row's words, datapath.
+using AttributeField =
+    std::variant<bool DeviceConfig::*, uint32_t DeviceConfig::*, uint64_t DeviceConfig::*,
+                 IrqMode DeviceConfig::*, DataPath DeviceConfig::*>;
 
 struct Attribute {
   std::string_view name;  // the kernel's name: file, JSON key, mount option
@@ -41,6 +43,8 @@ struct Attribute {
   // The module parameter of another name ("gb", "bs"); multiply its value by alias_unit.
   std::string_view alias = {};
   uint64_t alias_unit = 1;
+  // What a value is called in text and JSON, by its number; empty: it is a number or a boolean.
+  absl::Span<const std::string_view> words = {};
 };
 
 // Every row: `power` first, then in the order of `features`.
@@ -56,8 +60,14 @@ std::string ShowAttribute(const Attribute& attribute, const DeviceConfig& config
 absl::Status StoreAttribute(const Attribute& attribute, std::string_view text,
                             DeviceConfig& config);
 
-// The value as an integer (a boolean is 0 or 1, irqmode its number).
+// The value as an integer (a boolean is 0 or 1, irqmode and datapath their numbers).
 uint64_t GetValue(const Attribute& attribute, const DeviceConfig& config);
+
+// The same as it stands in text: "1", "auto".
+std::string ValueText(const Attribute& attribute, const DeviceConfig& config);
+
+// Sets a value by its word.  EINVAL when the row has no such word; `config` is unchanged then.
+absl::Status SetWord(const Attribute& attribute, std::string_view word, DeviceConfig& config);
 
 // Checks `value` against the row and sets it; `config` is unchanged on an error.
 absl::Status SetValue(const Attribute& attribute, uint64_t value, DeviceConfig& config);

@@ -16,6 +16,13 @@ enum class IrqMode : uint8_t {
   kTimer = 2,  // completion_nsec after it was submitted
 };
 
+// Who serves reads and writes of the disk (ours; the kernel's drivers have nothing like it).
+enum class DataPath : uint8_t {
+  kAuto = 0,         // passthrough where it is possible, else the daemon
+  kPassthrough = 1,  // the kernel, by itself, from the disk's memfd
+  kDaemon = 2,       // this process
+};
+
 struct DeviceConfig {
   bool power = false;
   uint32_t blocksize = 4096;  // bytes, a power of two in 512..4096
@@ -24,6 +31,7 @@ struct DeviceConfig {
   IrqMode irqmode = IrqMode::kNone;
   uint64_t completion_nsec = 10'000;
   bool memory_backed = false;
+  DataPath datapath = DataPath::kAuto;
 
   bool operator==(const DeviceConfig&) const = default;
 };

@@ -20,7 +20,8 @@ namespace rnullfs {
 
 class Medium {
  public:
-  explicit Medium(std::string name) : name_(std::move(name)) {}
+  // Its pages are charged to `memory`, which outlives it.
+  Medium(std::string name, MemoryLimit& memory) : name_(std::move(name)), memory_(memory) {}
 
   // Makes the medium fit `config`.  EINVAL or ENOSPC with a sentence when the size cannot be had;
   // the medium is unchanged then.
@@ -28,10 +29,14 @@ class Medium {
 
   // Null until the first memory-backed power-on.
   PageStore* store() const { return store_.get(); }
+  // Whether a disk as `config` says would fit into what the memory limit leaves to it, all of it.
+  bool Fits(const DeviceConfig& config) const;
+
   uint64_t stored_pages() const { return store_ == nullptr ? 0 : store_->stored_pages(); }
 
  private:
   const std::string name_;
+  MemoryLimit& memory_;
   std::unique_ptr<PageStore> store_;
 };
 

@@ -6,14 +6,19 @@
 // and a discarded page goes back to the system.  This is the memory backing of rnull
 // (drivers/block/rnull/rnull.rs, "block: rnull: add memory backing") and null_blk.
 //
+// One memory, two doors: after Share() others may read and write the memfd as they like.  What they
+// store is found when it is asked for; pages are given back and the length is changed through this
+// class alone.
+//
 // Invariants:
-//   - a page is in the XArray if and only if it is allocated in the memfd, except within a call
-//     that holds its stripe's lock;
+//   - a page in the XArray is allocated in the memfd, except within a call that holds its stripe's
+//     lock; until Share() the reverse holds, too, but for what huge pages bring along as zeros;
 //   - no call allocates a page by reading.
 //
 // Thread safety: all calls may come from any thread at once, except Resize(), which must be alone.
 // Each call is atomic as to every 4096-byte page it touches: calls that overlap never mix their
-// bytes within a page, and so never within a logical block.
+// bytes within a page, and so never within a logical block.  Between the two doors that is the
+// kernel's affair, as with any file that two programs write.
 // Units: bytes, any alignment.  Errors: positive errno; ENOSPC when there is no memory.
 #ifndef RNULLFS_PAGE_STORE_H_
 #define RNULLFS_PAGE_STORE_H_
@@ -21,19 +26,23 @@
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <ctime>
 #include <memory>
+#include <string>
 #include <string_view>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "rnullfs/memory_limit.h"
+#include "rnullfs/mutex.h"
+#include "rnullfs/unique_fd.h"
 
 namespace rnullfs {
 
-// Bytes that new pages can have without ending a program: MemAvailable and SwapFree of
-// /proc/meminfo; UINT64_MAX where that can't be read.
-uint64_t AvailableMemory();
+class MemoryAccount;
 
 class PageStore {
  public:
@@ -41,13 +50,14 @@ class PageStore {
   using ReadSink = absl::FunctionRef<void(absl::Span<const iovec>)>;
 
   // An empty store of 0 bytes.  `name` is what /proc/PID/maps shows.  Pages are allocated only
-  // while `available_memory()` says that there is memory to spare; it may be called by any thread.
-  static absl::StatusOr<std::unique_ptr<PageStore>> Create(
-      std::string_view name, uint64_t (*available_memory)() = &AvailableMemory);
+  // while `memory`, which outlives the store, leaves some.
+  static absl::StatusOr<std::unique_ptr<PageStore>> Create(std::string_view name,
+                                                           MemoryLimit& memory);
   ~PageStore();
 
   // Truncates or grows to a multiple of kPageSize; what is cut off is freed and reads as zeros when
-  // it grows again.  EINVAL when no file can be that large.
+  // it grows again.  EINVAL when no file can be that large; ENOSPC when there is no memory to move
+  // what has been shared, whose file cannot grow.  Nothing has changed then.
   absl::Status Resize(uint64_t size_bytes);
   uint64_t size_bytes() const;
 
@@ -68,13 +78,29 @@ class PageStore {
   uint64_t NextData(uint64_t offset) const;
   uint64_t NextHole(uint64_t offset) const;
 
-  uint64_t stored_pages() const;
-  int fd() const;  // the memfd; owned by the store
+  // Opens the other door: until as many calls of Unshare(), the whole disk is charged to the memory
+  // limit, and others may use fd() for reading and writing (beyond the end they get EPERM).  ENOSPC
+  // when it does not fit, ENOMEM when it cannot be mapped; the sentence says which.
+  absl::Status Share() ABSL_LOCKS_EXCLUDED(share_mutex_);
+  void Unshare() ABSL_LOCKS_EXCLUDED(share_mutex_);
+
+  // Whether a disk of that size would fit into what the memory limit leaves to it.
+  bool CouldShare(uint64_t size_bytes) const;
+
+  uint64_t stored_pages() const;  // by the kernel's count; a huge page is 512
+  timespec modified() const;      // when something last wrote to the memfd
+  int fd() const;                 // the memfd; owned by the store
 
  private:
   class Pages;
-  explicit PageStore(std::unique_ptr<Pages> pages);
+  PageStore(std::string_view name, MemoryLimit& memory, UniqueFd memfd);
+  absl::Status MoveAndGrow(uint64_t size_bytes);
+
+  const std::string name_;
+  const std::unique_ptr<MemoryAccount> account_;
   std::unique_ptr<Pages> pages_;
+  Mutex share_mutex_;
+  int shares_ ABSL_GUARDED_BY(share_mutex_) = 0;
 };
 
 }  // namespace rnullfs

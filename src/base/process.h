@@ -1,6 +1,7 @@
 // What a process can be asked and told: names of others, its own limits and manners.
 //
-// Thread safety: ProcessName() from any thread; the rest before any thread starts.
+// Thread safety: ProcessName() and IsAdministrator() from any thread; the rest before any thread
+// starts.
 #ifndef RNULLFS_BASE_PROCESS_H_
 #define RNULLFS_BASE_PROCESS_H_
 
@@ -18,6 +19,10 @@ std::string ProcessName(pid_t pid);
 // Tells the kernel that this process serves a block device, so that its allocations never wait for
 // that device (PR_SET_IO_FLUSHER; needs CAP_SYS_RESOURCE).
 absl::Status BecomeIoFlusher();
+
+// Whether this process has CAP_SYS_ADMIN where the kernel asks for it in the initial user
+// namespace.
+bool IsAdministrator();
 
 // Takes as many descriptors as the hard limit allows: each disk has one.
 void RaiseDescriptorLimit();

@@ -27,6 +27,8 @@ bool IsBlockSize(uint64_t value) {
 
 bool IsCompletionTime(uint64_t value) { return value <= kMaxCompletionNsec; }
 
+constexpr std::string_view kDataPaths[] = {"auto", "passthrough", "daemon"};
+
 constexpr std::string_view kBoolean = "1 or 0, also y/n, t/f, on/off";
 
 constexpr Attribute kTable[] = {
@@ -73,6 +75,14 @@ constexpr Attribute kTable[] = {
      .unit = "",
      .accepts = kBoolean,
      .summary = "1 keeps what is written; with 0 reads give zeros and writes are dropped"},
+    {.name = "datapath",
+     .field = &DeviceConfig::datapath,
+     .unit = "",
+     .accepts = "auto, passthrough or daemon",
+     .summary = "who serves what is opened from now on: the kernel by itself (passthrough), the "
+                "daemon, or the first where it is possible; stats.json says which and why",
+     .live = true,
+     .words = kDataPaths},
 };
 
 template <typename T>
@@ -81,6 +91,8 @@ constexpr uint64_t MaxOf() {
     return 1;
   } else if constexpr (std::is_same_v<T, IrqMode>) {
     return static_cast<uint64_t>(IrqMode::kTimer);
+  } else if constexpr (std::is_same_v<T, DataPath>) {
+    return static_cast<uint64_t>(DataPath::kDaemon);
   } else {
     return std::numeric_limits<T>::max();
   }
@@ -98,7 +110,14 @@ bool TrySet(const Attribute& attribute, uint64_t value, DeviceConfig& config) {
       attribute.field);
 }
 
+std::optional<uint64_t> FindWord(const Attribute& attribute, std::string_view word) {
+  const auto it = std::find(attribute.words.begin(), attribute.words.end(), word);
+  if (it == attribute.words.end()) return std::nullopt;
+  return static_cast<uint64_t>(it - attribute.words.begin());
+}
+
 std::optional<uint64_t> Parse(const Attribute& attribute, std::string_view text) {
+  if (!attribute.words.empty()) return FindWord(attribute, TrimSpace(text));
   if (std::holds_alternative<bool DeviceConfig::*>(attribute.field)) return ParseBool(text);
   return ParseUnsigned(text);
 }
@@ -114,7 +133,19 @@ const Attribute* FindAttribute(std::string_view name) {
 }
 
 std::string ShowAttribute(const Attribute& attribute, const DeviceConfig& config) {
-  return absl::StrCat(GetValue(attribute, config), "\n");
+  return ValueText(attribute, config) + '\n';
+}
+
+std::string ValueText(const Attribute& attribute, const DeviceConfig& config) {
+  const uint64_t value = GetValue(attribute, config);
+  if (!attribute.words.empty()) return std::string(attribute.words[value]);
+  return absl::StrCat(value);
+}
+
+absl::Status SetWord(const Attribute& attribute, std::string_view word, DeviceConfig& config) {
+  const std::optional<uint64_t> value = FindWord(attribute, word);
+  if (value.has_value()) return SetValue(attribute, *value, config);
+  return Rejected(attribute.name, Quoted(word), Accepts(attribute));
 }
 
 absl::Status StoreAttribute(const Attribute& attribute, std::string_view text,

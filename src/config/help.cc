@@ -64,6 +64,11 @@ std::string HelpText() {
   text += Entry("nr_devices=COUNT", Concat({"how many disks to make, rnullb0 and up; takes 0 to ",
                                             absl::StrCat(kMaxDevicesAtMount), "; default ",
                                             absl::StrCat(MountOptions().nr_devices)}));
+  text +=
+      Entry("memory_limit=SIZE",
+            Concat({"memory that all disks may take together; takes none or a number of MiB, or "
+                    "one with ",
+                    kSizeSuffixes, "; default four fifths of what is available at the mount"}));
   text += Entry("fsname=NAME", "what mount(8) and df(1) show as the source");
   text += FlagsEntry();
   return text += kAfter;

@@ -27,6 +27,7 @@ bool IsBoolean(const Attribute& row) {
 
 std::string JsonAccepts(const Attribute& row) {
   if (IsBoolean(row)) return "true or false";
+  if (!row.words.empty()) return Concat({Accepts(row), ", as a JSON string"});
   if (row.size_suffix) return Concat({Accepts(row), ", or text with ", kSizeSuffixes});
   return Concat({Accepts(row), ", as a JSON number"});
 }
@@ -67,10 +68,12 @@ class ConfigReader final : public nlohmann::json_sax<Json> {
   }
   bool number_unsigned(number_unsigned_t value) override {
     if (!Wanted()) return true;
-    return IsBoolean(*row_) ? Refuse(absl::StrCat("the number ", value)) : Set(value);
+    const bool number = !IsBoolean(*row_) && row_->words.empty();
+    return number ? Set(value) : Refuse(absl::StrCat("the number ", value));
   }
   bool string(string_t& value) override {
     if (!Wanted()) return true;
+    if (!row_->words.empty() && SetWord(*row_, value, config_).ok()) return true;
     const std::optional<uint64_t> size = row_->size_suffix ? ParseSizeMib(value) : std::nullopt;
     return size.has_value() ? Set(*size) : Refuse(Concat({"the text ", Quoted(value)}));
   }
@@ -162,6 +165,8 @@ std::string ShowJson(const DeviceConfig& config) {
     const uint64_t value = GetValue(row, config);
     if (IsBoolean(row)) {
       document.AddBool(row.name, value != 0);
+    } else if (!row.words.empty()) {
+      document.AddText(row.name, ValueText(row, config));
     } else {
       document.AddNumber(row.name, value);
     }

@@ -54,8 +54,13 @@ std::string MountParagraphs() {
       Concat({Sentence("how many disks to make at the mount, rnullb0 and up"),
               Sentence(absl::StrCat("takes 0 to ", kMaxDevicesAtMount)),
               Sentence(absl::StrCat("default: ", MountOptions().nr_devices))});
+  const std::string memory =
+      Concat({"Memory that all disks may take together; beyond it writes fail with\n.BR ENOSPC .\n"
+              "A disk that is open through passthrough is charged whole.\n",
+              Sentence(Concat({"takes none, or a number of MiB, or one with ", kSizeSuffixes})),
+              "Default: four fifths of what is available at the mount.\n"});
   return Concat(
-      {Paragraph(".BI nr_devices= count", devices),
+      {Paragraph(".BI nr_devices= count", devices), Paragraph(".BI memory_limit= size", memory),
        Paragraph(".BI fsname= name", "The source that\n.BR mount (8)\nand\n.BR df (1)\nshow.\n"),
        Paragraph(Concat({".B ", flags}), kManualMountFlags)});
 }

@@ -99,7 +99,9 @@ empty when it was not.
 .I disk
 The disk, while it is powered; only its owner may open it (mode 0600).
 Its size is fixed: writing past the end and extending it fail with
-.BR ENOSPC ,
+.BR ENOSPC
+(through passthrough, with
+.BR EPERM ),
 truncating it is accepted and does nothing.
 Punching holes
 .RB ( fallocate (1),
@@ -116,6 +118,8 @@ Integers are decimal, or hexadecimal after 0x, with white space around them allo
 Booleans are told by their first one or two characters and show as 1 and 0.
 While a disk is powered only
 .I power
+and
+.I datapath
 can be written, the others fail with
 .BR EBUSY .
 Writing 0 to
@@ -128,7 +132,38 @@ is open.
 What the disk has stored outlasts its being powered off.
 )troff";
 
-inline constexpr std::string_view kManualAfterAttributes = R"troff(.SH JSON
+inline constexpr std::string_view kManualAfterAttributes = R"troff(.SH DATA PATHS
+Where it can, the kernel serves
+.I disk
+by itself from the memory that stores it (FUSE passthrough):
+reads and writes then never reach
+.BR rnullfs ,
+which still sees flushes and discards, and does not count what it does not see.
+It takes Linux 6.9, libfuse 3.17,
+.BR CAP_SYS_ADMIN ,
+and a disk with
+.I memory_backed
+1 whose requests nothing delays
+.RI ( irqmode
+2), and which at its full size fits into what
+.B memory_limit
+leaves.
+.I stats.json
+says in
+.I datapath
+who serves the disk, or would serve the next open of it, and in
+.I datapath_why
+why not the kernel.
+.PP
+With
+.I datapath
+set to
+.I passthrough
+a disk that cannot have it is refused at power-on.
+A new value is for opens to come, and while one open goes through passthrough all new ones do.
+Until the last of them is closed nothing can be set that delays requests
+.RB ( EBUSY ).
+.SH JSON
 .I config.json
 accepts an object with any of the attributes as its keys; those it does not name stay as they are.
 Either all of the object takes effect or nothing does.
@@ -139,7 +174,8 @@ Booleans are
 .B true
 and
 .BR false ,
-everything else is a number;
+.I datapath
+is text, everything else a number;
 .I size
 also takes text such as
 .BR \(dq8G\(dq .
@@ -158,11 +194,21 @@ The disk is powered, or
 is open.
 .TP
 .B ENOSPC
-A write past the end of the disk, no memory for what is written,
+A write past the end of the disk, no memory for what is written (see
+.BR memory_limit ),
 or a size that cannot be had at power-on.
 .TP
 .B EPERM
-What the tree has no place for: nested directories, new files, links, renaming.
+What the tree has no place for: nested directories, new files, links, renaming;
+a write past the end of a disk through passthrough.
+.TP
+.B EOPNOTSUPP
+.I datapath
+is
+.I passthrough
+and the kernel, libfuse or the missing
+.B CAP_SYS_ADMIN
+does not allow it.
 .TP
 .B EACCES
 Writing to a file that can only be read.

@@ -89,8 +89,22 @@ absl::Status ReadDeviceCount(const Option& option, uint32_t& nr_devices) {
   return absl::OkStatus();
 }
 
+absl::Status ReadMemoryLimit(const Option& option, std::optional<uint64_t>& memory_limit) {
+  const std::string accepts = Concat({"none, or a size (MiB, or with ", kSizeSuffixes, ")"});
+  if (!option.value.has_value()) return NoValue(option.name, accepts);
+  const std::optional<uint64_t> size = ParseSizeMib(*option.value);
+  if (*option.value == "none") {
+    memory_limit = std::numeric_limits<uint64_t>::max();
+  } else if (size.has_value() && *size <= std::numeric_limits<uint64_t>::max() >> 20) {
+    memory_limit = *size << 20;
+  } else {
+    return Rejected(option.name, Shown(*option.value), accepts);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status UnknownOption(const Option& option) {
-  std::vector<std::string_view> names = {"nr_devices", "fsname"};
+  std::vector<std::string_view> names = {"nr_devices", "memory_limit", "fsname"};
   for (const Attribute& row : Attributes()) {
     names.push_back(row.name);
     if (!row.alias.empty()) names.push_back(row.alias);
@@ -109,6 +123,7 @@ absl::Status ReadOption(std::string_view text, MountOptions& options) {
     return ReadAlias(*row, option, options.device);
   }
   if (option.name == "nr_devices") return ReadDeviceCount(option, options.nr_devices);
+  if (option.name == "memory_limit") return ReadMemoryLimit(option, options.memory_limit);
   if (text == "fsname") return NoValue(text, "a name");
   if (IsMountFlag(text) || option.name == "fsname") {
     options.mount_flags.emplace_back(text);

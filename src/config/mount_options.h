@@ -5,6 +5,7 @@
 #define RNULLFS_CONFIG_MOUNT_OPTIONS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ struct MountOptions {
   bool show_version = false;  // -V, --version
   uint32_t nr_devices = 1;    // rnullb0 .. rnullb<nr_devices - 1>
   DeviceConfig device;        // what each of them starts as; `power` included
+  // Bytes that all disks may take together, UINT64_MAX for no limit; by default four fifths of the
+  // memory that is available at the mount.
+  std::optional<uint64_t> memory_limit;
   // Options of the mount itself, handed on to it as they are (ro, nosuid, noexec, noatime, ...).
   std::vector<std::string> mount_flags;
   // The -o options as given, for status.json.

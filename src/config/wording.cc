@@ -69,7 +69,7 @@ std::string Accepts(const Attribute& attribute) {
 }
 
 std::string DefaultText(const Attribute& attribute) {
-  const std::string value = absl::StrCat(GetValue(attribute, DeviceConfig()));
+  const std::string value = ValueText(attribute, DeviceConfig());
   return attribute.unit.empty() ? value : Concat({value, " ", attribute.unit});
 }
 

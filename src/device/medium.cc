@@ -23,11 +23,17 @@ absl::Status Medium::Prepare(const DeviceConfig& config) {
   if (!config.memory_backed) return absl::OkStatus();
   const uint64_t size_bytes = config.size << 20;
   if (store_ != nullptr) return store_->Resize(size_bytes);
-  absl::StatusOr<std::unique_ptr<PageStore>> store = PageStore::Create(name_);
+  absl::StatusOr<std::unique_ptr<PageStore>> store = PageStore::Create(name_, memory_);
   if (!store.ok()) return store.status();
   if (absl::Status resized = (*store)->Resize(size_bytes); !resized.ok()) return resized;
   store_ = *std::move(store);
   return absl::OkStatus();
+}
+
+bool Medium::Fits(const DeviceConfig& config) const {
+  if (config.size > kSizeMaxMib) return false;
+  const uint64_t size_bytes = config.size << 20;
+  return store_ != nullptr ? store_->CouldShare(size_bytes) : size_bytes <= memory_.left_bytes();
 }
 
 }  // namespace rnullfs

@@ -109,6 +109,22 @@ void Seek(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence,
   }
 }
 
+// The kernel's number for a file that it is to serve by itself; 0, and errno, when it will not.
+int OpenBacking([[maybe_unused]] fuse_req_t request, [[maybe_unused]] int memfd) {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+  return fuse_passthrough_open(request, memfd);
+#else
+  errno = EOPNOTSUPP;
+  return 0;
+#endif
+}
+
+void CloseBacking([[maybe_unused]] fuse_req_t request, [[maybe_unused]] int backing_id) {
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+  if (backing_id != 0) fuse_passthrough_close(request, backing_id);
+#endif
+}
+
 }  // namespace
 
 void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
@@ -117,19 +133,32 @@ void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
     fuse_reply_err(request, ENOENT);
     return;
   }
-  const absl::StatusOr<uint64_t> handle = node->OpenDisk(ProcessName(fuse_req_ctx(request)->pid));
+  const absl::StatusOr<DiskHandle> handle =
+      node->OpenDisk(ProcessName(fuse_req_ctx(request)->pid),
+                     [request](int memfd) { return OpenBacking(request, memfd); });
   if (!handle.ok()) {
     fuse_reply_err(request, ErrnoOf(handle.status()));
     return;
   }
-  file->fh = *handle;
-  // The store is memory already: a second cache in front of it would only hide requests and double
-  // the bytes.
-  file->direct_io = 1;
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 15)
-  file->parallel_direct_writes = 1;
+  file->fh = handle->number;
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+  file->backing_id = handle->backing_id;
 #endif
-  if (fuse_reply_open(request, file) != 0) node->CloseDisk(*handle);
+  // The store is memory already: a second cache in front of it would only hide requests and double
+  // the bytes.  (With passthrough it would send the requests here after all.)
+  file->direct_io = handle->backing_id == 0 ? 1 : 0;
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 15)
+  file->parallel_direct_writes = file->direct_io;
+#endif
+  if (fuse_reply_open(request, file) != 0) {
+    CloseBacking(request, node->CloseDisk(handle->number));
+  }
+}
+
+void ReleaseDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info* file) {
+  if (DeviceNode* node = TreeOf(request).OpenDiskOwner(inode)) {
+    CloseBacking(request, node->CloseDisk(file->fh));
+  }
 }
 
 void ReadDisk(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset) {

@@ -2,9 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "base/process.h"
 
 namespace rnullfs {
 namespace {
@@ -29,6 +32,9 @@ constexpr Capability kCapabilities[] = {
 #endif
 #ifdef FUSE_CAP_DIRECT_IO_ALLOW_MMAP
     {"direct_io_allow_mmap", FUSE_CAP_DIRECT_IO_ALLOW_MMAP, true},
+#endif
+#ifdef FUSE_CAP_PASSTHROUGH
+    {"passthrough", FUSE_CAP_PASSTHROUGH, true},
 #endif
     // `echo v > attribute` must not look like a change of length before the value has arrived.
     {"atomic_o_trunc", FUSE_CAP_ATOMIC_O_TRUNC, false},
@@ -73,6 +79,20 @@ std::vector<std::string> NegotiateCapabilities(fuse_conn_info& connection) {
   connection.max_background = kMaxBackground;
   connection.congestion_threshold = kMaxBackground * 3 / 4;
   return used;
+}
+
+std::string PassthroughObstacle(const std::vector<std::string>& capabilities) {
+#ifdef FUSE_CAP_PASSTHROUGH
+  if (std::find(capabilities.begin(), capabilities.end(), "passthrough") == capabilities.end()) {
+    return "the kernel has no FUSE passthrough (Linux 6.9 and later can have it)";
+  }
+  // The kernel says EPERM to whoever opens a backing file without it (fs/fuse/backing.c).
+  return IsAdministrator() ? "" : "CAP_SYS_ADMIN is missing";
+#else
+  static_cast<void>(capabilities);
+  return absl::StrCat("libfuse ", fuse_pkgversion(),
+                      " has no passthrough (3.17 and later have it)");
+#endif
 }
 
 bool MayAllowOther() {

@@ -15,6 +15,10 @@ namespace rnullfs {
 // capabilities in use.
 std::vector<std::string> NegotiateCapabilities(fuse_conn_info& connection);
 
+// Why there can be no passthrough when these capabilities are in use, as a clause; empty when there
+// can.
+std::string PassthroughObstacle(const std::vector<std::string>& capabilities);
+
 // Whether this user's mounts may be opened by others, root among them: root's may, others' when
 // fuse.conf says user_allow_other.
 bool MayAllowOther();

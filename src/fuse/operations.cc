@@ -140,7 +140,7 @@ void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
 
 void Release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   if (IsDisk(inode)) {
-    if (DeviceNode* node = TreeOf(request).OpenDiskOwner(inode)) node->CloseDisk(file->fh);
+    ReleaseDisk(request, inode, file);
   } else {
     delete TextFileOf(file);
   }

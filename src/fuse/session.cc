@@ -39,8 +39,11 @@ sigset_t EndSignals() {
 
 }  // namespace
 
-Session::Session(const MountOptions& options)
-    : options_(options), allow_other_(MayAllowOther()), io_flusher_(BecomeIoFlusher().ok()) {
+Session::Session(const MountOptions& options, const MemoryLimit& memory)
+    : options_(options),
+      memory_(memory),
+      allow_other_(MayAllowOther()),
+      io_flusher_(BecomeIoFlusher().ok()) {
   // Blocked here, and so in every thread to come: one thread takes them in turn.
   const sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -108,11 +111,17 @@ void Session::Negotiate(fuse_conn_info* connection) {
     negotiated_ = {.protocol_major = connection->proto_major,
                    .protocol_minor = connection->proto_minor,
                    .capabilities = NegotiateCapabilities(*connection)};
+    negotiated_.passthrough_obstacle = PassthroughObstacle(negotiated_.capabilities);
   }
-  if (ready_) ready_();
+  absl::Status ready = ready_();
+  if (ready.ok()) return;
+  LockGuard lock(mutex_);
+  not_ready_ = std::move(ready);
+  fuse_session_exit(session_);
 }
 
-absl::Status Session::Serve(std::function<void()> ready, const std::function<void()>& idle) {
+absl::Status Session::Serve(std::function<absl::Status()> ready,
+                            const std::function<void()>& idle) {
   ready_ = std::move(ready);
   std::thread signal_thread(&Session::AwaitSignals, this, pthread_self());
   fuse_loop_config* config = fuse_loop_cfg_create();
@@ -125,6 +134,10 @@ absl::Status Session::Serve(std::function<void()> ready, const std::function<voi
   signal_thread.join();
   idle();
   fuse_session_unmount(session_);
+  {
+    LockGuard lock(mutex_);
+    if (!not_ready_.ok()) return not_ready_;
+  }
   if (result < 0 && result != -ENODEV) return SystemError(-result, "serving the mount");
   return absl::OkStatus();
 }
@@ -157,6 +170,11 @@ void Session::EndLoop(unsigned long main_thread) {
   }
 }
 
+std::string Session::passthrough_obstacle() const {
+  LockGuard lock(mutex_);
+  return negotiated_.passthrough_obstacle;
+}
+
 std::string Session::StatusText() const {
   LockGuard lock(mutex_);
   Document document;
@@ -170,6 +188,13 @@ std::string Session::StatusText() const {
                absl::StrCat(negotiated_.protocol_major, ".", negotiated_.protocol_minor))
       .AddList("capabilities", negotiated_.capabilities)
       .AddText("transport", "dev")
+      .AddText("passthrough", negotiated_.passthrough_obstacle.empty()
+                                  ? "possible"
+                                  : negotiated_.passthrough_obstacle)
+      .AddText("memory_limit", memory_.limit_bytes() == MemoryLimit::kNone
+                                   ? "none"
+                                   : absl::StrCat(memory_.limit_bytes()))
+      .AddNumber("memory_used", memory_.used_bytes())
       .AddBool("allow_other", allow_other_)
       .AddText("losetup", allow_other_
                               ? "root may attach the disks"

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "config/mount_options.h"
+#include "rnullfs/memory_limit.h"
 #include "rnullfs/mutex.h"
 
 struct fuse_session;
@@ -24,7 +25,7 @@ class Tree;
 
 class Session {
  public:
-  explicit Session(const MountOptions& options);
+  Session(const MountOptions& options, const MemoryLimit& memory);
   ~Session();  // unmounts if Serve() did not
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -34,9 +35,13 @@ class Session {
 
   // Serves until the mount is gone: unmounted by a user, or by SIGTERM or SIGINT.  A signal waits
   // for disks that are in use, naming them; a second one does not.  `ready` is called when the
-  // kernel has accepted the mount, `idle` when no more requests will come and before the session
+  // kernel has accepted the mount and before its first request: an error ends the session and is
+  // returned.  `idle` is called when no more requests will come and before the session
   // goes: it returns when all answers have been given.
-  absl::Status Serve(std::function<void()> ready, const std::function<void()>& idle);
+  absl::Status Serve(std::function<absl::Status()> ready, const std::function<void()>& idle);
+
+  // Why this mount can have no passthrough; empty when it can.
+  std::string passthrough_obstacle() const;
 
   // The text of status.json.
   std::string StatusText() const;
@@ -49,6 +54,7 @@ class Session {
     unsigned protocol_major = 0;
     unsigned protocol_minor = 0;
     std::vector<std::string> capabilities;
+    std::string passthrough_obstacle = "the kernel has not answered yet";
   };
 
   static void Init(void* userdata, fuse_conn_info* connection);
@@ -58,15 +64,17 @@ class Session {
   std::vector<std::string> MountFlags() const;
 
   const MountOptions options_;
+  const MemoryLimit& memory_;
   const bool allow_other_;
   const bool io_flusher_;
   Tree* tree_ = nullptr;
   fuse_session* session_ = nullptr;
-  std::function<void()> ready_;
+  std::function<absl::Status()> ready_;
   std::atomic<bool> finished_{false};
 
   mutable Mutex mutex_;
   Negotiated negotiated_ ABSL_GUARDED_BY(mutex_);
+  absl::Status not_ready_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> awaited_ ABSL_GUARDED_BY(mutex_);  // disks that hold up the end
 };
 

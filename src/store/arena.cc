@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,7 +31,8 @@ size_t WindowLength(uint64_t window) {
 }  // namespace
 
 absl::StatusOr<UniqueFd> CreateMemfd(std::string_view name) {
-  UniqueFd memfd(memfd_create(std::string(name.substr(0, kMemfdNameMax)).c_str(), MFD_CLOEXEC));
+  UniqueFd memfd(memfd_create(std::string(name.substr(0, kMemfdNameMax)).c_str(),
+                              MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!memfd.valid()) return SystemError(errno, "memfd_create");
   return memfd;
 }
@@ -81,13 +83,22 @@ int Arena::Write(uint64_t offset, uint64_t length, const char* data) {
   return 0;
 }
 
+// fallocate() leaves its pages marked as not yet cleared, and such a page is a hole to lseek().  A
+// look at each clears it.
 int Arena::Allocate(uint64_t offset, uint64_t length) {
+  constexpr uint64_t kPageSize = 4096;
   int result = 0;
   do {
     result = fallocate(memfd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
                        static_cast<off_t>(length));
   } while (result != 0 && errno == EINTR);
-  return result == 0 ? 0 : SpaceError(errno);
+  if (result != 0) return SpaceError(errno);
+  for (uint64_t page = offset / kPageSize; page <= (offset + length - 1) / kPageSize; ++page) {
+    const volatile char* const address = At(page * kPageSize);
+    if (address == nullptr) return ENOSPC;
+    static_cast<void>(*address);
+  }
+  return 0;
 }
 
 int Arena::Punch(uint64_t offset, uint64_t length) {
@@ -96,9 +107,34 @@ int Arena::Punch(uint64_t offset, uint64_t length) {
   return result == 0 ? 0 : errno;
 }
 
+uint64_t Arena::Seek(uint64_t begin, uint64_t end, int whence) const {
+  if (begin >= end) return end;
+  const off_t found = lseek(memfd_.get(), static_cast<off_t>(begin), whence);
+  return found < 0 ? end : std::min(static_cast<uint64_t>(found), end);
+}
+
+uint64_t Arena::NextData(uint64_t begin, uint64_t end) const { return Seek(begin, end, SEEK_DATA); }
+
+uint64_t Arena::NextHole(uint64_t begin, uint64_t end) const { return Seek(begin, end, SEEK_HOLE); }
+
+uint64_t Arena::AllocatedBytes() const {
+  struct stat status = {};
+  fstat(memfd_.get(), &status);
+  return static_cast<uint64_t>(status.st_blocks) * 512;
+}
+
 int Arena::Resize(uint64_t size_bytes) {
   if (ftruncate(memfd_.get(), static_cast<off_t>(size_bytes)) != 0) return errno;
   UnmapFrom(size_bytes / kWindowSize + (size_bytes % kWindowSize != 0 ? 1 : 0));
+  return 0;
+}
+
+int Arena::SealLength() { return fcntl(memfd_.get(), F_ADD_SEALS, F_SEAL_GROW) == 0 ? 0 : errno; }
+
+int Arena::MapAll(uint64_t size_bytes) {
+  for (uint64_t begin = 0; begin < size_bytes; begin += kWindowSize) {
+    if (At(begin) == nullptr) return ENOMEM;
+  }
   return 0;
 }
 

@@ -37,19 +37,34 @@ class Arena {
   // only what is allocated.  Lock-free once the window is there.
   char* At(uint64_t offset);
 
-  // Allocates every page of the range, and fills the range with `data` or leaves new pages zero.
+  // Allocates every page of the range, and fills the range with `data`, or leaves new pages zero
+  // and the others as they are.
   int Write(uint64_t offset, uint64_t length, const char* data);
   int Allocate(uint64_t offset, uint64_t length);
 
   // Gives whole pages back; they read as zeros.
   int Punch(uint64_t offset, uint64_t length);
 
-  // Cuts or extends the file; 0 or the errno of ftruncate().
+  // The first byte of [begin, end) that is allocated, or in a hole; `end` when there is none.
+  uint64_t NextData(uint64_t begin, uint64_t end) const;
+  uint64_t NextHole(uint64_t begin, uint64_t end) const;
+
+  // Bytes of memory and swap that the file takes.
+  uint64_t AllocatedBytes() const;
+
+  // Cuts or extends the file; 0 or the errno of ftruncate().  EPERM to extend a sealed one.
   int Resize(uint64_t size_bytes);
+
+  // Keeps the file from growing, whoever writes past its end: they get EPERM.  For good.
+  int SealLength();
+
+  // Maps the windows of [0, size_bytes), so that At() succeeds there.
+  int MapAll(uint64_t size_bytes);
 
   int fd() const { return memfd_.get(); }
 
  private:
+  uint64_t Seek(uint64_t begin, uint64_t end, int whence) const;
   char* MapWindow(uint64_t window);
   void UnmapFrom(uint64_t window);
 

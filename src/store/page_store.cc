@@ -1,5 +1,7 @@
 #include "rnullfs/page_store.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
@@ -10,6 +12,7 @@
 #include "rnullfs/error.h"
 #include "store/arena.h"
 #include "store/io_vector.h"
+#include "store/memory_account.h"
 #include "store/pages.h"
 #include "store/stripe_locks.h"
 
@@ -27,26 +30,75 @@ constexpr uint64_t BatchEnd(uint64_t begin, uint64_t end) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PageStore>> PageStore::Create(std::string_view name,
-                                                             uint64_t (*available_memory)()) {
+                                                             MemoryLimit& memory) {
   absl::StatusOr<UniqueFd> memfd = CreateMemfd(name);
   if (!memfd.ok()) return memfd.status();
-  return std::unique_ptr<PageStore>(
-      new PageStore(std::make_unique<Pages>(*std::move(memfd), available_memory)));
+  return std::unique_ptr<PageStore>(new PageStore(name, memory, *std::move(memfd)));
 }
 
-PageStore::PageStore(std::unique_ptr<Pages> pages) : pages_(std::move(pages)) {}
+PageStore::PageStore(std::string_view name, MemoryLimit& memory, UniqueFd memfd)
+    : name_(name),
+      account_(std::make_unique<MemoryAccount>(memory)),
+      pages_(std::make_unique<Pages>(std::move(memfd), *account_)) {}
 
 PageStore::~PageStore() = default;
 
 absl::Status PageStore::Resize(uint64_t size_bytes) {
   assert(size_bytes % kPageSize == 0);
   const int error = size_bytes > INT64_MAX ? EFBIG : pages_->Resize(size_bytes);
+  if (error == EPERM) return MoveAndGrow(size_bytes);
   if (error == EFBIG || error == EINVAL) {
     return Error(EINVAL, absl::StrCat("size: no file can have ", size_bytes, " bytes here"));
   }
   if (error != 0) return SystemError(error, absl::StrCat("ftruncate to ", size_bytes, " bytes"));
   return absl::OkStatus();
 }
+
+// A seal is for good, so that a larger disk takes a new file.
+absl::Status PageStore::MoveAndGrow(uint64_t size_bytes) {
+  absl::StatusOr<UniqueFd> memfd = CreateMemfd(name_);
+  if (!memfd.ok()) return memfd.status();
+  auto grown = std::make_unique<Pages>(*std::move(memfd), *account_);
+  if (const int error = grown->Resize(size_bytes); error != 0) {
+    return SystemError(error, absl::StrCat("ftruncate to ", size_bytes, " bytes"));
+  }
+  // What is stored already needs no asking, wherever it goes.
+  account_->Reserve(pages_->AllocatedBytes());
+  const int error = pages_->MoveTo(*grown);
+  if (error == 0) {
+    pages_ = std::move(grown);
+  } else {
+    const int not_moved_back = grown->MoveTo(*pages_);
+    assert(not_moved_back == 0);
+  }
+  account_->EndReservation([this] { return pages_->AllocatedBytes(); });
+  if (error == 0) return absl::OkStatus();
+  return Error(error, "size: there is no memory to move the disk to where it can grow");
+}
+
+absl::Status PageStore::Share() {
+  const LockGuard lock(share_mutex_);
+  if (shares_ == 0) {
+    if (!account_->Reserve(size_bytes())) {
+      return Error(ENOSPC, absl::StrCat("size: ", size_bytes() >> 20,
+                                        " MiB do not fit into what memory_limit leaves"));
+    }
+    if (const int error = pages_->Share(); error != 0) {
+      account_->EndReservation([this] { return pages_->AllocatedBytes(); });
+      return SystemError(error, absl::StrCat("size: mapping all of ", size_bytes() >> 20, " MiB"));
+    }
+  }
+  ++shares_;
+  return absl::OkStatus();
+}
+
+void PageStore::Unshare() {
+  const LockGuard lock(share_mutex_);
+  if (--shares_ > 0) return;
+  account_->EndReservation([this] { return pages_->AllocatedBytes(); });
+}
+
+bool PageStore::CouldShare(uint64_t size_bytes) const { return account_->CouldReserve(size_bytes); }
 
 void PageStore::Read(uint64_t offset, uint64_t length, ReadSink sink) {
   if (length == 0) return sink({});
@@ -131,7 +183,13 @@ uint64_t PageStore::NextHole(uint64_t offset) const {
 
 uint64_t PageStore::size_bytes() const { return pages_->size_bytes(); }
 
-uint64_t PageStore::stored_pages() const { return pages_->stored_pages(); }
+uint64_t PageStore::stored_pages() const { return pages_->AllocatedBytes() / kPageSize; }
+
+timespec PageStore::modified() const {
+  struct stat status = {};
+  fstat(pages_->fd(), &status);
+  return status.st_mtim;
+}
 
 int PageStore::fd() const { return pages_->fd(); }
 

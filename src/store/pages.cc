@@ -4,7 +4,6 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
-#include <optional>
 #include <utility>
 
 namespace rnullfs {
@@ -12,39 +11,67 @@ namespace {
 
 constexpr uint64_t kPageSize = PageStore::kPageSize;
 
-constexpr uint64_t RoundDown(uint64_t offset) { return offset - offset % kPageSize; }
+constexpr uint64_t RoundDown(uint64_t offset, uint64_t unit = kPageSize) {
+  return offset - offset % unit;
+}
 constexpr uint64_t RoundUp(uint64_t offset) { return RoundDown(offset + kPageSize - 1); }
 
 }  // namespace
 
-PageStore::Pages::Pages(UniqueFd memfd, uint64_t (*available_memory)())
-    : arena_(std::move(memfd)), budget_(available_memory) {}
+PageStore::Pages::Pages(UniqueFd memfd, MemoryAccount& account)
+    : arena_(std::move(memfd)), account_(account) {}
 
-PageStore::Pages::Piece PageStore::Pages::PieceAt(uint64_t begin, uint64_t end) const {
-  XArray::Cursor cursor(index_);
+PageStore::Pages::Piece PageStore::Pages::PieceAt(uint64_t begin, uint64_t end) {
   const uint64_t first = FirstPage(begin);
-  auto* const start = static_cast<char*>(cursor.Load(first));
-  if (start == nullptr) return {begin, FirstStored(begin, end), nullptr};
-  uint64_t page = first + 1;
-  while (page <= LastPage(end) && cursor.Load(page) == start + (page - first) * kPageSize) ++page;
-  return {begin, std::min(end, page * kPageSize), start + begin % kPageSize};
+  {
+    XArray::Cursor cursor(index_);
+    if (auto* const start = static_cast<char*>(cursor.Load(first)); start != nullptr) {
+      uint64_t page = first + 1;
+      while (page <= LastPage(end) && cursor.Load(page) == start + (page - first) * kPageSize) {
+        ++page;
+      }
+      return {begin, std::min(end, page * kPageSize), start + begin % kPageSize};
+    }
+  }
+  uint64_t page = first;
+  const bool later = index_.Find(&page, LastPage(end)) != nullptr;
+  const uint64_t vacant_end = later ? page * kPageSize : end;
+  return shared_ ? AskFile(begin, vacant_end) : Piece{begin, vacant_end, nullptr};
+}
+
+// What turns out to be stored goes into the index, so that the next one needn't ask.  Should there
+// be no memory for that, it will.
+PageStore::Pages::Piece PageStore::Pages::AskFile(uint64_t begin, uint64_t end) {
+  const uint64_t data = arena_.NextData(begin, end);
+  if (data > begin) return {begin, data, nullptr};
+  const uint64_t window_end = RoundDown(begin, Arena::kWindowSize) + Arena::kWindowSize;
+  const uint64_t stored_end = arena_.NextHole(begin, std::min(end, window_end));
+  char* const start = arena_.At(begin);  // Share() has mapped it
+  for (uint64_t page = FirstPage(begin); page <= LastPage(stored_end); ++page) {
+    index_.Store(page, arena_.At(page * kPageSize));
+  }
+  return {begin, stored_end, start};
 }
 
 int PageStore::Pages::Fill(const Piece& hole, const char* data) {
   const uint64_t first = FirstPage(hole.begin);
   const uint64_t last = LastPage(hole.end);
-  const uint64_t count = last - first + 1;
-  if (!budget_.Take(count * kPageSize)) return ENOSPC;
+  const uint64_t bytes = (last - first + 1) * kPageSize;
+  if (!account_.Take(bytes)) return ENOSPC;
   const int error = FillPages(hole, data);
-  if (error == 0) {
-    stored_pages_.fetch_add(count, std::memory_order_relaxed);
-    return 0;
+  // Were a page left behind, the rest of it would come to light with the next write into it.  If
+  // pages are shared nothing can: the index does not decide, and others may have stored them.
+  if (error != 0 && !shared_) {
+    index_.EraseRange(first, last);
+    const int not_punched = arena_.Punch(first * kPageSize, bytes);
+    assert(not_punched == 0);
   }
-  index_.EraseRange(first, last);
-  // Were a page left behind, the rest of it would come to light with the next write into it.
-  const int not_punched = arena_.Punch(first * kPageSize, count * kPageSize);
-  assert(not_punched == 0);
+  Settle(bytes);
   return error;
+}
+
+void PageStore::Pages::Settle(uint64_t taken_bytes) {
+  account_.Settle(taken_bytes, [this] { return arena_.AllocatedBytes(); });
 }
 
 int PageStore::Pages::FillPages(const Piece& hole, const char* data) {
@@ -90,36 +117,51 @@ int PageStore::Pages::Free(uint64_t begin, uint64_t end) {
   // The index comes second: should punching fail, what is stored is still known to be.
   if (const int error = arena_.Punch(whole_begin, whole_end - whole_begin); error != 0)
     return error;
-  stored_pages_.fetch_sub(index_.EraseRange(FirstPage(whole_begin), LastPage(whole_end)),
-                          std::memory_order_relaxed);
+  index_.EraseRange(FirstPage(whole_begin), LastPage(whole_end));
+  Settle(0);
   return 0;
 }
 
-uint64_t PageStore::Pages::FirstStored(uint64_t begin, uint64_t end) const {
-  if (begin >= end) return end;
-  uint64_t page = FirstPage(begin);
-  if (index_.Find(&page, LastPage(end)) == nullptr) return end;
-  return std::max(begin, page * kPageSize);
-}
-
-uint64_t PageStore::Pages::FirstVacant(uint64_t begin, uint64_t end) const {
-  if (begin >= end) return end;
-  const std::optional<uint64_t> page = index_.FindVacant(FirstPage(begin), LastPage(end));
-  return page.has_value() ? std::max(begin, *page * kPageSize) : end;
-}
-
 bool PageStore::Pages::FitsInMemory(uint64_t begin, uint64_t end) const {
-  uint64_t vacant = LastPage(end) - FirstPage(begin) + 1;
-  index_.ForEach(FirstPage(begin), LastPage(end), [&vacant](uint64_t, void*) { --vacant; });
-  return budget_.Has(vacant * kPageSize);
+  uint64_t vacant = 0;
+  for (begin = FirstVacant(begin, end); begin < end;) {
+    const uint64_t vacant_end = FirstStored(begin, end);
+    vacant += LastPage(vacant_end) - FirstPage(begin) + 1;
+    begin = FirstVacant(vacant_end, end);
+  }
+  return account_.Has(vacant * kPageSize);
 }
 
 int PageStore::Pages::Resize(uint64_t size_bytes) {
   if (const int error = arena_.Resize(size_bytes); error != 0) return error;
   if (size_bytes < size_bytes_) {
-    stored_pages_ -= index_.EraseRange(FirstPage(size_bytes), UINT64_MAX);
+    index_.EraseRange(FirstPage(size_bytes), UINT64_MAX);
+    Settle(0);
   }
   size_bytes_ = size_bytes;
+  return 0;
+}
+
+int PageStore::Pages::Share() {
+  if (const int error = arena_.MapAll(size_bytes_); error != 0) return error;
+  if (const int error = arena_.SealLength(); error != 0) return error;
+  const StripeLocks::Exclusive lock(locks, 0, UINT64_MAX);
+  shared_ = true;
+  return 0;
+}
+
+int PageStore::Pages::MoveTo(Pages& to) {
+  constexpr uint64_t kStep = uint64_t{2} << 20;  // stored twice meanwhile
+  const StripeLocks::Exclusive lock(locks, 0, UINT64_MAX);
+  const StripeLocks::Exclusive to_lock(to.locks, 0, UINT64_MAX);
+  for (uint64_t begin = FirstStored(0, size_bytes_); begin < size_bytes_;) {
+    const Piece piece = PieceAt(begin, std::min(begin + kStep, size_bytes_));
+    if (const int error = to.Fill({piece.begin, piece.end, nullptr}, piece.data); error != 0) {
+      return error;
+    }
+    if (const int error = Free(piece.begin, piece.end); error != 0) return error;
+    begin = FirstStored(piece.end, size_bytes_);
+  }
   return 0;
 }
 

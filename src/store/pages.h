@@ -7,7 +7,6 @@
 #ifndef RNULLFS_STORE_PAGES_H_
 #define RNULLFS_STORE_PAGES_H_
 
-#include <atomic>
 #include <cstdint>
 
 #include "absl/base/thread_annotations.h"
@@ -15,7 +14,7 @@
 #include "rnullfs/unique_fd.h"
 #include "rnullfs/xarray.h"
 #include "store/arena.h"
-#include "store/memory_budget.h"
+#include "store/memory_account.h"
 #include "store/stripe_locks.h"
 
 namespace rnullfs {
@@ -30,12 +29,13 @@ class PageStore::Pages {
     uint64_t length() const { return end - begin; }
   };
 
-  Pages(UniqueFd memfd, uint64_t (*available_memory)());
+  // `account` outlives the pages.
+  Pages(UniqueFd memfd, MemoryAccount& account);
 
   // The longest piece from `begin` on, at most to `end`.
-  Piece PieceAt(uint64_t begin, uint64_t end) const ABSL_SHARED_LOCKS_REQUIRED(locks);
+  Piece PieceAt(uint64_t begin, uint64_t end) ABSL_SHARED_LOCKS_REQUIRED(locks);
 
-  // Stores the pages of a hole with `data` in them: all of them or none.
+  // Stores the pages of a hole with `data` in them: all of them or none, while they are ours alone.
   int Fill(const Piece& hole, const char* data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
 
   // Stores every vacant page, as zeros.  After an error some are.
@@ -50,28 +50,41 @@ class PageStore::Pages {
   // The first byte that is stored, or in a hole; `end` if there is none, or begin >= end.  Needs no
   // lock, so that a call can pass over any length of what doesn't concern it; what it returns may
   // be history.
-  uint64_t FirstStored(uint64_t begin, uint64_t end) const;
-  uint64_t FirstVacant(uint64_t begin, uint64_t end) const;
+  uint64_t FirstStored(uint64_t begin, uint64_t end) const { return arena_.NextData(begin, end); }
+  uint64_t FirstVacant(uint64_t begin, uint64_t end) const { return arena_.NextHole(begin, end); }
 
-  // Whether the machine has memory for the vacant pages.
+  // Whether there is memory for the vacant pages.
   bool FitsInMemory(uint64_t begin, uint64_t end) const;
 
-  // What shrinking cuts off is freed.  0 or the errno of ftruncate().
+  // What shrinking cuts off is freed.  0 or the errno of ftruncate(); EPERM when shared pages are
+  // to become more.
   int Resize(uint64_t size_bytes);
 
+  // From now on others may store pages in the memfd without our index hearing of it, and nobody can
+  // store one past the end.  0 or an errno.
+  int Share();
+
+  // Moves all that is stored to `to`, which is empty and no smaller.  After an error some has been
+  // moved.  Both must be alone.
+  int MoveTo(Pages& to);
+
   uint64_t size_bytes() const { return size_bytes_; }
-  uint64_t stored_pages() const { return stored_pages_.load(std::memory_order_relaxed); }
+  uint64_t AllocatedBytes() const { return arena_.AllocatedBytes(); }
   int fd() const { return arena_.fd(); }
 
   StripeLocks locks;
 
  private:
+  Piece AskFile(uint64_t begin, uint64_t end) ABSL_SHARED_LOCKS_REQUIRED(locks);
   int FillPages(const Piece& hole, const char* data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
+  void Settle(uint64_t taken_bytes);
 
   Arena arena_;
-  XArray index_;  // page number -> the page's address in the arena
-  MemoryBudget budget_;
-  std::atomic<uint64_t> stored_pages_{0};
+  MemoryAccount& account_;
+  // Page number -> the page's address in the arena.  What it has is stored; what it has not is a
+  // hole, or once the pages are shared, for the file to say.
+  XArray index_;
+  bool shared_ ABSL_GUARDED_BY(locks) = false;  // once true, always
   uint64_t size_bytes_ = 0;
 };
 

@@ -19,17 +19,21 @@ namespace {
 // power` would fail now and then if the first look decided.
 constexpr std::chrono::milliseconds kCloseGrace(200);
 
+bool WantsPin(const DeviceConfig& config) {
+  return config.power && config.datapath == DataPath::kPassthrough;
+}
+
 absl::Status Removed() { return Error(ENOENT, "the device has been removed"); }
 
 }  // namespace
 
 DeviceNode::DeviceNode(uint64_t id, std::string name, const Ownership& ownership,
-                       DeviceServices services)
+                       NodeServices services)
     : id_(id),
       name_(std::move(name)),
       created_(ownership),
-      services_(services),
-      medium_(std::make_unique<Medium>(name_)) {}
+      services_(std::move(services)),
+      medium_(std::make_unique<Medium>(name_, services_.memory)) {}
 
 DeviceConfig DeviceNode::config() const {
   LockGuard lock(mutex_);
@@ -45,6 +49,7 @@ absl::Status DeviceNode::StoreText(const Attribute& attribute, std::string_view 
   return Update([&](DeviceConfig& next) ABSL_NO_THREAD_SAFETY_ANALYSIS {  // Update() holds mutex_
     absl::Status status = StoreAttribute(attribute, text, next);
     if (!status.ok() || attribute.live || !config_.power) return status;
+    if (absl::Status stages = CheckStages(next); !stages.ok()) return stages;
     return Error(EBUSY, absl::StrCat(std::string(attribute.name),
                                      ": cannot change while the device is powered; write 0 to "
                                      "power first"));
@@ -80,20 +85,32 @@ absl::Status DeviceNode::Update(Edit edit) {
 
 absl::Status DeviceNode::Switch(const DeviceConfig& next) {
   if (config_.power && next.power) {
+    if (absl::Status status = CheckStages(next); !status.ok()) return status;
     if (absl::Status status = CheckLive(next); !status.ok()) return status;
+    if (absl::Status status = CheckDataPath(next); !status.ok()) return status;
+    if (absl::Status status = Pin(WantsPin(next)); !status.ok()) return status;
   } else if (next.power) {
-    absl::StatusOr<std::unique_ptr<Device>> device =
-        Device::PowerOn(next, *medium_, statistics_, services_);
-    if (!device.ok()) return device.status();
-    device_ = std::move(*device);
-    live_device_.store(device_.get(), std::memory_order_release);
+    if (absl::Status status = SwitchOn(next); !status.ok()) return status;
   } else {
     PowerOff();
   }
   if (!(config_ == next)) {
-    Own(kDirectorySlot, created_.mode).modified = services_.clock.WallTime();
+    Own(kDirectorySlot, created_.mode).modified = services_.device.clock.WallTime();
   }
   config_ = next;
+  return absl::OkStatus();
+}
+
+absl::Status DeviceNode::SwitchOn(const DeviceConfig& next) {
+  // Before the medium takes the new size: what that cuts off would be lost.
+  if (absl::Status status = CheckDataPath(next); !status.ok()) return status;
+  absl::StatusOr<std::unique_ptr<Device>> device =
+      Device::PowerOn(next, *medium_, statistics_, services_.device);
+  if (!device.ok()) return device.status();
+  if (absl::Status status = Pin(WantsPin(next)); !status.ok()) return status;
+  backing_refused_.clear();
+  device_ = std::move(*device);
+  live_device_.store(device_.get(), std::memory_order_release);
   return absl::OkStatus();
 }
 
@@ -120,6 +137,7 @@ absl::Status DeviceNode::RefuseLocked(const absl::Status& why) {
 }
 
 void DeviceNode::PowerOff() {
+  static_cast<void>(Pin(false));  // to let go always succeeds
   live_device_.store(nullptr, std::memory_order_release);
   device_.reset();
 }
@@ -131,12 +149,12 @@ void DeviceNode::AwaitLastClose() {
 
 absl::Status DeviceNode::DiskInUse(std::string_view what) const {
   std::vector<std::string> openers;
-  for (const auto& [handle, opener] : opens_) {
+  for (const auto& [handle, open] : opens_) {
     if (openers.size() == 3) {
       openers.emplace_back("others");
       break;
     }
-    openers.push_back(opener);
+    openers.push_back(open.opener);
   }
   return Error(EBUSY, absl::StrCat(std::string(what), " while disk is open: opened by ",
                                    absl::StrJoin(openers, ", "),
@@ -152,19 +170,6 @@ std::string DeviceNode::TakeUnfinishedJson() {
 void DeviceNode::KeepUnfinishedJson(std::string text) {
   LockGuard lock(mutex_);
   unfinished_json_ = std::move(text);
-}
-
-absl::StatusOr<uint64_t> DeviceNode::OpenDisk(std::string opener) {
-  LockGuard lock(mutex_);
-  if (device_ == nullptr) return Error(ENOENT, "disk: the device is off; write 1 to power first");
-  opens_.emplace(next_handle_, std::move(opener));
-  return next_handle_++;
-}
-
-void DeviceNode::CloseDisk(uint64_t handle) {
-  LockGuard lock(mutex_);
-  opens_.erase(handle);
-  if (opens_.empty()) last_close_.notify_all();
 }
 
 bool DeviceNode::disk_open() const {
@@ -197,13 +202,18 @@ std::string DeviceNode::StatsText() const {
   const StatisticsSnapshot counts = statistics_.Snapshot();
   LockGuard lock(mutex_);
   const uint64_t pages = medium_ == nullptr ? 0 : medium_->stored_pages();
+  const std::string why_daemon = WhyDaemon();
   Document document;
   document.AddBool("powered", config_.power)
-      .AddText("datapath", config_.power ? "daemon" : "none")
+      .AddText("datapath", !config_.power        ? "none"
+                           : !why_daemon.empty() ? "daemon"
+                                                 : "passthrough")
+      .AddText("datapath_why", why_daemon)
       .AddNumber("stored_pages", pages)
       .AddNumber("stored_bytes", pages * PageStore::kPageSize)
       .AddNumber("in_flight", counts.in_flight)
-      .AddNumber("disk_opens", opens_.size());
+      .AddNumber("disk_opens", opens_.size())
+      .AddNumber("passthrough_opens", passthrough_opens_);
   constexpr std::pair<const char*, Op> kOps[] = {
       {"reads", Op::kRead},
       {"writes", Op::kWrite},
@@ -236,9 +246,15 @@ void DeviceNode::NoteDiskWrites(mode_t default_mode) const {
   const StatisticsSnapshot counts = statistics_.Snapshot();
   const uint64_t writes = counts[Op::kWrite].requests + counts[Op::kDiscard].requests +
                           counts[Op::kWriteZeroes].requests;
+  if (kernel_wrote_ && medium_ != nullptr) {
+    Ownership& disk = Own(kDiskSlot, default_mode);
+    const timespec written = medium_->store()->modified();
+    const auto order = [](const timespec& t) { return std::pair(t.tv_sec, t.tv_nsec); };
+    if (order(written) > order(disk.modified)) disk.modified = disk.changed = written;
+  }
   if (std::exchange(writes_seen_, writes) == writes) return;
   Ownership& disk = Own(kDiskSlot, default_mode);
-  disk.modified = disk.changed = services_.clock.WallTime();
+  disk.modified = disk.changed = services_.device.clock.WallTime();
 }
 
 Ownership DeviceNode::OwnershipOf(uint32_t slot, mode_t default_mode) const {
@@ -251,7 +267,7 @@ Ownership DeviceNode::OwnershipOf(uint32_t slot, mode_t default_mode) const {
 void DeviceNode::ChangeOwnership(uint32_t slot, mode_t default_mode,
                                  const OwnershipChange& change) {
   LockGuard lock(mutex_);
-  change.ApplyTo(Own(slot, default_mode), services_.clock.WallTime());
+  change.ApplyTo(Own(slot, default_mode), services_.device.clock.WallTime());
 }
 
 }  // namespace rnullfs

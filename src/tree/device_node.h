@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,6 +24,7 @@
 #include "rnullfs/attributes.h"
 #include "rnullfs/device.h"
 #include "rnullfs/medium.h"
+#include "rnullfs/memory_limit.h"
 #include "rnullfs/mutex.h"
 #include "rnullfs/statistics.h"
 #include "tree/files.h"
@@ -30,9 +32,24 @@
 
 namespace rnullfs {
 
+// What the nodes of a mount share and tests replace.  All outlives them.
+struct NodeServices {
+  DeviceServices device;
+  MemoryLimit& memory;
+  // Why this mount can have no passthrough, as a clause ("CAP_SYS_ADMIN is missing"); empty when it
+  // can.  May be called by any thread.
+  std::function<std::string()> passthrough_obstacle;
+};
+
+// An open of `disk`.
+struct DiskHandle {
+  uint64_t number = 0;  // for CloseDisk()
+  int backing_id = 0;  // what the kernel calls the memfd it serves it from; 0: the daemon serves it
+};
+
 class DeviceNode {
  public:
-  DeviceNode(uint64_t id, std::string name, const Ownership& ownership, DeviceServices services);
+  DeviceNode(uint64_t id, std::string name, const Ownership& ownership, NodeServices services);
 
   uint64_t id() const { return id_; }
   const std::string& name() const { return name_; }
@@ -58,10 +75,14 @@ class DeviceNode {
   std::string TakeUnfinishedJson();
   void KeepUnfinishedJson(std::string text);
 
-  // Opens the disk for the process `opener` ("losetup (pid 7)"); the handle is for CloseDisk().
-  // ENOENT while off.
-  absl::StatusOr<uint64_t> OpenDisk(std::string opener);
-  void CloseDisk(uint64_t handle);
+  // Opens the disk for the process `opener` ("losetup (pid 7)"), through passthrough where datapath
+  // and everything else allow it.  `open_backing` makes the memfd known to the kernel and returns
+  // its number there, or 0 with errno set.  ENOENT while off.
+  using OpenBacking = absl::FunctionRef<int(int memfd)>;
+  absl::StatusOr<DiskHandle> OpenDisk(std::string opener, OpenBacking open_backing);
+
+  // Returns the backing number that nobody uses any more, for the kernel to forget; else 0.
+  int CloseDisk(uint64_t handle);
   bool disk_open() const;
   Device* device() const { return live_device_.load(std::memory_order_acquire); }
   uint64_t disk_size_bytes() const;
@@ -81,6 +102,14 @@ class DeviceNode {
   absl::Status Update(Edit edit);
   absl::Status Switch(const DeviceConfig& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckLive(const DeviceConfig& next) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status PassthroughPossible(const DeviceConfig& config) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckStages(const DeviceConfig& next) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckDataPath(const DeviceConfig& next) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status SwitchOn(const DeviceConfig& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Pin(bool wanted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int OpenPassthrough(OpenBacking open_backing) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string WhyDaemon() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RefuseLocked(const absl::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PowerOff() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AwaitLastClose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -92,7 +121,7 @@ class DeviceNode {
   const uint64_t id_;
   const std::string name_;
   const Ownership created_;
-  const DeviceServices services_;
+  const NodeServices services_;
   Statistics statistics_;
   std::atomic<Device*> live_device_{nullptr};  // device_.get(), for the data path
 
@@ -101,7 +130,17 @@ class DeviceNode {
   DeviceConfig config_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Medium> medium_ ABSL_GUARDED_BY(mutex_);  // null once removed
   std::unique_ptr<Device> device_ ABSL_GUARDED_BY(mutex_);
-  std::map<uint64_t, std::string> opens_ ABSL_GUARDED_BY(mutex_);  // handle -> opener
+  struct Open {
+    std::string opener;
+    bool passthrough;
+  };
+  std::map<uint64_t, Open> opens_ ABSL_GUARDED_BY(mutex_);  // by handle
+  uint64_t passthrough_opens_ ABSL_GUARDED_BY(mutex_) = 0;
+  int backing_id_ ABSL_GUARDED_BY(mutex_) = 0;  // of all passthrough opens; the kernel wants one
+  // datapath=passthrough: the store is shared from power-on on, so that no open fails later.
+  bool pinned_ ABSL_GUARDED_BY(mutex_) = false;
+  bool kernel_wrote_ ABSL_GUARDED_BY(mutex_) = false;    // it may have: there was passthrough
+  std::string backing_refused_ ABSL_GUARDED_BY(mutex_);  // what the kernel said to the last memfd
   uint64_t next_handle_ ABSL_GUARDED_BY(mutex_) = 1;
   std::string last_error_ ABSL_GUARDED_BY(mutex_);
   std::string unfinished_json_ ABSL_GUARDED_BY(mutex_);

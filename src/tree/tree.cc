@@ -45,9 +45,9 @@ absl::Status CheckName(std::string_view name) {
 
 }  // namespace
 
-Tree::Tree(uid_t uid, gid_t gid, std::function<std::string()> status, DeviceServices services)
-    : status_(std::move(status)), services_(services) {
-  const timespec now = services.clock.WallTime();
+Tree::Tree(uid_t uid, gid_t gid, std::function<std::string()> status, NodeServices services)
+    : status_(std::move(status)), services_(std::move(services)) {
+  const timespec now = services_.device.clock.WallTime();
   Ownership ownership{
       .mode = 0755, .uid = uid, .gid = gid, .accessed = now, .modified = now, .changed = now};
   root_ownership_[kRootInode] = ownership;
@@ -136,7 +136,7 @@ absl::Status Tree::ChangeOwnership(Inode inode, const OwnershipChange& change) {
     LockGuard lock(mutex_);
     const auto it = root_ownership_.find(inode);
     if (it == root_ownership_.end()) return NoSuchFile();
-    change.ApplyTo(it->second, services_.clock.WallTime());
+    change.ApplyTo(it->second, services_.device.clock.WallTime());
     return absl::OkStatus();
   }
   const std::shared_ptr<DeviceNode> node = Find(DeviceIdOf(inode));
@@ -173,7 +173,7 @@ absl::StatusOr<std::shared_ptr<DeviceNode>> Tree::MakeDevice(Inode parent, std::
                                                              mode_t mode, uid_t uid, gid_t gid) {
   if (parent != kRootInode) return Error(EPERM, "devices are made in the root only");
   if (absl::Status status = CheckName(name); !status.ok()) return status;
-  const timespec now = services_.clock.WallTime();
+  const timespec now = services_.device.clock.WallTime();
   const Ownership ownership{.mode = mode & 07777,
                             .uid = uid,
                             .gid = gid,
@@ -206,7 +206,7 @@ absl::Status Tree::RemoveDevice(Inode parent, std::string_view name) {
   by_id_.Erase(id);
   nodes_.erase(id);
   ids_.erase(node->name());
-  root_ownership_.at(kRootInode).modified = services_.clock.WallTime();
+  root_ownership_.at(kRootInode).modified = services_.device.clock.WallTime();
   return absl::OkStatus();
 }
 

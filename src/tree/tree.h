@@ -35,7 +35,7 @@ namespace rnullfs {
 class Tree {
  public:
   // `status` makes the text of status.json.  The root belongs to `uid` and `gid`.
-  Tree(uid_t uid, gid_t gid, std::function<std::string()> status, DeviceServices services);
+  Tree(uid_t uid, gid_t gid, std::function<std::string()> status, NodeServices services);
   ~Tree();
   Tree(const Tree&) = delete;
   Tree& operator=(const Tree&) = delete;
@@ -84,7 +84,7 @@ class Tree {
   struct stat StatFile(const DeviceNode& node, const File& file) const;
 
   const std::function<std::string()> status_;
-  const DeviceServices services_;
+  const NodeServices services_;
 
   mutable SharedMutex mutex_;
   std::map<Inode, Ownership> root_ownership_ ABSL_GUARDED_BY(mutex_);  // root and its files

@@ -28,17 +28,18 @@ const Attribute& Row(std::string_view name) {
   return *row;
 }
 
-TEST(Attributes, AreTheSeedsAndPower) {
-  EXPECT_EQ(FeaturesLine(), "blocksize,size,rotational,irqmode,completion_nsec,memory_backed\n");
+TEST(Attributes, AreTheSeedsAndOurs) {
+  EXPECT_EQ(FeaturesLine(),
+            "blocksize,size,rotational,irqmode,completion_nsec,memory_backed,datapath\n");
   EXPECT_EQ(Attributes().front().name, "power");
-  EXPECT_EQ(Attributes().size(), 7U);
+  EXPECT_EQ(Attributes().size(), 8U);
 }
 
 TEST(Attributes, ShowTheirDefaults) {
   const Case cases[] = {
       {"power", "", "0\n"},         {"blocksize", "", "4096\n"}, {"size", "", "4096\n"},
       {"rotational", "", "0\n"},    {"irqmode", "", "0\n"},      {"completion_nsec", "", "10000\n"},
-      {"memory_backed", "", "0\n"},
+      {"memory_backed", "", "0\n"}, {"datapath", "", "auto\n"},
   };
   for (const Case& c : cases) EXPECT_EQ(ShowAttribute(Row(c.name), {}), c.shown) << c.name;
 }
@@ -52,7 +53,7 @@ TEST(Attributes, RowsKeepTheTablesPromises) {
     EXPECT_FALSE(row.accepts.empty()) << row.name;
     EXPECT_FALSE(row.summary.empty()) << row.name;
     EXPECT_EQ(row.feature, row.name != "power");
-    EXPECT_EQ(row.live, row.name == "power");
+    EXPECT_EQ(row.live, row.name == "power" || row.name == "datapath");
     DeviceConfig config;
     EXPECT_TRUE(SetValue(row, GetValue(row, config), config).ok()) << row.name;
     EXPECT_EQ(config, DeviceConfig()) << row.name;
@@ -72,6 +73,8 @@ TEST(Attributes, TakeText) {
       {"rotational", "Y", "1\n"},
       {"memory_backed", "true\n", "1\n"},
       {"memory_backed", "off\n", "0\n"},
+      {"datapath", "passthrough\n", "passthrough\n"},
+      {"datapath", " daemon ", "daemon\n"},
       {"blocksize", "512\n", "512\n"},
       {"blocksize", " 0x400 ", "1024\n"},
       {"blocksize", "2048", "2048\n"},
@@ -134,6 +137,8 @@ TEST(Attributes, RefuseWhatTheirTypesCannotHold) {
       {"power", "2", ""},
       {"power", "", ""},
       {"memory_backed", "maybe", ""},
+      {"datapath", "Auto", "auto, passthrough or daemon"},
+      {"datapath", "1", "auto, passthrough or daemon"},
   };
   for (const Refusal& c : cases) {
     DeviceConfig config;

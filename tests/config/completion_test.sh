@@ -25,7 +25,7 @@ check() {
 }
 
 check 'rnullfs -o si' 'size='
-check 'rnullfs -o  mem' 'memory_backed='
+check 'rnullfs -o  mem' 'memory_backed= memory_limit='
 check 'rnullfs -osi' '-osize='
 check 'rnullfs -o ro,nos' 'ro,nosuid'
 check 'rnullfs -o ro,b' 'ro,blocksize= ro,bs='

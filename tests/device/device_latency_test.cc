@@ -100,7 +100,8 @@ TEST(DeviceLatency, CountsBeforeItTells) {
 
 TEST(DeviceLatency, TheLongestDelayIsNotAnOverflow) {
   auto completions = std::make_unique<CompletionQueue>(Clock::Real());
-  Medium medium("test");
+  MemoryLimit memory;
+  Medium medium("test", memory);
   Statistics statistics;
   const auto device =
       *Device::PowerOn(Delayed(UINT64_MAX), medium, statistics, {Clock::Real(), *completions});

@@ -180,7 +180,8 @@ TEST(DevicePower, SizeZeroHasNoBytes) {
 
 TEST(DevicePower, RefusesASizeThatCannotBe) {
   CompletionQueue completions(Clock::Real());
-  Medium medium("test");
+  MemoryLimit memory;
+  Medium medium("test", memory);
   Statistics statistics;
   const auto device = Device::PowerOn({.size = UINT64_MAX, .memory_backed = true}, medium,
                                       statistics, {Clock::Real(), completions});

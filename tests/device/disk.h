@@ -92,7 +92,8 @@ class Disk {
 
  private:
   CompletionQueue completions_{Clock::Real()};
-  Medium medium_{"test"};
+  MemoryLimit memory_;
+  Medium medium_{"test", memory_};
   Statistics statistics_;
   std::unique_ptr<Device> device_;
 };

@@ -21,7 +21,8 @@ void Write(Medium& medium, uint64_t offset, const std::string& data) {
 }
 
 TEST(Medium, HasNoStoreUntilItIsNeeded) {
-  Medium medium("test");
+  MemoryLimit memory;
+  Medium medium("test", memory);
   EXPECT_EQ(medium.store(), nullptr);
   ASSERT_TRUE(medium.Prepare(Config(1, false)).ok());
   EXPECT_EQ(medium.store(), nullptr);
@@ -32,7 +33,8 @@ TEST(Medium, HasNoStoreUntilItIsNeeded) {
 }
 
 TEST(Medium, KeepsTheStoreWhileItIsNotUsed) {
-  Medium medium("test");
+  MemoryLimit memory;
+  Medium medium("test", memory);
   ASSERT_TRUE(medium.Prepare(Config(2, true)).ok());
   Write(medium, (1 << 20) + 5, "kept");
   ASSERT_TRUE(medium.Prepare(Config(1, false)).ok());
@@ -41,7 +43,8 @@ TEST(Medium, KeepsTheStoreWhileItIsNotUsed) {
 }
 
 TEST(Medium, FollowsTheSize) {
-  Medium medium("test");
+  MemoryLimit memory;
+  Medium medium("test", memory);
   ASSERT_TRUE(medium.Prepare(Config(2, true)).ok());
   Write(medium, 5, "stays");
   Write(medium, (1 << 20) + 5, "goes");
@@ -54,7 +57,8 @@ TEST(Medium, FollowsTheSize) {
 TEST(Medium, RefusesASizeBeyondAnyFile) {
   for (const bool memory_backed : {false, true}) {
     for (const uint64_t size : {kLargestMib + 1, UINT64_MAX}) {
-      Medium medium("test");
+      MemoryLimit memory;
+  Medium medium("test", memory);
       const absl::Status status = medium.Prepare(Config(size, memory_backed));
       EXPECT_EQ(ErrnoOf(status), EINVAL);
       const std::string sentence(status.message());
@@ -67,7 +71,8 @@ TEST(Medium, RefusesASizeBeyondAnyFile) {
 }
 
 TEST(Medium, IsUnchangedWhenRefused) {
-  Medium medium("test");
+  MemoryLimit memory;
+  Medium medium("test", memory);
   ASSERT_TRUE(medium.Prepare(Config(1, true)).ok());
   Write(medium, 0, "kept");
   EXPECT_FALSE(medium.Prepare(Config(kLargestMib + 1, true)).ok());
@@ -76,7 +81,8 @@ TEST(Medium, IsUnchangedWhenRefused) {
 }
 
 TEST(Medium, TakesTheLargestSize) {
-  Medium medium("test");
+  MemoryLimit memory;
+  Medium medium("test", memory);
   ASSERT_TRUE(medium.Prepare(Config(kLargestMib, true)).ok());
   Write(medium, (kLargestMib << 20) - 3, "end");
   EXPECT_EQ(medium.stored_pages(), 1);

@@ -25,11 +25,14 @@ int Serve(int fd) {
   CompletionQueue completions(Clock::Real());
   MountOptions options;
   options.mountpoint = "/dev/fd/" + std::to_string(fd);
-  Session session(options);
+  MemoryLimit memory;
+  Session session(options, memory);
   Tree tree(getuid(), getgid(), [&session] { return session.StatusText(); },
-            {.clock = Clock::Real(), .completions = completions});
+            {.device = {.clock = Clock::Real(), .completions = completions},
+             .memory = memory,
+             .passthrough_obstacle = [&session] { return session.passthrough_obstacle(); }});
   if (absl::Status status = session.Mount(tree); !status.ok()) return ErrnoOf(status);
-  return ErrnoOf(session.Serve([] {}, [&] { completions.Stop(); }));
+  return ErrnoOf(session.Serve([] { return absl::OkStatus(); }, [&] { completions.Stop(); }));
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ PUBLIC = {
     "device_config.h": "config",
     "error.h": "base",
     "medium.h": "device",
+    "memory_limit.h": "store",
     "mutex.h": "base",
     "page_store.h": "store",
     "rcu.h": "store",

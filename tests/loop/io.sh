@@ -8,9 +8,11 @@ shift || true
 mount_rnullfs -o nr_devices=0
 make_disk d "{\"size\": 128, \"blocksize\": $blocksize}"
 random_file "$scratch/random" 64
+passthrough_possible || datapath=daemon
 errors() { field "$dev/stats.json" '[.[] | objects | .errors] | add'; }
 
 check "losetup $*" attach "$@" "$dev/disk"
+same 'who serves it' "${datapath/auto/passthrough}" "$(field "$dev/stats.json" .datapath)"
 sector=$(blockdev --getss "$loop")
 same 'the size' $((128 << 20)) "$(blockdev --getsize64 "$loop")"
 

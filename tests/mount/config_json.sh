@@ -11,7 +11,7 @@ value() { field "$config" ".$1"; }
 
 same 'every attribute, with its type' \
   "$(echo '{"power": false, "blocksize": 4096, "size": 4096, "rotational": false,' \
-    '"irqmode": 0, "completion_nsec": 10000, "memory_backed": false}' | jq -c .)" \
+    '"irqmode": 0, "completion_nsec": 10000, "memory_backed": false, "datapath": "auto"}' | jq -c .)" \
   "$(jq -c . "$config")"
 same 'pretty-printed' "$(jq . "$config")" "$(<"$config")"
 same 'stat knows its length' "$(wc -c <"$config")" "$(stat -c %s "$config")"

@@ -3,6 +3,7 @@
 . "$(dirname "$0")/../lib.sh"
 needs fuse jq python3
 mount_rnullfs -o nr_devices=0
+datapath=daemon # data_path.sh has what differs when the kernel serves the disk
 make_disk d '{"size": 512}'
 disk=$dev/disk
 stored() { field "$dev/stats.json" .stored_bytes; }

@@ -16,6 +16,7 @@ d 755 rnullb0
 f 644 rnullb0/blocksize
 f 644 rnullb0/completion_nsec
 f 644 rnullb0/config.json
+f 644 rnullb0/datapath
 f 644 rnullb0/irqmode
 f 444 rnullb0/last_error
 f 644 rnullb0/memory_backed
@@ -35,7 +36,7 @@ same 'an inode number stays' "$(stat -c %i "$mnt/rnullb0/size")" "$(stat -c %i "
 
 # --- features, status.json ------------------------------------------------------------------------
 
-same 'features' 'blocksize,size,rotational,irqmode,completion_nsec,memory_backed' \
+same 'features' 'blocksize,size,rotational,irqmode,completion_nsec,memory_backed,datapath' \
   "$(<"$mnt/features")"
 same 'features is one line' 1 "$(wc -l <"$mnt/features")"
 same 'status.json: devices' 2 "$(field "$mnt/status.json" .devices)"

@@ -48,8 +48,8 @@ class FullStore : public testing::Test {
   }
 
   const std::string old_ = std::string(kPage, 'o');
-  const std::unique_ptr<PageStore> store_ = *PageStore::Create(
-      "full", +[] { return available_memory; });
+  MemoryLimit memory_{MemoryLimit::kNone, +[] { return available_memory; }};
+  const std::unique_ptr<PageStore> store_ = *PageStore::Create("full", memory_);
 };
 
 // Lowers the limit of a resource for a scope.
@@ -92,6 +92,27 @@ TEST_F(FullStore, NoMemory) {
   ExpectStoredPages(*store_, 0);
   available_memory = UINT64_MAX;
   EXPECT_EQ(Write(*store_, end, old_), 0);
+}
+
+TEST(PageStoreLimit, IsExactAndDiscardMakesRoom) {
+  MemoryLimit memory(4 * kPage);
+  const auto store = *PageStore::Create("limited", memory);
+  const auto other = *PageStore::Create("other", memory);
+  ASSERT_TRUE(store->Resize(kMiB).ok());
+  ASSERT_TRUE(other->Resize(kMiB).ok());
+  ASSERT_EQ(Write(*store, 0, std::string(3 * kPage, 'x')), 0);
+  ASSERT_EQ(Write(*other, 0, "y"), 0);
+  EXPECT_EQ(memory.used_bytes(), 4 * kPage);
+  EXPECT_EQ(Write(*store, 3 * kPage, "z"), ENOSPC);
+  EXPECT_EQ(Write(*other, kPage - 1, "zz"), ENOSPC);
+  EXPECT_EQ(store->Allocate(0, 4 * kPage), ENOSPC);
+  EXPECT_EQ(Write(*store, kPage, "overwritten"), 0);
+  ExpectStoredPages(*store, 3);
+  ASSERT_EQ(store->Discard(0, kPage), 0);
+  EXPECT_EQ(memory.used_bytes(), 3 * kPage);
+  EXPECT_EQ(Write(*other, kPage, "z"), 0);
+  ASSERT_TRUE(store->Resize(0).ok());
+  EXPECT_EQ(memory.used_bytes(), 2 * kPage);
 }
 
 TEST_F(FullStore, AllocationBeyondTheMachinesMemory) {

@@ -141,7 +141,7 @@ TEST(PageStoreResize, WhatIsCutOffIsFreedAndComesBackAsZeros) {
 }
 
 TEST(PageStoreResize, UnmapsWhatLiesBeyond) {
-  const auto store = *PageStore::Create("rnullfs-unmapped");
+  const auto store = *PageStore::Create("rnullfs-unmapped", test_memory);
   ASSERT_TRUE(store->Resize(3 * kGiB).ok());
   EXPECT_EQ(Mappings().find("memfd:rnullfs-unmapped"), std::string::npos);
   ASSERT_EQ(Write(*store, 2 * kGiB, "x"), 0);
@@ -194,14 +194,14 @@ TEST(PageStoreSparse, EightTebibytes) {
 }
 
 TEST(PageStoreCreate, NamesItsMemory) {
-  const auto store = *PageStore::Create("rnullfs-named");
+  const auto store = *PageStore::Create("rnullfs-named", test_memory);
   ASSERT_TRUE(store->Resize(kMiB).ok());
   ASSERT_EQ(Write(*store, 0, "x"), 0);
   EXPECT_NE(Mappings().find("memfd:rnullfs-named"), std::string::npos);
 }
 
 TEST(PageStoreCreate, TakesTheLongestDirectoryName) {
-  EXPECT_TRUE(PageStore::Create(std::string(255, 'n')).ok());
+  EXPECT_TRUE(PageStore::Create(std::string(255, 'n'), test_memory).ok());
 }
 
 }  // namespace

@@ -19,8 +19,11 @@ inline constexpr uint64_t kMiB = uint64_t{1} << 20;
 inline constexpr uint64_t kGiB = uint64_t{1} << 30;
 inline constexpr uint64_t kTiB = uint64_t{1} << 40;
 
+// Enough for every store; what its machine has is all that limits it.
+inline MemoryLimit test_memory;
+
 inline std::unique_ptr<PageStore> NewStore(uint64_t size_bytes) {
-  std::unique_ptr<PageStore> store = *PageStore::Create("test");
+  std::unique_ptr<PageStore> store = *PageStore::Create("test", test_memory);
   EXPECT_TRUE(store->Resize(size_bytes).ok());
   return store;
 }

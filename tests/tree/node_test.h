@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,10 +36,25 @@ class NodeTest : public testing::Test {
     return Submit({.op = Op::kRead, .offset = offset, .length = length}).data;
   }
 
+  // As for a program that opens the file.
+  absl::StatusOr<DiskHandle> OpenDisk(std::string opener = "losetup (pid 7)") {
+    return node_->OpenDisk(std::move(opener), [this](int memfd) {
+      backing_fd_ = memfd;
+      errno = EPERM;
+      return next_backing_id_;
+    });
+  }
+
   CompletionQueue completions_{Clock::Real()};
+  MemoryLimit memory_{uint64_t{64} << 20};
+  std::string obstacle_ = "it is a test";
+  int next_backing_id_ = 1;  // what the kernel would say; 0: EPERM
+  int backing_fd_ = -1;      // what it was asked to serve
   const std::shared_ptr<DeviceNode> node_ = std::make_shared<DeviceNode>(
       7, "fast", Ownership{.mode = 0750, .uid = 10, .gid = 20},
-      DeviceServices{.clock = Clock::Real(), .completions = completions_});
+      NodeServices{.device = {.clock = Clock::Real(), .completions = completions_},
+                   .memory = memory_,
+                   .passthrough_obstacle = [this] { return obstacle_; }});
 
  private:
   struct Result {

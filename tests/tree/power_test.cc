@@ -24,7 +24,7 @@ class PowerTest : public NodeTest {
     ASSERT_THAT(node_->StoreJson(R"({"size": 2, "memory_backed": true, "power": true})"), IsOk());
   }
   uint64_t OpenDisk(std::string opener = "losetup (pid 7)") {
-    return node_->OpenDisk(std::move(opener)).value();
+    return NodeTest::OpenDisk(std::move(opener)).value().number;
   }
 };
 
@@ -111,7 +111,7 @@ TEST_F(PowerTest, OffWithoutMemoryLeavesWhatWasStored) {
 }
 
 TEST_F(PowerTest, TheDiskOpensOnlyWhileOn) {
-  EXPECT_THAT(node_->OpenDisk("cat (pid 1)"), RefusedWith(ENOENT, "write 1 to power"));
+  EXPECT_THAT(NodeTest::OpenDisk("cat (pid 1)"), RefusedWith(ENOENT, "write 1 to power"));
   ASSERT_THAT(Set("power", "1"), IsOk());
   EXPECT_FALSE(node_->disk_open());
   const uint64_t first = OpenDisk();
@@ -174,7 +174,7 @@ TEST_F(PowerTest, RetiringTakesEverythingAway) {
   EXPECT_FALSE(node_->config().power);
   EXPECT_THAT(Set("power", "1"), Refused(ENOENT));
   EXPECT_THAT(node_->StoreJson("{}"), Refused(ENOENT));
-  EXPECT_THAT(node_->OpenDisk("cat"), Refused(ENOENT));
+  EXPECT_THAT(NodeTest::OpenDisk("cat"), Refused(ENOENT));
   EXPECT_THAT(node_->Retire(), Refused(ENOENT));
 }
 

@@ -99,8 +99,8 @@ TEST_F(TreeFilesTest, KnowsWhichDisksAreInUse) {
   const auto owner = [&](std::string_view name) {
     return tree_.DiskOwner(Find(Find(kRootInode, name), "disk"));
   };
-  const uint64_t a = owner("a")->OpenDisk("dd").value();
-  const uint64_t c = owner("c")->OpenDisk("dd").value();
+  const uint64_t a = OpenDisk(*owner("a"), "dd").value().number;
+  const uint64_t c = OpenDisk(*owner("c"), "dd").value().number;
   EXPECT_THAT(tree_.DisksInUse(), ElementsAre("a", "c"));
   owner("a")->CloseDisk(a);
   EXPECT_THAT(tree_.DisksInUse(), ElementsAre("c"));

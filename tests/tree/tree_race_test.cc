@@ -83,7 +83,7 @@ class TreeRaceTest : public testing::Test {
     if (!disk.ok()) return;
     const std::shared_ptr<DeviceNode> owner = tree_.DiskOwner(disk->st_ino);
     if (owner == nullptr) return;
-    const absl::StatusOr<uint64_t> handle = owner->OpenDisk("test");
+    const absl::StatusOr<DiskHandle> handle = owner->OpenDisk("test", [](int) { return 0; });
     if (!handle.ok()) return;
     Device* device = tree_.OpenDiskOwner(disk->st_ino)->device();
     int error = -1;
@@ -94,7 +94,7 @@ class TreeRaceTest : public testing::Test {
          .tag = &error});
     EXPECT_EQ(error, 0);
     ++used_;
-    owner->CloseDisk(*handle);
+    owner->CloseDisk(handle->number);
   }
   void SwitchOff(const std::string& name) {
     const auto directory = tree_.Lookup(kRootInode, name);
@@ -107,7 +107,13 @@ class TreeRaceTest : public testing::Test {
   }
 
   CompletionQueue completions_{Clock::Real()};
-  Tree tree_{0, 0, [] { return ""; }, {.clock = Clock::Real(), .completions = completions_}};
+  MemoryLimit memory_;
+  Tree tree_{0,
+             0,
+             [] { return ""; },
+             {.device = {.clock = Clock::Real(), .completions = completions_},
+              .memory = memory_,
+              .passthrough_obstacle = [] { return "it is a test"; }}};
   std::atomic<uint64_t> made_{0};
   std::atomic<uint64_t> removed_{0};
   std::atomic<uint64_t> used_{0};

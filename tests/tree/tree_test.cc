@@ -46,7 +46,7 @@ TEST_F(TreeTest, ADeviceHasAFileForEachAttribute) {
   const Inode directory = Find(kRootInode, "d");
   EXPECT_THAT(List(directory), ElementsAre(".", "..", "power", "blocksize", "size", "rotational",
                                            "irqmode", "completion_nsec", "memory_backed",
-                                           "config.json", "stats.json", "last_error"));
+                                           "datapath", "config.json", "stats.json", "last_error"));
   for (const std::string& name : List(directory)) {
     if (name[0] == '.') continue;
     const struct stat st = tree_.Lookup(directory, name).value();
@@ -117,7 +117,7 @@ TEST_F(TreeTest, RemovesDevicesAndNothingElse) {
   EXPECT_THAT(tree_.RemoveDevice(directory, "size"), Refused(ENOTDIR));
   EXPECT_THAT(tree_.RemoveDevice(kRootInode, "e"), Refused(ENOENT));
   ASSERT_THAT(device->StoreJson(R"({"power": true})"), IsOk());
-  const uint64_t handle = device->OpenDisk("dd").value();
+  const uint64_t handle = OpenDisk(*device, "dd").value().number;
   EXPECT_THAT(tree_.RemoveDevice(kRootInode, "d"), Refused(EBUSY));
   EXPECT_EQ(Find(kRootInode, "d"), directory);
 

@@ -43,11 +43,19 @@ class TreeTest : public testing::Test {
     return names;
   }
 
+  // As the daemon serves it: there is no kernel here.
+  static absl::StatusOr<DiskHandle> OpenDisk(DeviceNode& node, std::string opener) {
+    return node.OpenDisk(std::move(opener), [](int) { return 0; });
+  }
+
   CompletionQueue completions_{Clock::Real()};
+  MemoryLimit memory_;
   Tree tree_{1,
              2,
              [] { return "{\"state\": \"well\"}\n"; },
-             {.clock = Clock::Real(), .completions = completions_}};
+             {.device = {.clock = Clock::Real(), .completions = completions_},
+              .memory = memory_,
+              .passthrough_obstacle = [] { return "it is a test"; }}};
 };
 
 }  // namespace rnullfs

@@ -1,0 +1,71 @@
+// How much memory the disks of a mount may take together, and whether the machine has it.
+//
+// The kernel answers a lack of memory with its OOM killer, even when the page is asked for by a
+// system call, so that a disk which is to fail with ENOSPC must ask first.  Two questions are asked
+// before a page is stored: is it within the limit, and has the machine memory to spare?  For the
+// second one a lease is kept, so that a write seldom pays for reading /proc/meminfo; it's a
+// forecast, because other programs allocate at the same time.
+//
+// Thread safety: all calls from any thread; a call within the limit and the lease takes no lock.
+// Units: bytes.
+#ifndef RNULLFS_MEMORY_LIMIT_H_
+#define RNULLFS_MEMORY_LIMIT_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "absl/base/thread_annotations.h"
+#include "rnullfs/mutex.h"
+
+namespace rnullfs {
+
+// Bytes that new pages can have without swapping anything out, or before a program is ended: what
+// the machine has and what this process's control groups leave (memory.max).  UINT64_MAX where
+// neither can be read.
+uint64_t AvailableMemory();
+uint64_t AvailableMemoryAndSwap();
+
+class MemoryLimit {
+ public:
+  static constexpr uint64_t kNone = UINT64_MAX;
+  static constexpr uint64_t kSpared = uint64_t{64} << 20;    // left to the other programs
+  static constexpr uint64_t kLeaseMax = uint64_t{16} << 20;  // taken unasked, at most
+
+  explicit MemoryLimit(uint64_t limit_bytes = kNone,
+                       uint64_t (*available)() = &AvailableMemoryAndSwap)
+      : limit_bytes_(limit_bytes), available_(available) {}
+  MemoryLimit(const MemoryLimit&) = delete;
+  MemoryLimit& operator=(const MemoryLimit&) = delete;
+
+  // For pages that are about to be stored: false, and nothing taken, when they are too many.
+  bool Take(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // For pages that somebody may store later without asking: the limit alone decides.
+  bool Reserve(uint64_t bytes);
+
+  // For pages that are stored already; may go over the limit.
+  void Add(uint64_t bytes) { used_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+
+  void Give(uint64_t bytes) { used_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+
+  // Whether Take() would succeed now; takes nothing.
+  bool Has(uint64_t bytes) const;
+
+  uint64_t limit_bytes() const { return limit_bytes_; }
+  uint64_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
+  uint64_t left_bytes() const;
+
+ private:
+  bool MachineHas(uint64_t bytes, uint64_t* spare) const;
+  bool TakeFromMachine(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const uint64_t limit_bytes_;
+  uint64_t (*const available_)();
+  std::atomic<uint64_t> used_bytes_{0};
+  std::atomic<int64_t> lease_bytes_{0};
+  Mutex mutex_;  // one thread renews the lease
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_MEMORY_LIMIT_H_

@@ -1,0 +1,52 @@
+#include "rnullfs/memory_limit.h"
+
+#include <algorithm>
+
+namespace rnullfs {
+
+uint64_t MemoryLimit::left_bytes() const {
+  if (limit_bytes_ == kNone) return kNone;
+  return limit_bytes_ - std::min(limit_bytes_, used_bytes());
+}
+
+bool MemoryLimit::Reserve(uint64_t bytes) {
+  uint64_t used = used_bytes();
+  do {
+    if (used > limit_bytes_ || bytes > limit_bytes_ - used) return false;
+  } while (!used_bytes_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
+  return true;
+}
+
+bool MemoryLimit::Take(uint64_t bytes) {
+  if (!Reserve(bytes)) return false;
+  const auto wanted = static_cast<int64_t>(bytes);
+  if (lease_bytes_.fetch_sub(wanted, std::memory_order_relaxed) >= wanted) return true;
+  lease_bytes_.fetch_add(wanted, std::memory_order_relaxed);
+  if (TakeFromMachine(bytes)) return true;
+  Give(bytes);
+  return false;
+}
+
+bool MemoryLimit::TakeFromMachine(uint64_t bytes) {
+  const LockGuard lock(mutex_);
+  uint64_t spare = 0;
+  if (!MachineHas(bytes, &spare)) return false;
+  // Leases shrink with what is left, lest those of several mounts overdraw it by much.
+  lease_bytes_.store(static_cast<int64_t>(std::min(kLeaseMax, spare / 64)),
+                     std::memory_order_relaxed);
+  return true;
+}
+
+bool MemoryLimit::MachineHas(uint64_t bytes, uint64_t* spare) const {
+  const uint64_t available = available_();
+  if (available < kSpared || available - kSpared < bytes) return false;
+  *spare = available - kSpared - bytes;
+  return true;
+}
+
+bool MemoryLimit::Has(uint64_t bytes) const {
+  uint64_t spare = 0;
+  return bytes == 0 || (bytes <= left_bytes() && MachineHas(bytes, &spare));
+}
+
+}  // namespace rnullfs

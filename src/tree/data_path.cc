@@ -1,0 +1,121 @@
+// Which way an open of `disk` goes: the part of a device's directory that decides between
+// passthrough, where the kernel serves the memfd by itself, and the daemon.
+//
+// The kernel (fs/fuse/iomode.c) wants every open of a file to go through passthrough, and to the
+// same backing file, while one does; opens that came to the daemon before stay there.
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "rnullfs/error.h"
+#include "tree/device_node.h"
+
+namespace rnullfs {
+namespace {
+
+// Says which stage shapes requests: they must pass it, and so the daemon.
+absl::Status CheckUnshaped(const DeviceConfig& config) {
+  if (config.irqmode != IrqMode::kTimer || config.completion_nsec == 0) return absl::OkStatus();
+  return Error(EINVAL, absl::StrCat("irqmode is 2, so that every request waits ",
+                                    config.completion_nsec, " ns (completion_nsec)"));
+}
+
+}  // namespace
+
+absl::Status DeviceNode::PassthroughPossible(const DeviceConfig& config) const {
+  const std::string obstacle = services_.passthrough_obstacle();
+  if (!obstacle.empty()) return Error(EOPNOTSUPP, obstacle);
+  if (!config.memory_backed) return Error(EINVAL, "memory_backed is 0");
+  if (absl::Status status = CheckUnshaped(config); !status.ok()) return status;
+  if (!pinned_ && !medium_->Fits(config)) {
+    return Error(
+        ENOSPC, absl::StrCat("its ", config.size, " MiB do not fit into what memory_limit leaves"));
+  }
+  return absl::OkStatus();
+}
+
+// Nothing may shape requests that the kernel answers already.
+absl::Status DeviceNode::CheckStages(const DeviceConfig& next) const {
+  if (passthrough_opens_ == 0) return absl::OkStatus();
+  const absl::Status unshaped = CheckUnshaped(next);
+  if (unshaped.ok()) return unshaped;
+  return Error(EBUSY,
+               absl::StrCat(std::string(unshaped.message()),
+                            ": not while disk is open through passthrough, where requests do not "
+                            "come by; set datapath to daemon, or detach (losetup -d), first"));
+}
+
+absl::Status DeviceNode::CheckDataPath(const DeviceConfig& next) const {
+  if (next.datapath != DataPath::kPassthrough || pinned_) return absl::OkStatus();
+  const absl::Status possible = PassthroughPossible(next);
+  if (possible.ok()) return possible;
+  return Error(ErrnoOf(possible),
+               absl::StrCat("datapath: passthrough is not possible: ",
+                            std::string(possible.message()), "; with auto the daemon serves it"));
+}
+
+absl::Status DeviceNode::Pin(bool wanted) {
+  if (wanted == pinned_) return absl::OkStatus();
+  if (wanted) {
+    if (absl::Status status = medium_->store()->Share(); !status.ok()) return status;
+  } else {
+    medium_->store()->Unshare();
+  }
+  pinned_ = wanted;
+  return absl::OkStatus();
+}
+
+std::string DeviceNode::WhyDaemon() const {
+  if (!config_.power || passthrough_opens_ > 0) return {};
+  if (config_.datapath == DataPath::kDaemon) return "datapath is daemon";
+  if (!backing_refused_.empty()) return backing_refused_;
+  return std::string(PassthroughPossible(config_).message());
+}
+
+absl::StatusOr<DiskHandle> DeviceNode::OpenDisk(std::string opener, OpenBacking open_backing) {
+  LockGuard lock(mutex_);
+  if (device_ == nullptr) return Error(ENOENT, "disk: the device is off; write 1 to power first");
+  const int backing_id = OpenPassthrough(open_backing);
+  if (backing_id == 0 && config_.datapath == DataPath::kPassthrough) {
+    return RefuseLocked(Error(EIO, absl::StrCat("disk: ", backing_refused_)));
+  }
+  opens_.emplace(next_handle_, Open{std::move(opener), backing_id != 0});
+  return DiskHandle{.number = next_handle_++, .backing_id = backing_id};
+}
+
+int DeviceNode::OpenPassthrough(OpenBacking open_backing) {
+  if (passthrough_opens_ == 0) {
+    if (!WhyDaemon().empty()) return 0;
+    PageStore& store = *medium_->store();
+    if (absl::Status status = store.Share(); !status.ok()) {
+      backing_refused_ = std::string(status.message());
+      return 0;
+    }
+    backing_id_ = open_backing(store.fd());
+    if (backing_id_ == 0) {
+      backing_refused_ =
+          absl::StrCat("the kernel refused the memfd for passthrough: ", std::strerror(errno));
+      store.Unshare();
+      return 0;
+    }
+    kernel_wrote_ = true;
+  }
+  ++passthrough_opens_;
+  return backing_id_;
+}
+
+int DeviceNode::CloseDisk(uint64_t handle) {
+  LockGuard lock(mutex_);
+  const auto it = opens_.find(handle);
+  if (it == opens_.end()) return 0;
+  const bool passthrough = it->second.passthrough;
+  opens_.erase(it);
+  if (opens_.empty()) last_close_.notify_all();
+  if (!passthrough || --passthrough_opens_ > 0) return 0;
+  medium_->store()->Unshare();
+  return std::exchange(backing_id_, 0);
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,114 @@
+#!/bin/bash
+# Who serves a disk: the kernel by itself where that is possible, else the daemon; and that both see
+# one disk.
+. "$(dirname "$0")/../lib.sh"
+needs fuse jq fio python3
+mount_rnullfs -o nr_devices=0,memory_limit=512M
+mib=$((1 << 20))
+stats() { field "$dev/stats.json" "$1"; }
+which() { stats '"\(.datapath): \(.datapath_why)"'; }
+power_cycle() { put 0 "$dev/power" && put 1 "$dev/power"; }
+
+# --- Why not --------------------------------------------------------------------------------------
+
+# falls_back PATTERN JSON: the daemon serves it, for that reason, and passthrough is refused for it.
+falls_back() {
+  make_disk refused "$2"
+  says "auto falls back: $1" "^daemon: .*$1" "$(which)"
+  check 'and serves' dd if=/dev/zero of="$dev/disk" bs=4k count=1 conv=notrunc status=none
+  put 0 "$dev/power"
+  put passthrough "$dev/datapath"
+  check 'passthrough refuses power' not put 1 "$dev/power"
+  says 'last_error says why' "^datapath: passthrough is not possible: .*$1.*auto" \
+    "$(<"$dev/last_error")"
+  same 'it stays off' 0 "$(<"$dev/power")"
+  rmdir "$dev"
+}
+
+if ! passthrough_possible; then
+  why=$(field "$mnt/status.json" .passthrough)
+  says 'what is missing' 'libfuse|kernel|CAP_SYS_ADMIN' "$why"
+  falls_back "${why%% (*}" '{}'
+  exit
+fi
+falls_back 'memory_backed is 0' '{"memory_backed": false}'
+falls_back 'irqmode is 2' '{"irqmode": 2}'
+falls_back '1024 MiB do not fit into what memory_limit leaves' '{"size": 1024}'
+
+# --- The kernel serves ----------------------------------------------------------------------------
+
+make_disk d '{}'
+disk=$dev/disk
+random_file "$scratch/random" 48
+same 'auto takes passthrough' 'passthrough: ' "$(which)"
+dd if="$scratch/random" of="$disk" bs=1M conv=notrunc,fsync status=none
+check 'what is written is read' cmp -n $((48 * mib)) "$disk" "$scratch/random"
+same 'neither came by, but for the flush' '0 0 1' \
+  "$(stats '"\(.reads.requests) \(.writes.requests) \(.flushes.requests)"')"
+same 'what is stored' $((48 * mib)) "$(stats .stored_bytes)"
+same 'stat counts it, too' $((48 * mib / 512)) "$(stat -c %b "$disk")"
+check 'it is newer than the file copied to it' test "$disk" -nt "$scratch/random"
+same 'it ends where it ends' EPERM "$(sys "$disk" O_WRONLY pwrite $((64 * mib)) x)"
+same 'and keeps its size' $((64 * mib)) "$(stat -c %s "$disk")"
+fallocate --punch-hole --offset 1M --length 16M "$disk"
+same 'a discard gives memory back' $((32 * mib)) "$(stats .stored_bytes)"
+same 'and reads as zeros' 0 "$(tail -c +$((mib + 1)) "$disk" | head -c 16M | tr -d '\0' | wc -c)"
+fallocate --zero-range --keep-size --offset 20M --length 4M "$disk"
+same 'so do zeroes' 0 "$(tail -c +$((20 * mib + 1)) "$disk" | head -c 4M | tr -d '\0' | wc -c)"
+cp --sparse=always "$disk" "$scratch/expected"
+check 'after a power cycle' power_cycle
+check 'the same' cmp "$disk" "$scratch/expected"
+put daemon "$dev/datapath"
+same 'the daemon takes over' 'daemon: datapath is daemon' "$(which)"
+check 'and reads the same' cmp "$disk" "$scratch/expected"
+check 'which it counts' test "$(stats .reads.bytes)" -eq $((64 * mib))
+put auto "$dev/datapath"
+
+# --- Open -----------------------------------------------------------------------------------------
+
+exec 3<>"$disk"
+same 'an open that the kernel serves' '1 1' "$(stats '"\(.disk_opens) \(.passthrough_opens)"')"
+refused EBUSY 'no stage is armed then' put 2 "$dev/irqmode"
+says 'last_error says what to do' 'open through passthrough.*set datapath to daemon, or detach' \
+  "$(<"$dev/last_error")"
+put daemon "$dev/datapath"
+check 'another open joins it' cmp "$disk" "$scratch/expected"
+same 'as long as it lasts' 'passthrough: ' "$(which)"
+exec 3>&-
+check 'and then it is the daemon' within 5 test "$(which)" = 'daemon: datapath is daemon'
+
+# --- Both at once ---------------------------------------------------------------------------------
+
+exec 3<>"$disk" # through the daemon: it came first
+put auto "$dev/datapath"
+exec 4<>"$disk"
+same 'two opens, one of each kind' '2 1' "$(stats '"\(.disk_opens) \(.passthrough_opens)"')"
+echo 'from the daemon' 1>&3
+same 'the kernel reads what the daemon wrote' 'from the daemon' "$(head -n 1 <&4)"
+echo 'from the kernel' 1>&4
+same 'and the other way round' 'from the kernel' "$(head -n 1 <&3)"
+verified() { # NAME OFFSET: through an open of its own
+  fio --name="$1" --filename="$disk" --offset="$2" --size=16M --rw=randwrite --bs=4k --loops=3 \
+    --ioengine=psync --verify=crc32c --verify_fatal=1 --verify_state_save=0 --randrepeat=0 \
+    --output="$scratch/$1"
+}
+verified kernel 16M &
+fio=$!
+for ((i = 0; i < 200; ++i)); do
+  fallocate --punch-hole --offset $((32 * mib + i * 4096)) --length 1M "$disk"
+  fallocate --zero-range --keep-size --offset $((40 * mib + i * 512)) --length 64k "$disk"
+done
+check 'verified writes while the daemon punches beside them' wait "$fio"
+exec 3>&- 4>&-
+
+# --- Another size ---------------------------------------------------------------------------------
+
+cp --sparse=always "$disk" "$scratch/expected"
+put 0 "$dev/power"
+put '{"size": 128, "power": true}' "$dev/config.json"
+check 'a larger size keeps everything' cmp -n $((64 * mib)) "$disk" "$scratch/expected"
+same 'the rest is empty' 0 "$(tail -c +$((64 * mib + 1)) "$disk" | tr -d '\0' | wc -c)"
+put 0 "$dev/power"
+put '{"size": 32, "power": true}' "$dev/config.json"
+check 'so does a smaller one' cmp -n $((32 * mib)) "$disk" "$scratch/expected"
+same 'served by' 'passthrough: ' "$(which)"

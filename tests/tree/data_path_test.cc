@@ -1,0 +1,153 @@
+// Which way an open of `disk` goes, and what it keeps from changing.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "tree/node_test.h"
+#include "tree/refused.h"
+
+namespace rnullfs {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+class DataPathTest : public NodeTest {
+ protected:
+  DataPathTest() { obstacle_.clear(); }
+
+  void PowerOn(std::string_view json = "{}") {
+    ASSERT_THAT(node_->StoreJson(R"({"size": 32, "memory_backed": true})"), IsOk());
+    ASSERT_THAT(node_->StoreJson(json), IsOk());
+    ASSERT_THAT(Set("power", "1"), IsOk());
+  }
+  int BackingOfNewOpen() {
+    const DiskHandle handle = OpenDisk().value();
+    node_->CloseDisk(handle.number);
+    return handle.backing_id;
+  }
+  void ExpectDaemonBecause(const std::string& why) {
+    EXPECT_EQ(BackingOfNewOpen(), 0);
+    EXPECT_THAT(node_->StatsText(), AllOf(HasSubstr("\"datapath\": \"daemon\""),
+                                          HasSubstr("\"datapath_why\": \"" + why)));
+  }
+};
+
+TEST_F(DataPathTest, AutoTakesPassthrough) {
+  PowerOn();
+  EXPECT_THAT(node_->StatsText(), HasSubstr("\"datapath\": \"passthrough\""));
+  const DiskHandle first = OpenDisk().value();
+  EXPECT_EQ(first.backing_id, 1);
+  next_backing_id_ = 2;
+  const DiskHandle second = OpenDisk().value();
+  EXPECT_EQ(second.backing_id, 1) << "the kernel wants all opens of a file to have one";
+  EXPECT_THAT(node_->StatsText(), HasSubstr("\"passthrough_opens\": 2"));
+  EXPECT_EQ(node_->CloseDisk(first.number), 0);
+  EXPECT_EQ(node_->CloseDisk(second.number), 1) << "nobody needs it any more";
+  EXPECT_EQ(BackingOfNewOpen(), 2);
+}
+
+TEST_F(DataPathTest, AutoFallsBackAndSaysWhy) {
+  obstacle_ = "CAP_SYS_ADMIN is missing";
+  PowerOn();
+  ExpectDaemonBecause("CAP_SYS_ADMIN is missing");
+  obstacle_.clear();
+  ASSERT_THAT(node_->StoreJson(R"({"power": false, "memory_backed": false})"), IsOk());
+  ASSERT_THAT(Set("power", "1"), IsOk());
+  ExpectDaemonBecause("memory_backed is 0");
+  ASSERT_THAT(Set("power", "0"), IsOk());
+  PowerOn(R"({"irqmode": 2, "completion_nsec": 5})");
+  ExpectDaemonBecause("irqmode is 2");
+  ASSERT_THAT(Set("power", "0"), IsOk());
+  PowerOn(R"({"irqmode": 2, "completion_nsec": 0, "size": 65})");
+  ExpectDaemonBecause("its 65 MiB do not fit into what memory_limit leaves");
+  ASSERT_THAT(Set("power", "0"), IsOk());
+  PowerOn();
+  ASSERT_THAT(Set("datapath", "daemon"), IsOk());
+  ExpectDaemonBecause("datapath is daemon");
+  ASSERT_THAT(Set("datapath", "auto"), IsOk());
+  next_backing_id_ = 0;
+  EXPECT_EQ(BackingOfNewOpen(), 0);
+  ExpectDaemonBecause("the kernel refused the memfd");
+}
+
+TEST_F(DataPathTest, PassthroughRefusesPowerOnWhereItIsImpossible) {
+  const auto refuses = [this](std::string_view json, int error, const char* why) {
+    EXPECT_THAT(node_->StoreJson(json), RefusedWith(error, why)) << json;
+    EXPECT_EQ(node_->device(), nullptr);
+    EXPECT_THAT(node_->last_error(), HasSubstr("auto"));
+  };
+  refuses(R"({"size": 8, "datapath": "passthrough", "power": true})", EINVAL, "memory_backed is 0");
+  refuses(R"({"size": 8, "memory_backed": true, "irqmode": 2, "datapath": "passthrough",
+              "power": true})",
+          EINVAL, "irqmode is 2");
+  refuses(R"({"size": 65, "memory_backed": true, "datapath": "passthrough", "power": true})",
+          ENOSPC, "memory_limit");
+  obstacle_ = "the kernel has no FUSE passthrough";
+  refuses(R"({"size": 8, "memory_backed": true, "datapath": "passthrough", "power": true})",
+          EOPNOTSUPP, "the kernel has no FUSE passthrough");
+}
+
+TEST_F(DataPathTest, ARefusedPowerOnCutsNothingOff) {
+  PowerOn();
+  ASSERT_EQ(WriteDisk(20 << 20, "kept"), 0);
+  ASSERT_THAT(Set("power", "0"), IsOk());
+  obstacle_ = "none today";
+  EXPECT_THAT(node_->StoreJson(R"({"size": 8, "datapath": "passthrough", "power": true})"),
+              Refused(EOPNOTSUPP));
+  ASSERT_THAT(Set("power", "1"), IsOk());
+  EXPECT_EQ(ReadDisk(20 << 20, 4), "kept");
+}
+
+TEST_F(DataPathTest, PassthroughHoldsItsMemoryWhilePowered) {
+  PowerOn(R"({"datapath": "passthrough"})");
+  EXPECT_EQ(memory_.used_bytes(), 32 << 20);
+  EXPECT_EQ(BackingOfNewOpen(), 1);
+  EXPECT_EQ(memory_.used_bytes(), 32 << 20);
+  ASSERT_THAT(Set("datapath", "auto"), IsOk());
+  EXPECT_EQ(memory_.used_bytes(), 0);
+  ASSERT_THAT(Set("datapath", "passthrough"), IsOk());
+  ASSERT_THAT(Set("power", "0"), IsOk());
+  EXPECT_EQ(memory_.used_bytes(), 0);
+}
+
+TEST_F(DataPathTest, AutoHoldsItWhileOpen) {
+  PowerOn();
+  const DiskHandle handle = OpenDisk().value();
+  EXPECT_EQ(memory_.used_bytes(), 32 << 20);
+  ASSERT_EQ(pwrite(backing_fd_, "kernel", 6, 4096), 6);
+  EXPECT_EQ(ReadDisk(4096, 6), "kernel");
+  EXPECT_EQ(node_->stored_bytes(), 4096);
+  node_->CloseDisk(handle.number);
+  EXPECT_EQ(memory_.used_bytes(), 4096);
+}
+
+TEST_F(DataPathTest, NoStageIsArmedWhileTheKernelAnswers) {
+  PowerOn();
+  const DiskHandle handle = OpenDisk().value();
+  EXPECT_THAT(Set("irqmode", "2"), RefusedWith(EBUSY, "set datapath to daemon, or detach"));
+  EXPECT_THAT(node_->StoreJson(R"({"irqmode": 2})"), RefusedWith(EBUSY, "passthrough"));
+  EXPECT_THAT(Set("irqmode", "1"), RefusedWith(EBUSY, "write 0 to power"));
+  ASSERT_THAT(Set("datapath", "daemon"), IsOk());
+  EXPECT_EQ(OpenDisk().value().backing_id, 1) << "the kernel allows nothing else beside the first";
+  EXPECT_THAT(node_->StatsText(), HasSubstr("\"datapath\": \"passthrough\""));
+  node_->CloseDisk(handle.number);
+  node_->CloseDisk(handle.number + 1);
+  ExpectDaemonBecause("datapath is daemon");
+}
+
+TEST_F(DataPathTest, PassthroughThatTheKernelRefusesAfterAllFailsTheOpen) {
+  PowerOn(R"({"datapath": "passthrough"})");
+  next_backing_id_ = 0;
+  EXPECT_THAT(OpenDisk(), RefusedWith(EIO, "the kernel refused the memfd"));
+  EXPECT_THAT(node_->last_error(), HasSubstr("Operation not permitted"));
+  EXPECT_FALSE(node_->disk_open());
+  EXPECT_THAT(Set("power", "0"), IsOk());
+}
+
+}  // namespace
+}  // namespace rnullfs

@@ -78,6 +78,8 @@ pkgconf command pkg-config
 libabsl-dev module absl_base
 nlohmann-json3-dev module nlohmann_json
 liburcu-dev module liburcu-bp
+liburing-dev module liburing
+libnuma-dev module numa
 libgtest-dev module gtest
 libgmock-dev module gmock
 END

@@ -69,6 +69,9 @@ std::string HelpText() {
             Concat({"memory that all disks may take together; takes none or a number of MiB, or "
                     "one with ",
                     kSizeSuffixes, "; default four fifths of what is available at the mount"}));
+  text += Entry("transport=auto|dev|uring",
+                "how requests come from the kernel: read from /dev/fuse or through io_uring, which "
+                "falls back to dev where it cannot be had; default auto, which is dev");
   text += Entry("fsname=NAME", "what mount(8) and df(1) show as the source");
   text += FlagsEntry();
   return text += kAfter;

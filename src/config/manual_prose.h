@@ -1,7 +1,8 @@
 // rnullfs(8) between the parts that are made from tables, in troff's man macros.
 //
-// In the order of the page: kManualBeforeOptions, the options, kManualMountFlags as the last one's
-// meaning, kManualBeforeAttributes, the attributes, kManualAfterAttributes.
+// In the order of the page: kManualBeforeOptions, the options, kManualTransport and
+// kManualMountFlags as two of their meaning, kManualBeforeAttributes, the attributes,
+// kManualAfterAttributes.
 #ifndef RNULLFS_CONFIG_MANUAL_PROSE_H_
 #define RNULLFS_CONFIG_MANUAL_PROSE_H_
 
@@ -54,6 +55,28 @@ Every attribute below is a mount option of the same name,
 .IB name = value\fR,
 with the same values and errors; a boolean may stand alone.
 These are options besides:
+)troff";
+
+inline constexpr std::string_view kManualTransport = R"troff(How requests come from the kernel:
+.B dev
+reads them from /dev/fuse,
+.B uring
+takes them through io_uring (Linux 6.14 and later, with
+.I /sys/module/fuse/parameters/enable_uring
+set to Y, and a libfuse built for it).
+Where that cannot be had, the mount falls back to
+.B dev
+and says why on stderr and in
+.IR status.json .
+A ring has one thread for each processor:
+while a delayed answer is awaited, that processor's other requests wait, too.
+.B uring
+is hence for disks with
+.I irqmode
+0, and the default,
+.BR auto ,
+is
+.BR dev .
 )troff";
 
 inline constexpr std::string_view kManualMountFlags = R"troff(As in

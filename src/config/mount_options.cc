@@ -103,8 +103,23 @@ absl::Status ReadMemoryLimit(const Option& option, std::optional<uint64_t>& memo
   return absl::OkStatus();
 }
 
+absl::Status ReadTransport(const Option& option, Transport& transport) {
+  constexpr std::string_view kAccepts = "auto, dev or uring";
+  if (!option.value.has_value()) return NoValue(option.name, kAccepts);
+  if (*option.value == "auto") {
+    transport = Transport::kAuto;
+  } else if (*option.value == "dev") {
+    transport = Transport::kDev;
+  } else if (*option.value == "uring") {
+    transport = Transport::kUring;
+  } else {
+    return Rejected(option.name, Shown(*option.value), kAccepts);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status UnknownOption(const Option& option) {
-  std::vector<std::string_view> names = {"nr_devices", "memory_limit", "fsname"};
+  std::vector<std::string_view> names = {"nr_devices", "memory_limit", "transport", "fsname"};
   for (const Attribute& row : Attributes()) {
     names.push_back(row.name);
     if (!row.alias.empty()) names.push_back(row.alias);
@@ -124,6 +139,7 @@ absl::Status ReadOption(std::string_view text, MountOptions& options) {
   }
   if (option.name == "nr_devices") return ReadDeviceCount(option, options.nr_devices);
   if (option.name == "memory_limit") return ReadMemoryLimit(option, options.memory_limit);
+  if (option.name == "transport") return ReadTransport(option, options.transport);
   if (text == "fsname") return NoValue(text, "a name");
   if (IsMountFlag(text) || option.name == "fsname") {
     options.mount_flags.emplace_back(text);

@@ -18,13 +18,18 @@ namespace rnullfs {
 // A bound against slips; mkdir makes as many more as memory holds.
 inline constexpr uint32_t kMaxDevicesAtMount = 4096;
 
+// How requests come from the kernel: read from /dev/fuse, through io_uring, or as the daemon
+// decides.
+enum class Transport { kAuto, kDev, kUring };
+
 struct MountOptions {
   std::string mountpoint;
   bool foreground = false;    // -f
   bool show_help = false;     // -h, --help
   bool show_version = false;  // -V, --version
   uint32_t nr_devices = 1;    // rnullb0 .. rnullb<nr_devices - 1>
-  DeviceConfig device;        // what each of them starts as; `power` included
+  Transport transport = Transport::kAuto;
+  DeviceConfig device;  // what each of them starts as; `power` included
   // Bytes that all disks may take together, UINT64_MAX for no limit; by default four fifths of the
   // memory that is available at the mount.
   std::optional<uint64_t> memory_limit;

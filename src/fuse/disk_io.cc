@@ -10,6 +10,7 @@
 
 #include "base/process.h"
 #include "fuse/operations.h"
+#include "fuse/ring.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -28,7 +29,9 @@ void Submit(fuse_req_t request, fuse_ino_t inode, const Command& command,
     fuse_reply_err(request, ENODEV);
     return;
   }
-  device->Submit(command, {.complete = complete, .tag = request});
+  const Completion done = {.complete = complete, .tag = request};
+  if (CameThroughRing(request)) return SubmitOnRing(*device, command, done);
+  device->Submit(command, done);
 }
 
 void ReplyError(void* tag, const Answer& answer) {

@@ -66,7 +66,8 @@ void Decline(fuse_conn_info& connection, uint64_t flag) {
 
 }  // namespace
 
-std::vector<std::string> NegotiateCapabilities(fuse_conn_info& connection) {
+std::vector<std::string> NegotiateCapabilities(fuse_conn_info& connection,
+                                               [[maybe_unused]] bool ring) {
   std::vector<std::string> used;
   for (const Capability& capability : kCapabilities) {
     if (!capability.wanted) {
@@ -75,6 +76,13 @@ std::vector<std::string> NegotiateCapabilities(fuse_conn_info& connection) {
       used.emplace_back(capability.name);
     }
   }
+#ifdef FUSE_CAP_OVER_IO_URING
+  if (!ring) {
+    Decline(connection, FUSE_CAP_OVER_IO_URING);
+  } else if (Want(connection, FUSE_CAP_OVER_IO_URING)) {
+    used.emplace_back(kRingCapability);
+  }
+#endif
   connection.max_write = kRequestBytesMax;
   connection.max_background = kMaxBackground;
   connection.congestion_threshold = kMaxBackground * 3 / 4;

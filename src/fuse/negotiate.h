@@ -11,9 +11,12 @@
 
 namespace rnullfs {
 
+// How the list of capabilities names FUSE over io_uring.
+inline constexpr char kRingCapability[] = "over_io_uring";
+
 // Asks for what the disks need and declines what would harm them; returns the names of the
-// capabilities in use.
-std::vector<std::string> NegotiateCapabilities(fuse_conn_info& connection);
+// capabilities in use.  `ring`: FUSE over io_uring is wanted.
+std::vector<std::string> NegotiateCapabilities(fuse_conn_info& connection, bool ring);
 
 // Why there can be no passthrough when these capabilities are in use, as a clause; empty when there
 // can.

@@ -2,6 +2,7 @@
 
 #include <fuse_lowlevel.h>
 #include <pthread.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "config/document.h"
 #include "fuse/negotiate.h"
 #include "fuse/operations.h"
+#include "fuse/ring.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -68,12 +70,32 @@ std::vector<std::string> Session::MountFlags() const {
     return flag.rfind("fsname=", 0) == 0;
   });
   if (!named) flags.emplace_back("fsname=rnullfs");
+  if (wants_ring_) flags.emplace_back(absl::StrCat("io_uring,io_uring_q_depth=", kRingDepth));
   flags.insert(flags.end(), given.begin(), given.end());
   return flags;
 }
 
+void Session::ChooseTransport() {
+  switch (options_.transport) {
+    case Transport::kAuto:
+      transport_why_ =
+          "auto: a ring would let a delayed request hold up its processor's other requests; "
+          "transport=uring suits disks with irqmode 0";
+      return;
+    case Transport::kDev:
+      transport_why_ = "as asked";
+      return;
+    case Transport::kUring:
+      const std::string obstacle = RingObstacle();
+      wants_ring_ = obstacle.empty();
+      transport_why_ = wants_ring_ ? "as asked" : obstacle;
+      if (!wants_ring_) Log(absl::StrCat("transport=uring falls back to dev: ", obstacle));
+  }
+}
+
 absl::Status Session::Mount(Tree& tree) {
   tree_ = &tree;
+  ChooseTransport();
   if (!allow_other_) {
     Log("only you can open the disks (a losetup by root is refused): add user_allow_other to "
         "/etc/fuse.conf and mount again to change that");
@@ -110,7 +132,7 @@ void Session::Negotiate(fuse_conn_info* connection) {
     LockGuard lock(mutex_);
     negotiated_ = {.protocol_major = connection->proto_major,
                    .protocol_minor = connection->proto_minor,
-                   .capabilities = NegotiateCapabilities(*connection)};
+                   .capabilities = NegotiateCapabilities(*connection, wants_ring_)};
     negotiated_.passthrough_obstacle = PassthroughObstacle(negotiated_.capabilities);
   }
   absl::Status ready = ready_();
@@ -120,9 +142,9 @@ void Session::Negotiate(fuse_conn_info* connection) {
   fuse_session_exit(session_);
 }
 
-absl::Status Session::Serve(std::function<absl::Status()> ready,
-                            const std::function<void()>& idle) {
+absl::Status Session::Serve(std::function<absl::Status()> ready, std::function<void()> idle) {
   ready_ = std::move(ready);
+  idle_ = std::move(idle);
   std::thread signal_thread(&Session::AwaitSignals, this, pthread_self());
   fuse_loop_config* config = fuse_loop_cfg_create();
   fuse_loop_cfg_set_clone_fd(config, 0);
@@ -132,7 +154,7 @@ absl::Status Session::Serve(std::function<absl::Status()> ready,
   finished_.store(true);
   pthread_kill(signal_thread.native_handle(), SIGHUP);  // it may be waiting for one
   signal_thread.join();
-  idle();
+  idle_();
   fuse_session_unmount(session_);
   {
     LockGuard lock(mutex_);
@@ -163,6 +185,13 @@ void Session::AwaitSignals(unsigned long main_thread) {
 
 // libfuse's loop sleeps until a worker ends or a signal arrives, and may just be about to.
 void Session::EndLoop(unsigned long main_thread) {
+  if (wants_ring_) {
+    // A ring's thread waits for its answer; libfuse would wait for the thread.
+    idle_();
+    // A ring that closes aborts the connection, which libfuse takes for an unmount by somebody
+    // else: it would leave the mount behind.
+    umount2(options_.mountpoint.c_str(), MNT_DETACH);
+  }
   while (!finished_.load()) {
     fuse_session_exit(session_);
     pthread_kill(main_thread, SIGUSR1);
@@ -177,6 +206,9 @@ std::string Session::passthrough_obstacle() const {
 
 std::string Session::StatusText() const {
   LockGuard lock(mutex_);
+  const auto& capabilities = negotiated_.capabilities;
+  const bool ring =
+      std::find(capabilities.begin(), capabilities.end(), kRingCapability) != capabilities.end();
   Document document;
   document.AddText("version", RNULLFS_VERSION)
       .AddNumber("worker_pid", static_cast<uint64_t>(getpid()))
@@ -187,7 +219,9 @@ std::string Session::StatusText() const {
       .AddText("kernel_protocol",
                absl::StrCat(negotiated_.protocol_major, ".", negotiated_.protocol_minor))
       .AddList("capabilities", negotiated_.capabilities)
-      .AddText("transport", "dev")
+      .AddText("transport", ring ? "uring" : "dev")
+      .AddText("transport_why",
+               wants_ring_ && !ring ? "the kernel does not offer the ring" : transport_why_)
       .AddText("passthrough", negotiated_.passthrough_obstacle.empty()
                                   ? "possible"
                                   : negotiated_.passthrough_obstacle)

@@ -37,8 +37,8 @@ class Session {
   // for disks that are in use, naming them; a second one does not.  `ready` is called when the
   // kernel has accepted the mount and before its first request: an error ends the session and is
   // returned.  `idle` is called when no more requests will come and before the session
-  // goes: it returns when all answers have been given.
-  absl::Status Serve(std::function<absl::Status()> ready, const std::function<void()>& idle);
+  // goes: it returns when all answers have been given.  Over a ring it may be called twice.
+  absl::Status Serve(std::function<absl::Status()> ready, std::function<void()> idle);
 
   // Why this mount can have no passthrough; empty when it can.
   std::string passthrough_obstacle() const;
@@ -59,6 +59,7 @@ class Session {
 
   static void Init(void* userdata, fuse_conn_info* connection);
   void Negotiate(fuse_conn_info* connection);
+  void ChooseTransport();
   void AwaitSignals(unsigned long main_thread);
   void EndLoop(unsigned long main_thread);
   std::vector<std::string> MountFlags() const;
@@ -69,7 +70,10 @@ class Session {
   const bool io_flusher_;
   Tree* tree_ = nullptr;
   fuse_session* session_ = nullptr;
+  bool wants_ring_ = false;    // set by Mount()
+  std::string transport_why_;  // set by Mount()
   std::function<absl::Status()> ready_;
+  std::function<void()> idle_;
   std::atomic<bool> finished_{false};
 
   mutable Mutex mutex_;

@@ -81,6 +81,13 @@ TEST(ParseCommandLine, TakesTheModuleParametersNames) {
   EXPECT_EQ(ParsedList("nr_devices=4096").nr_devices, 4096U);
 }
 
+TEST(ParseCommandLine, TakesATransport) {
+  EXPECT_EQ(Parsed({"/mnt"}).transport, Transport::kAuto);
+  EXPECT_EQ(ParsedList("transport=dev").transport, Transport::kDev);
+  EXPECT_EQ(ParsedList("transport=uring").transport, Transport::kUring);
+  EXPECT_EQ(ParsedList("transport=uring,transport=auto").transport, Transport::kAuto);
+}
+
 TEST(ParseCommandLine, LetsLaterOptionsWin) {
   const MountOptions options =
       Parsed({"-o", "size=8G,,gb=1", "m", "-osize=7", "-o", "power,power=0"});
@@ -125,6 +132,8 @@ TEST(ParseCommandLine, RefusesOptionsWithASentence) {
       {"nr_devices=4097", "nr_devices: 4097 is not accepted; it takes 0 to 4096"},
       {"nr_devices=-1", "nr_devices: -1 is not accepted; it takes 0 to 4096"},
       {"nr_devices", "nr_devices: no value is given; it takes 0 to 4096"},
+      {"transport=ring", "transport: ring is not accepted; it takes auto, dev or uring"},
+      {"transport", "transport: no value is given; it takes auto, dev or uring"},
       {"fsname", "fsname: no value is given; it takes a name"},
       {"blocksze=512",
        "-o blocksze=512: there is no such option. Did you mean blocksize? rnullfs --help lists "

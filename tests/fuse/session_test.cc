@@ -92,6 +92,14 @@ TEST_F(SessionTest, StatusTellsWhatWasNegotiated) {
   EXPECT_THAT(kernel_.ReadFile(kRoot, "status.json"), HasSubstr("\"devices\": 1"));
 }
 
+// The kernel that the test plays offers a ring, like everything else.
+TEST_F(SessionTest, TakesDevFuseUnlessARingIsAskedFor) {
+  const std::string status = kernel_.ReadFile(kRoot, "status.json");
+  EXPECT_THAT(status, HasSubstr("\"transport\": \"dev\""));
+  EXPECT_THAT(status, HasSubstr("\"transport_why\": \"auto: "));
+  EXPECT_THAT(status, testing::Not(HasSubstr("over_io_uring")));
+}
+
 TEST(Signals, EndASessionThatServesNobody) {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
     ServedSession session;

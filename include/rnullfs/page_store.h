@@ -84,6 +84,14 @@ class PageStore {
   absl::Status Share() ABSL_LOCKS_EXCLUDED(share_mutex_);
   void Unshare() ABSL_LOCKS_EXCLUDED(share_mutex_);
 
+  // Puts what is stored into huge pages of 2 MiB, where a whole one is stored or, with `sparse`,
+  // any part of one; from `offset` on, at most kHugeBatch of them.  Returns where to go on,
+  // size_bytes() at the end.  Only between Share() and Unshare().  EINVAL when the kernel has no
+  // huge pages for shared memory; what it could not do just now is passed over.
+  static constexpr uint64_t kHugePageSize = uint64_t{2} << 20;
+  static constexpr int kHugeBatch = 16;
+  absl::StatusOr<uint64_t> Collapse(uint64_t offset, bool sparse);
+
   // Whether a disk of that size would fit into what the memory limit leaves to it.
   bool CouldShare(uint64_t size_bytes) const;
 

@@ -44,7 +44,7 @@ std::string BashCompletion() {
     options += Concat({row.name, "= "});
     if (!row.alias.empty()) options += Concat({row.alias, "= "});
   }
-  options += "nr_devices= memory_limit= transport= fsname=";
+  options += "nr_devices= memory_limit= huge= transport= fsname=";
   for (const std::string_view flag : MountFlags()) options += Concat({" ", flag});
   return Concat({"# bash completion for rnullfs(8); made by rnullfs-generate completion.\n",
                  "_rnullfs_options='", options, "'\n", kFunction});

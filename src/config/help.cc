@@ -69,6 +69,10 @@ std::string HelpText() {
             Concat({"memory that all disks may take together; takes none or a number of MiB, or "
                     "one with ",
                     kSizeSuffixes, "; default four fifths of what is available at the mount"}));
+  text += Entry("huge=never|advise|always",
+                "which parts of a disk that the kernel serves are put into huge pages, where the "
+                "kernel has them for shared memory: none, what is wholly stored, or all that "
+                "anything is stored in; default advise");
   text += Entry("transport=auto|dev|uring",
                 "how requests come from the kernel: read from /dev/fuse or through io_uring, which "
                 "falls back to dev where it cannot be had; default auto, which is dev");

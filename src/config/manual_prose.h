@@ -1,8 +1,8 @@
 // rnullfs(8) between the parts that are made from tables, in troff's man macros.
 //
-// In the order of the page: kManualBeforeOptions, the options, kManualTransport and
-// kManualMountFlags as two of their meaning, kManualBeforeAttributes, the attributes,
-// kManualAfterAttributes.
+// In the order of the page: kManualBeforeOptions, the options with kManualHuge,
+// kManualTransport and kManualMountFlags as some of their meaning, kManualBeforeAttributes, the
+// attributes, kManualAfterAttributes.
 #ifndef RNULLFS_CONFIG_MANUAL_PROSE_H_
 #define RNULLFS_CONFIG_MANUAL_PROSE_H_
 
@@ -55,6 +55,25 @@ Every attribute below is a mount option of the same name,
 .IB name = value\fR,
 with the same values and errors; a boolean may stand alone.
 These are options besides:
+)troff";
+
+inline constexpr std::string_view kManualHuge =
+    R"troff(Which parts of a disk that is open through passthrough are put into huge pages of 2 MiB, in the
+background:
+.BR never ,
+those that are wholly stored
+.RB ( advise ,
+the default, which costs no memory),
+or all in which anything is stored
+.RB ( always ).
+It takes Linux 6.1, and
+.I /sys/kernel/mm/transparent_hugepage/shmem_enabled
+may not be deny;
+.I status.json
+says in
+.I huge
+what holds.
+Large requests run about twice as fast then.
 )troff";
 
 inline constexpr std::string_view kManualTransport = R"troff(How requests come from the kernel:

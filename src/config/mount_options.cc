@@ -103,6 +103,21 @@ absl::Status ReadMemoryLimit(const Option& option, std::optional<uint64_t>& memo
   return absl::OkStatus();
 }
 
+absl::Status ReadHugePages(const Option& option, HugePages& huge) {
+  constexpr std::string_view kAccepts = "never, advise or always";
+  if (!option.value.has_value()) return NoValue(option.name, kAccepts);
+  if (*option.value == "never") {
+    huge = HugePages::kNever;
+  } else if (*option.value == "advise") {
+    huge = HugePages::kAdvise;
+  } else if (*option.value == "always") {
+    huge = HugePages::kAlways;
+  } else {
+    return Rejected(option.name, Shown(*option.value), kAccepts);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadTransport(const Option& option, Transport& transport) {
   constexpr std::string_view kAccepts = "auto, dev or uring";
   if (!option.value.has_value()) return NoValue(option.name, kAccepts);
@@ -119,7 +134,8 @@ absl::Status ReadTransport(const Option& option, Transport& transport) {
 }
 
 absl::Status UnknownOption(const Option& option) {
-  std::vector<std::string_view> names = {"nr_devices", "memory_limit", "transport", "fsname"};
+  std::vector<std::string_view> names = {"nr_devices", "memory_limit", "huge", "transport",
+                                         "fsname"};
   for (const Attribute& row : Attributes()) {
     names.push_back(row.name);
     if (!row.alias.empty()) names.push_back(row.alias);
@@ -139,6 +155,7 @@ absl::Status ReadOption(std::string_view text, MountOptions& options) {
   }
   if (option.name == "nr_devices") return ReadDeviceCount(option, options.nr_devices);
   if (option.name == "memory_limit") return ReadMemoryLimit(option, options.memory_limit);
+  if (option.name == "huge") return ReadHugePages(option, options.huge);
   if (option.name == "transport") return ReadTransport(option, options.transport);
   if (text == "fsname") return NoValue(text, "a name");
   if (IsMountFlag(text) || option.name == "fsname") {

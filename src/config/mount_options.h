@@ -22,6 +22,10 @@ inline constexpr uint32_t kMaxDevicesAtMount = 4096;
 // decides.
 enum class Transport { kAuto, kDev, kUring };
 
+// Which parts of a disk are put into huge pages: none, those that are wholly stored, or all in
+// which anything is.
+enum class HugePages { kNever, kAdvise, kAlways };
+
 struct MountOptions {
   std::string mountpoint;
   bool foreground = false;    // -f
@@ -29,6 +33,7 @@ struct MountOptions {
   bool show_version = false;  // -V, --version
   uint32_t nr_devices = 1;    // rnullb0 .. rnullb<nr_devices - 1>
   Transport transport = Transport::kAuto;
+  HugePages huge = HugePages::kAdvise;
   DeviceConfig device;  // what each of them starts as; `power` included
   // Bytes that all disks may take together, UINT64_MAX for no limit; by default four fifths of the
   // memory that is available at the mount.

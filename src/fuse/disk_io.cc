@@ -144,6 +144,7 @@ void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
     return;
   }
   file->fh = handle->number;
+  if (handle->backing_id != 0) SessionOf(request).huge_pages().Watch(node);
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
   file->backing_id = handle->backing_id;
 #endif

@@ -20,9 +20,11 @@ fuse_lowlevel_ops Operations();
 // The part of them that serves `disk` (disk_io.cc).
 void AddDiskOperations(fuse_lowlevel_ops& operations);
 
-inline Tree& TreeOf(fuse_req_t request) {
-  return static_cast<Session*>(fuse_req_userdata(request))->tree();
+inline Session& SessionOf(fuse_req_t request) {
+  return *static_cast<Session*>(fuse_req_userdata(request));
 }
+
+inline Tree& TreeOf(fuse_req_t request) { return SessionOf(request).tree(); }
 
 inline bool IsDisk(fuse_ino_t inode) {
   return SlotOf(inode) == kDiskSlot && DeviceIdOf(inode) != 0;

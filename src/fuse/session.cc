@@ -45,7 +45,8 @@ Session::Session(const MountOptions& options, const MemoryLimit& memory)
     : options_(options),
       memory_(memory),
       allow_other_(MayAllowOther()),
-      io_flusher_(BecomeIoFlusher().ok()) {
+      io_flusher_(BecomeIoFlusher().ok()),
+      huge_pages_(options.huge) {
   // Blocked here, and so in every thread to come: one thread takes them in turn.
   const sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -154,6 +155,7 @@ absl::Status Session::Serve(std::function<absl::Status()> ready, std::function<v
   finished_.store(true);
   pthread_kill(signal_thread.native_handle(), SIGHUP);  // it may be waiting for one
   signal_thread.join();
+  huge_pages_.Stop();
   idle_();
   fuse_session_unmount(session_);
   {
@@ -229,6 +231,7 @@ std::string Session::StatusText() const {
                                    ? "none"
                                    : absl::StrCat(memory_.limit_bytes()))
       .AddNumber("memory_used", memory_.used_bytes())
+      .AddText("huge", huge_pages_.Describe())
       .AddBool("allow_other", allow_other_)
       .AddText("losetup", allow_other_
                               ? "root may attach the disks"

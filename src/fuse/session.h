@@ -15,6 +15,7 @@
 #include "config/mount_options.h"
 #include "rnullfs/memory_limit.h"
 #include "rnullfs/mutex.h"
+#include "tree/huge_page_keeper.h"
 
 struct fuse_session;
 struct fuse_conn_info;
@@ -47,6 +48,7 @@ class Session {
   std::string StatusText() const;
 
   Tree& tree() const { return *tree_; }
+  HugePageKeeper& huge_pages() { return huge_pages_; }
 
  private:
   // What is in use, known from the kernel's first request on.
@@ -70,6 +72,7 @@ class Session {
   const bool io_flusher_;
   Tree* tree_ = nullptr;
   fuse_session* session_ = nullptr;
+  HugePageKeeper huge_pages_;
   bool wants_ring_ = false;    // set by Mount()
   std::string transport_why_;  // set by Mount()
   std::function<absl::Status()> ready_;

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "rnullfs/error.h"
+#include "rnullfs/page_store.h"
 
 namespace rnullfs {
 namespace {
@@ -26,6 +27,26 @@ int SpaceError(int error) {
 size_t WindowLength(uint64_t window) {
   constexpr uint64_t kMappedMax = uint64_t{INT64_MAX} / 4096 * 4096;
   return std::min(Arena::kWindowSize, kMappedMax - window * Arena::kWindowSize);
+}
+
+// Maps a part of the file where huge pages can be mapped: at an address that is a multiple of
+// theirs.
+void* MapAligned(int fd, uint64_t offset, size_t length) {
+  constexpr size_t kAlignment = PageStore::kHugePageSize;
+  void* const reserved = mmap(nullptr, length + kAlignment, PROT_NONE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (reserved == MAP_FAILED) return MAP_FAILED;
+  char* const first = static_cast<char*>(reserved);
+  const size_t before = (kAlignment - reinterpret_cast<uintptr_t>(first) % kAlignment) % kAlignment;
+  void* const start = mmap(first + before, length, PROT_READ | PROT_WRITE,
+                           MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, static_cast<off_t>(offset));
+  if (start == MAP_FAILED) {
+    munmap(reserved, length + kAlignment);
+    return MAP_FAILED;
+  }
+  if (before > 0) munmap(first, before);
+  munmap(first + before + length, kAlignment - before);
+  return start;
 }
 
 }  // namespace
@@ -53,8 +74,7 @@ char* Arena::MapWindow(uint64_t window) {
   }
   // A window may reach past the end of the file, so that it needn't be mapped anew when that grows.
   const size_t length = WindowLength(window);
-  void* const start = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-                           memfd_.get(), static_cast<off_t>(window * kWindowSize));
+  void* const start = MapAligned(memfd_.get(), window * Arena::kWindowSize, length);
   if (start == MAP_FAILED) return nullptr;
   // A crash must not spill the disks into a core file.
   madvise(start, length, MADV_DONTDUMP);
@@ -130,6 +150,13 @@ int Arena::Resize(uint64_t size_bytes) {
 }
 
 int Arena::SealLength() { return fcntl(memfd_.get(), F_ADD_SEALS, F_SEAL_GROW) == 0 ? 0 : errno; }
+
+int Arena::Collapse(uint64_t offset, uint64_t length) {
+#ifndef MADV_COLLAPSE
+  constexpr int MADV_COLLAPSE = 25;  // Linux 6.1
+#endif
+  return madvise(At(offset), length, MADV_COLLAPSE) == 0 ? 0 : errno;
+}
 
 int Arena::MapAll(uint64_t size_bytes) {
   for (uint64_t begin = 0; begin < size_bytes; begin += kWindowSize) {

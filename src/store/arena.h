@@ -58,6 +58,11 @@ class Arena {
   // Keeps the file from growing, whoever writes past its end: they get EPERM.  For good.
   int SealLength();
 
+  // Has the kernel put a mapped range into huge pages, which it may do whatever is stored there: a
+  // range that is stored in part is then stored whole.  EINVAL where the kernel has none for shared
+  // memory, any other errno where it could not just now.
+  int Collapse(uint64_t offset, uint64_t length);
+
   // Maps the windows of [0, size_bytes), so that At() succeeds there.
   int MapAll(uint64_t size_bytes);
 

@@ -98,6 +98,12 @@ void PageStore::Unshare() {
   account_->EndReservation([this] { return pages_->AllocatedBytes(); });
 }
 
+absl::StatusOr<uint64_t> PageStore::Collapse(uint64_t offset, bool sparse) {
+  const int error = pages_->Collapse(&offset, sparse);
+  if (error == EINVAL) return Error(EINVAL, "the kernel has no huge pages for shared memory");
+  return offset;
+}
+
 bool PageStore::CouldShare(uint64_t size_bytes) const { return account_->CouldReserve(size_bytes); }
 
 void PageStore::Read(uint64_t offset, uint64_t length, ReadSink sink) {

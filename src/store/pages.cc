@@ -150,12 +150,31 @@ int PageStore::Pages::Share() {
   return 0;
 }
 
+int PageStore::Pages::Collapse(uint64_t* offset, bool sparse) {
+  const uint64_t last_end = RoundDown(size_bytes_, kHugePageSize);
+  for (int tried = 0; tried < kHugeBatch; ++tried) {
+    uint64_t begin = RoundDown(FirstStored(*offset, size_bytes_), kHugePageSize);
+    while (!sparse && begin < last_end &&
+           FirstVacant(begin, begin + kHugePageSize) != begin + kHugePageSize) {
+      begin = RoundDown(FirstStored(begin + kHugePageSize, size_bytes_), kHugePageSize);
+    }
+    if (begin >= last_end) {
+      *offset = size_bytes_;
+      return 0;
+    }
+    *offset = begin + kHugePageSize;
+    if (arena_.Collapse(begin, kHugePageSize) == EINVAL) return EINVAL;
+  }
+  return 0;
+}
+
 int PageStore::Pages::MoveTo(Pages& to) {
   constexpr uint64_t kStep = uint64_t{2} << 20;  // stored twice meanwhile
-  const StripeLocks::Exclusive lock(locks, 0, UINT64_MAX);
-  const StripeLocks::Exclusive to_lock(to.locks, 0, UINT64_MAX);
   for (uint64_t begin = FirstStored(0, size_bytes_); begin < size_bytes_;) {
-    const Piece piece = PieceAt(begin, std::min(begin + kStep, size_bytes_));
+    const uint64_t end = std::min(begin + kStep, size_bytes_);
+    const StripeLocks::Exclusive lock(locks, FirstPage(begin), LastPage(end));
+    const StripeLocks::Exclusive to_lock(to.locks, FirstPage(begin), LastPage(end));
+    const Piece piece = PieceAt(begin, end);
     if (const int error = to.Fill({piece.begin, piece.end, nullptr}, piece.data); error != 0) {
       return error;
     }

@@ -64,6 +64,9 @@ class PageStore::Pages {
   // store one past the end.  0 or an errno.
   int Share();
 
+  // As PageStore::Collapse(); `offset` is moved on.  0 or an errno.
+  int Collapse(uint64_t* offset, bool sparse);
+
   // Moves all that is stored to `to`, which is empty and no smaller.  After an error some has been
   // moved.  Both must be alone.
   int MoveTo(Pages& to);

@@ -106,6 +106,29 @@ int DeviceNode::OpenPassthrough(OpenBacking open_backing) {
   return backing_id_;
 }
 
+absl::StatusOr<bool> DeviceNode::CollapseSome(bool sparse, uint64_t* offset, bool* changed) {
+  LockGuard lock(mutex_);
+  if (passthrough_opens_ == 0) {
+    *offset = 0;
+    return false;
+  }
+  PageStore& store = *medium_->store();
+  if (*offset == 0) {
+    const timespec written = store.modified();
+    const bool same = written.tv_sec == collapsed_.tv_sec && written.tv_nsec == collapsed_.tv_nsec;
+    if (same) {
+      *offset = store.size_bytes();
+      return false;
+    }
+    collapsed_ = written;
+    *changed = true;
+  }
+  absl::StatusOr<uint64_t> next = store.Collapse(*offset, sparse);
+  if (!next.ok()) return next.status();
+  *offset = *next;
+  return *offset < store.size_bytes();
+}
+
 int DeviceNode::CloseDisk(uint64_t handle) {
   LockGuard lock(mutex_);
   const auto it = opens_.find(handle);

@@ -83,6 +83,12 @@ class DeviceNode {
 
   // Returns the backing number that nobody uses any more, for the kernel to forget; else 0.
   int CloseDisk(uint64_t handle);
+  // For the keeper of huge pages: has a batch of the disk collapsed, from `*offset` on, which is
+  // moved on.  True when there is more to do; false at the end, and with `*offset` 0 when the
+  // kernel does not serve the disk.  Sets `*changed` if the disk has been written to since the last
+  // look.
+  absl::StatusOr<bool> CollapseSome(bool sparse, uint64_t* offset, bool* changed);
+
   bool disk_open() const;
   Device* device() const { return live_device_.load(std::memory_order_acquire); }
   uint64_t disk_size_bytes() const;
@@ -139,7 +145,8 @@ class DeviceNode {
   int backing_id_ ABSL_GUARDED_BY(mutex_) = 0;  // of all passthrough opens; the kernel wants one
   // datapath=passthrough: the store is shared from power-on on, so that no open fails later.
   bool pinned_ ABSL_GUARDED_BY(mutex_) = false;
-  bool kernel_wrote_ ABSL_GUARDED_BY(mutex_) = false;    // it may have: there was passthrough
+  bool kernel_wrote_ ABSL_GUARDED_BY(mutex_) = false;  // it may have: there was passthrough
+  timespec collapsed_ ABSL_GUARDED_BY(mutex_) = {};  // as of when the disk was last looked through
   std::string backing_refused_ ABSL_GUARDED_BY(mutex_);  // what the kernel said to the last memfd
   uint64_t next_handle_ ABSL_GUARDED_BY(mutex_) = 1;
   std::string last_error_ ABSL_GUARDED_BY(mutex_);

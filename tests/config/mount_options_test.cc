@@ -88,6 +88,21 @@ TEST(ParseCommandLine, TakesATransport) {
   EXPECT_EQ(ParsedList("transport=uring,transport=auto").transport, Transport::kAuto);
 }
 
+TEST(ParseCommandLine, TakesAMemoryLimit) {
+  EXPECT_FALSE(Parsed({"/mnt"}).memory_limit.has_value());
+  EXPECT_EQ(ParsedList("memory_limit=none").memory_limit, UINT64_MAX);
+  EXPECT_EQ(ParsedList("memory_limit=3").memory_limit, uint64_t{3} << 20);
+  EXPECT_EQ(ParsedList("memory_limit=2G").memory_limit, uint64_t{2} << 30);
+  EXPECT_EQ(ParsedList("memory_limit=0").memory_limit, 0U);
+}
+
+TEST(ParseCommandLine, TakesHugePages) {
+  EXPECT_EQ(Parsed({"/mnt"}).huge, HugePages::kAdvise);
+  EXPECT_EQ(ParsedList("huge=never").huge, HugePages::kNever);
+  EXPECT_EQ(ParsedList("huge=advise").huge, HugePages::kAdvise);
+  EXPECT_EQ(ParsedList("huge=always").huge, HugePages::kAlways);
+}
+
 TEST(ParseCommandLine, LetsLaterOptionsWin) {
   const MountOptions options =
       Parsed({"-o", "size=8G,,gb=1", "m", "-osize=7", "-o", "power,power=0"});

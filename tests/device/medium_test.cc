@@ -58,7 +58,7 @@ TEST(Medium, RefusesASizeBeyondAnyFile) {
   for (const bool memory_backed : {false, true}) {
     for (const uint64_t size : {kLargestMib + 1, UINT64_MAX}) {
       MemoryLimit memory;
-  Medium medium("test", memory);
+      Medium medium("test", memory);
       const absl::Status status = medium.Prepare(Config(size, memory_backed));
       EXPECT_EQ(ErrnoOf(status), EINVAL);
       const std::string sentence(status.message());

@@ -1,0 +1,104 @@
+#include "tree/huge_page_keeper.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "tree/device_node.h"
+
+namespace rnullfs {
+namespace {
+
+constexpr std::chrono::milliseconds kLookAgain(500);
+constexpr std::chrono::milliseconds kLookSeldom(64'000);
+
+}  // namespace
+
+void HugePageKeeper::Watch(std::weak_ptr<DeviceNode> node) {
+  if (policy_ == HugePages::kNever) return;
+  {
+    const LockGuard lock(mutex_);
+    if (stopping_ || !refused_.empty()) return;
+    watched_.push_back(std::move(node));
+    if (!thread_.joinable()) thread_ = std::thread(&HugePageKeeper::Run, this);
+  }
+  watched_more_.notify_one();
+}
+
+void HugePageKeeper::Stop() {
+  std::thread thread;
+  {
+    const LockGuard lock(mutex_);
+    stopping_ = true;
+    thread.swap(thread_);
+  }
+  watched_more_.notify_one();
+  if (thread.joinable()) thread.join();
+}
+
+std::string HugePageKeeper::Describe() const {
+  const LockGuard lock(mutex_);
+  if (!refused_.empty()) return absl::StrCat("never: ", refused_);
+  constexpr const char* kNames[] = {"never", "advise", "always"};
+  return kNames[static_cast<int>(policy_)];
+}
+
+bool HugePageKeeper::stopping() const {
+  const LockGuard lock(mutex_);
+  return stopping_ || !refused_.empty();
+}
+
+void HugePageKeeper::Run() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are for the threads that serve
+  pthread_setname_np(pthread_self(), "rnullfs-huge");
+  std::chrono::milliseconds pause = kLookAgain;
+  while (true) {
+    std::vector<std::weak_ptr<DeviceNode>> nodes;
+    {
+      const LockGuard lock(mutex_);
+      const size_t looked_at = watched_.size();
+      const auto wanted = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        return stopping_ || watched_.size() > looked_at;
+      };
+      if (watched_.empty()) {
+        watched_more_.wait(mutex_, wanted);
+      } else if (watched_more_.wait_for(mutex_, pause, wanted)) {
+        pause = kLookAgain;
+      }
+      if (stopping_ || !refused_.empty()) return;
+      nodes.swap(watched_);
+    }
+    bool changed = false;
+    std::erase_if(nodes, [&](const std::weak_ptr<DeviceNode>& each) {
+      const std::shared_ptr<DeviceNode> node = each.lock();
+      return node == nullptr || !LookAfter(*node, &changed);
+    });
+    pause = changed ? kLookAgain : std::min(2 * pause, kLookSeldom);
+    const LockGuard lock(mutex_);
+    watched_.insert(watched_.end(), nodes.begin(), nodes.end());
+  }
+}
+
+// False when the disk needs no looking after any more.
+bool HugePageKeeper::LookAfter(DeviceNode& node, bool* changed) {
+  uint64_t offset = 0;
+  while (!stopping()) {
+    const absl::StatusOr<bool> more =
+        node.CollapseSome(policy_ == HugePages::kAlways, &offset, changed);
+    if (!more.ok()) {
+      const LockGuard lock(mutex_);
+      refused_ = std::string(more.status().message());
+      return false;
+    }
+    if (!*more) return offset > 0;
+  }
+  return false;
+}
+
+}  // namespace rnullfs

@@ -85,7 +85,7 @@ class PageStore {
   void Unshare() ABSL_LOCKS_EXCLUDED(share_mutex_);
 
   // Puts what is stored into huge pages of 2 MiB, where a whole one is stored or, with `sparse`,
-  // any part of one; from `offset` on, at most kHugeBatch of them.  Returns where to go on,
+  // any part of one; from `offset` on; kHugeBatch of them are looked at.  Returns where to go on,
   // size_bytes() at the end.  Only between Share() and Unshare().  EINVAL when the kernel has no
   // huge pages for shared memory; what it could not do just now is passed over.
   static constexpr uint64_t kHugePageSize = uint64_t{2} << 20;

@@ -207,6 +207,7 @@ std::string Session::passthrough_obstacle() const {
 }
 
 std::string Session::StatusText() const {
+  const uint64_t devices = tree_ == nullptr ? 0 : tree_->device_count();
   LockGuard lock(mutex_);
   const auto& capabilities = negotiated_.capabilities;
   const bool ring =
@@ -216,7 +217,7 @@ std::string Session::StatusText() const {
       .AddNumber("worker_pid", static_cast<uint64_t>(getpid()))
       .AddText("mountpoint", options_.mountpoint)
       .AddList("mount_options", options_.given)
-      .AddNumber("devices", tree_ == nullptr ? 0 : tree_->device_count())
+      .AddNumber("devices", devices)
       .AddText("libfuse", fuse_pkgversion())
       .AddText("kernel_protocol",
                absl::StrCat(negotiated_.protocol_major, ".", negotiated_.protocol_minor))

@@ -152,17 +152,17 @@ int PageStore::Pages::Share() {
 
 int PageStore::Pages::Collapse(uint64_t* offset, bool sparse) {
   const uint64_t last_end = RoundDown(size_bytes_, kHugePageSize);
-  for (int tried = 0; tried < kHugeBatch; ++tried) {
-    uint64_t begin = RoundDown(FirstStored(*offset, size_bytes_), kHugePageSize);
-    while (!sparse && begin < last_end &&
-           FirstVacant(begin, begin + kHugePageSize) != begin + kHugePageSize) {
-      begin = RoundDown(FirstStored(begin + kHugePageSize, size_bytes_), kHugePageSize);
-    }
+  for (int looked_at = 0; looked_at < kHugeBatch; ++looked_at) {
+    const uint64_t begin = RoundDown(FirstStored(*offset, size_bytes_), kHugePageSize);
     if (begin >= last_end) {
       *offset = size_bytes_;
       return 0;
     }
-    *offset = begin + kHugePageSize;
+    const uint64_t end = begin + kHugePageSize;
+    *offset = end;
+    // A discard meanwhile would be undone.
+    const StripeLocks::Shared lock(locks, FirstPage(begin), LastPage(end));
+    if (!sparse && FirstVacant(begin, end) < end) continue;
     if (arena_.Collapse(begin, kHugePageSize) == EINVAL) return EINVAL;
   }
   return 0;

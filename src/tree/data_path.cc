@@ -39,7 +39,7 @@ absl::Status DeviceNode::PassthroughPossible(const DeviceConfig& config) const {
 // Nothing may shape requests that the kernel answers already.
 absl::Status DeviceNode::CheckStages(const DeviceConfig& next) const {
   if (passthrough_opens_ == 0) return absl::OkStatus();
-  const absl::Status unshaped = CheckUnshaped(next);
+  absl::Status unshaped = CheckUnshaped(next);
   if (unshaped.ok()) return unshaped;
   return Error(EBUSY,
                absl::StrCat(std::string(unshaped.message()),
@@ -49,7 +49,7 @@ absl::Status DeviceNode::CheckStages(const DeviceConfig& next) const {
 
 absl::Status DeviceNode::CheckDataPath(const DeviceConfig& next) const {
   if (next.datapath != DataPath::kPassthrough || pinned_) return absl::OkStatus();
-  const absl::Status possible = PassthroughPossible(next);
+  absl::Status possible = PassthroughPossible(next);
   if (possible.ok()) return possible;
   return Error(ErrnoOf(possible),
                absl::StrCat("datapath: passthrough is not possible: ",

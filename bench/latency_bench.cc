@@ -1,13 +1,16 @@
-// How exactly completion_nsec is kept: from Submit() to the completion, less what was asked for.
+// How exactly completion_nsec is kept at the device, without FUSE: from Submit() to the completion,
+// less what was asked for.  Beside it a bare clock_nanosleep() of the same time: what the machine
+// itself can do.
 //
-//     latency_bench [completion_nsec] [rounds]
+//     latency_bench [completion_nsec] [requests]
 //
-// One request at a time, then 128 that are in flight at once.  The submitter sleeps until all are
-// answered, so that it doesn't keep a processor busy that the queue's thread might need.
+// One request at a time, then 32 and 128 that are in flight at once.  The submitter sleeps until
+// all are answered, so that it doesn't keep a processor busy that the queue's thread might need.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <memory>
 #include <semaphore>
 #include <vector>
@@ -31,36 +34,50 @@ void Answered(void* tag, const Answer& /*answer*/) {
   request->answered->release();
 }
 
-// How late each of `rounds` * `depth` requests was answered, in ns, sorted.
-std::vector<int64_t> Measure(Device& device, int depth, int rounds) {
+// How late each of `requests` was answered, in ns, with `depth` of them in flight.
+std::vector<int64_t> Measure(Device& device, int depth, int requests) {
   std::counting_semaphore<> answered(0);
-  std::vector<Request> requests(depth, Request{.answered = &answered});
+  std::vector<Request> wave(depth, Request{.answered = &answered});
   std::vector<int64_t> late;
-  for (int round = 0; round < rounds; ++round) {
-    for (Request& request : requests) {
+  while (late.size() < static_cast<size_t>(requests)) {
+    for (Request& request : wave) {
       request.submitted_nsec = Clock::Real().NowNsec();
       device.Submit({Op::kWrite, 0, 0, nullptr}, {Answered, &request});
     }
     for (int i = 0; i < depth; ++i) answered.acquire();
-    for (const Request& request : requests) {
+    for (const Request& request : wave) {
       late.push_back(request.answered_nsec - request.submitted_nsec -
                      static_cast<int64_t>(device.config().completion_nsec));
     }
   }
-  std::sort(late.begin(), late.end());
   return late;
 }
 
-void Report(Device& device, int depth, int rounds) {
-  const std::vector<int64_t> late = Measure(device, depth, rounds);
-  const auto usec = [&late](size_t percent) {
-    return static_cast<double>(late[(late.size() - 1) * percent / 100]) / 1000;
-  };
-  std::printf("%3d in flight: late by p50 %.1f us, p90 %.1f us, p99 %.1f us, at most %.1f us\n",
-              depth, usec(50), usec(90), usec(99), usec(100));
+// How late this thread woke up each time from sleeping `nsec`, in ns.
+std::vector<int64_t> MeasureSleep(uint64_t nsec, int times) {
+  const timespec time = {.tv_sec = static_cast<time_t>(nsec / 1'000'000'000),
+                         .tv_nsec = static_cast<long>(nsec % 1'000'000'000)};
+  std::vector<int64_t> late;
+  for (int i = 0; i < times; ++i) {
+    const int64_t begin = Clock::Real().NowNsec();
+    clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
+    late.push_back(Clock::Real().NowNsec() - begin - static_cast<int64_t>(nsec));
+  }
+  return late;
 }
 
-void Run(uint64_t completion_nsec, int rounds) {
+// bench/latency reads these lines.
+void Report(const char* what, int depth, std::vector<int64_t> late) {
+  std::sort(late.begin(), late.end());
+  const auto usec = [&late](size_t per_mille) {
+    return static_cast<double>(late[(late.size() - 1) * per_mille / 1000]) / 1000;
+  };
+  std::printf(
+      "%s, %d in flight: late by p50 %.1f us, p99 %.1f us, p99.9 %.1f us, at most %.1f us\n", what,
+      depth, usec(500), usec(990), usec(999), usec(1000));
+}
+
+void Run(uint64_t completion_nsec, int requests) {
   CompletionQueue completions(Clock::Real());
   MemoryLimit memory;
   Medium medium("latency", memory);
@@ -69,8 +86,8 @@ void Run(uint64_t completion_nsec, int rounds) {
       *Device::PowerOn({.irqmode = IrqMode::kTimer, .completion_nsec = completion_nsec}, medium,
                        statistics, {Clock::Real(), completions});
   std::printf("completion_nsec=%llu\n", static_cast<unsigned long long>(completion_nsec));
-  Report(*device, 1, rounds);
-  Report(*device, 128, rounds);
+  Report("clock_nanosleep", 1, MeasureSleep(completion_nsec, requests));
+  for (const int depth : {1, 32, 128}) Report("device", depth, Measure(*device, depth, requests));
 }
 
 }  // namespace
@@ -78,6 +95,6 @@ void Run(uint64_t completion_nsec, int rounds) {
 
 int main(int argc, char** argv) {
   const uint64_t completion_nsec = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 100'000;
-  const int rounds = argc > 2 ? std::atoi(argv[2]) : 5'000;
-  rnullfs::Run(completion_nsec, std::max(rounds, 1));
+  const int requests = argc > 2 ? std::atoi(argv[2]) : 5'000;
+  rnullfs::Run(completion_nsec, std::max(requests, 1));
 }

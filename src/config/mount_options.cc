@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <string_view>
@@ -103,35 +104,20 @@ absl::Status ReadMemoryLimit(const Option& option, std::optional<uint64_t>& memo
   return absl::OkStatus();
 }
 
-absl::Status ReadHugePages(const Option& option, HugePages& huge) {
-  constexpr std::string_view kAccepts = "never, advise or always";
-  if (!option.value.has_value()) return NoValue(option.name, kAccepts);
-  if (*option.value == "never") {
-    huge = HugePages::kNever;
-  } else if (*option.value == "advise") {
-    huge = HugePages::kAdvise;
-  } else if (*option.value == "always") {
-    huge = HugePages::kAlways;
-  } else {
-    return Rejected(option.name, Shown(*option.value), kAccepts);
-  }
+// Sets `value` to the number of the word that is given.
+template <typename Enum, size_t kCount>
+absl::Status ReadWord(const Option& option, const std::string_view (&words)[kCount],
+                      std::string_view accepts, Enum& value) {
+  if (!option.value.has_value()) return NoValue(option.name, accepts);
+  const auto* const word = std::find(std::begin(words), std::end(words), *option.value);
+  if (word == std::end(words)) return Rejected(option.name, Shown(*option.value), accepts);
+  value = static_cast<Enum>(word - std::begin(words));
   return absl::OkStatus();
 }
 
-absl::Status ReadTransport(const Option& option, Transport& transport) {
-  constexpr std::string_view kAccepts = "auto, dev or uring";
-  if (!option.value.has_value()) return NoValue(option.name, kAccepts);
-  if (*option.value == "auto") {
-    transport = Transport::kAuto;
-  } else if (*option.value == "dev") {
-    transport = Transport::kDev;
-  } else if (*option.value == "uring") {
-    transport = Transport::kUring;
-  } else {
-    return Rejected(option.name, Shown(*option.value), kAccepts);
-  }
-  return absl::OkStatus();
-}
+// In the order of HugePages and Transport.
+constexpr std::string_view kHugePages[] = {"never", "advise", "always"};
+constexpr std::string_view kTransports[] = {"auto", "dev", "uring"};
 
 absl::Status UnknownOption(const Option& option) {
   std::vector<std::string_view> names = {"nr_devices", "memory_limit", "huge", "transport",
@@ -155,8 +141,12 @@ absl::Status ReadOption(std::string_view text, MountOptions& options) {
   }
   if (option.name == "nr_devices") return ReadDeviceCount(option, options.nr_devices);
   if (option.name == "memory_limit") return ReadMemoryLimit(option, options.memory_limit);
-  if (option.name == "huge") return ReadHugePages(option, options.huge);
-  if (option.name == "transport") return ReadTransport(option, options.transport);
+  if (option.name == "huge") {
+    return ReadWord(option, kHugePages, "never, advise or always", options.huge);
+  }
+  if (option.name == "transport") {
+    return ReadWord(option, kTransports, "auto, dev or uring", options.transport);
+  }
   if (text == "fsname") return NoValue(text, "a name");
   if (IsMountFlag(text) || option.name == "fsname") {
     options.mount_flags.emplace_back(text);

@@ -143,7 +143,8 @@ The disk, while it is powered; only its owner may open it (mode 0600).
 Its size is fixed: writing past the end and extending it fail with
 .BR ENOSPC
 (through passthrough, with
-.BR EPERM ),
+.BR EPERM ,
+and a write across the end is cut there),
 truncating it is accepted and does nothing.
 Punching holes
 .RB ( fallocate (1),
@@ -190,6 +191,14 @@ and a disk with
 2), and which at its full size fits into what
 .B memory_limit
 leaves.
+Who opens it for writing only
+.RB ( cp ,
+.B dd
+without seek=, a redirection) gets the daemon, unless
+.I datapath
+is
+.I passthrough
+or the kernel serves another open already.
 .I stats.json
 says in
 .I datapath

@@ -137,7 +137,7 @@ void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
     return;
   }
   const absl::StatusOr<DiskHandle> handle =
-      node->OpenDisk(ProcessName(fuse_req_ctx(request)->pid),
+      node->OpenDisk(ProcessName(fuse_req_ctx(request)->pid), file->flags,
                      [request](int memfd) { return OpenBacking(request, memfd); });
   if (!handle.ok()) {
     fuse_reply_err(request, ErrnoOf(handle.status()));

@@ -4,6 +4,8 @@
 // The kernel (fs/fuse/iomode.c) wants every open of a file to go through passthrough, and to the
 // same backing file, while one does; opens that came to the daemon before stay there.
 
+#include <fcntl.h>
+
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -21,6 +23,11 @@ absl::Status CheckUnshaped(const DeviceConfig& config) {
   return Error(EINVAL, absl::StrCat("irqmode is 2, so that every request waits ",
                                     config.completion_nsec, " ns (completion_nsec)"));
 }
+
+// As cp, a shell's redirection and dd (without seek=) open it, which write until ENOSPC says that
+// the disk is full; in passthrough a write past the end is EPERM.  Loop devices, file systems'
+// tools and fio read, too.
+bool OnlyWrites(int flags) { return (flags & O_ACCMODE) == O_WRONLY; }
 
 }  // namespace
 
@@ -74,10 +81,11 @@ std::string DeviceNode::WhyDaemon() const {
   return std::string(PassthroughPossible(config_).message());
 }
 
-absl::StatusOr<DiskHandle> DeviceNode::OpenDisk(std::string opener, OpenBacking open_backing) {
+absl::StatusOr<DiskHandle> DeviceNode::OpenDisk(std::string opener, int flags,
+                                                OpenBacking open_backing) {
   LockGuard lock(mutex_);
   if (device_ == nullptr) return Error(ENOENT, "disk: the device is off; write 1 to power first");
-  const int backing_id = OpenPassthrough(open_backing);
+  const int backing_id = OpenPassthrough(flags, open_backing);
   if (backing_id == 0 && config_.datapath == DataPath::kPassthrough) {
     return RefuseLocked(Error(EIO, absl::StrCat("disk: ", backing_refused_)));
   }
@@ -85,9 +93,10 @@ absl::StatusOr<DiskHandle> DeviceNode::OpenDisk(std::string opener, OpenBacking 
   return DiskHandle{.number = next_handle_++, .backing_id = backing_id};
 }
 
-int DeviceNode::OpenPassthrough(OpenBacking open_backing) {
+int DeviceNode::OpenPassthrough(int flags, OpenBacking open_backing) {
   if (passthrough_opens_ == 0) {
     if (!WhyDaemon().empty()) return 0;
+    if (config_.datapath == DataPath::kAuto && OnlyWrites(flags)) return 0;
     PageStore& store = *medium_->store();
     if (absl::Status status = store.Share(); !status.ok()) {
       backing_refused_ = std::string(status.message());

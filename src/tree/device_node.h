@@ -75,11 +75,11 @@ class DeviceNode {
   std::string TakeUnfinishedJson();
   void KeepUnfinishedJson(std::string text);
 
-  // Opens the disk for the process `opener` ("losetup (pid 7)"), through passthrough where datapath
-  // and everything else allow it.  `open_backing` makes the memfd known to the kernel and returns
-  // its number there, or 0 with errno set.  ENOENT while off.
+  // Opens the disk for the process `opener` ("losetup (pid 7)") with open(2)'s flags, through
+  // passthrough where datapath and everything else allow it.  `open_backing` makes the memfd known
+  // to the kernel and returns its number there, or 0 with errno set.  ENOENT while off.
   using OpenBacking = absl::FunctionRef<int(int memfd)>;
-  absl::StatusOr<DiskHandle> OpenDisk(std::string opener, OpenBacking open_backing);
+  absl::StatusOr<DiskHandle> OpenDisk(std::string opener, int flags, OpenBacking open_backing);
 
   // Returns the backing number that nobody uses any more, for the kernel to forget; else 0.
   int CloseDisk(uint64_t handle);
@@ -114,7 +114,7 @@ class DeviceNode {
   absl::Status CheckDataPath(const DeviceConfig& next) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status SwitchOn(const DeviceConfig& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Pin(bool wanted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  int OpenPassthrough(OpenBacking open_backing) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int OpenPassthrough(int flags, OpenBacking open_backing) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WhyDaemon() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RefuseLocked(const absl::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PowerOff() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -7,6 +7,8 @@ mount_rnullfs -o nr_devices=0,memory_limit=512M
 mib=$((1 << 20))
 stats() { field "$dev/stats.json" "$1"; }
 which() { stats '"\(.datapath): \(.datapath_why)"'; }
+# FUSE tells of a close after it has returned.
+all_closed() { [[ $(stats .disk_opens) == 0 ]]; }
 power_cycle() { put 0 "$dev/power" && put 1 "$dev/power"; }
 
 # --- Why not --------------------------------------------------------------------------------------
@@ -40,15 +42,23 @@ falls_back '1024 MiB do not fit into what memory_limit leaves' '{"size": 1024}'
 make_disk d '{}'
 disk=$dev/disk
 random_file "$scratch/random" 48
+truncate -s 65M "$scratch/large"
 same 'auto takes passthrough' 'passthrough: ' "$(which)"
-dd if="$scratch/random" of="$disk" bs=1M conv=notrunc,fsync status=none
+dd if="$scratch/random" bs=1M conv=fsync status=none 1<>"$disk"
 check 'what is written is read' cmp -n $((48 * mib)) "$disk" "$scratch/random"
+within 5 all_closed
 same 'neither came by, but for the flush' '0 0 1' \
   "$(stats '"\(.reads.requests) \(.writes.requests) \(.flushes.requests)"')"
 same 'what is stored' $((48 * mib)) "$(stats .stored_bytes)"
 same 'stat counts it, too' $((48 * mib / 512)) "$(stat -c %b "$disk")"
 check 'it is newer than the file copied to it' test "$disk" -nt "$scratch/random"
-same 'it ends where it ends' EPERM "$(sys "$disk" O_WRONLY pwrite $((64 * mib)) x)"
+same 'it ends where it ends' EPERM "$(sys "$disk" O_RDWR pwrite $((64 * mib)) x)"
+within 5 all_closed
+same 'for who only writes as on any disk' ENOSPC "$(sys "$disk" O_WRONLY pwrite $((64 * mib)) x)"
+refused ENOSPC 'dd without end' dd if=/dev/zero of="$disk" bs=1M conv=notrunc
+refused ENOSPC 'cp of what is too large' cp "$scratch/large" "$disk"
+dd if="$scratch/random" of="$disk" bs=1M conv=notrunc status=none
+fallocate --punch-hole --offset 48M --length 16M "$disk"
 same 'and keeps its size' $((64 * mib)) "$(stat -c %s "$disk")"
 fallocate --punch-hole --offset 1M --length 16M "$disk"
 same 'a discard gives memory back' $((32 * mib)) "$(stats .stored_bytes)"

@@ -51,6 +51,18 @@ TEST_F(DataPathTest, AutoTakesPassthrough) {
   EXPECT_EQ(BackingOfNewOpen(), 2);
 }
 
+TEST_F(DataPathTest, AutoServesWhoOnlyWritesByTheDaemon) {
+  PowerOn();
+  EXPECT_EQ(OpenDisk("dd", O_WRONLY | O_TRUNC).value().backing_id, 0);
+  EXPECT_EQ(OpenDisk("fio").value().backing_id, 1);
+  EXPECT_EQ(OpenDisk("dd", O_WRONLY).value().backing_id, 1) << "the kernel allows nothing else";
+}
+
+TEST_F(DataPathTest, PassthroughServesWhoOnlyWritesToo) {
+  PowerOn(R"({"datapath": "passthrough"})");
+  EXPECT_EQ(OpenDisk("dd", O_WRONLY).value().backing_id, 1);
+}
+
 TEST_F(DataPathTest, AutoFallsBackAndSaysWhy) {
   obstacle_ = "CAP_SYS_ADMIN is missing";
   PowerOn();

@@ -2,6 +2,7 @@
 #ifndef RNULLFS_TESTS_TREE_NODE_TEST_H_
 #define RNULLFS_TESTS_TREE_NODE_TEST_H_
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -37,8 +38,8 @@ class NodeTest : public testing::Test {
   }
 
   // As for a program that opens the file.
-  absl::StatusOr<DiskHandle> OpenDisk(std::string opener = "losetup (pid 7)") {
-    return node_->OpenDisk(std::move(opener), [this](int memfd) {
+  absl::StatusOr<DiskHandle> OpenDisk(std::string opener = "losetup (pid 7)", int flags = O_RDWR) {
+    return node_->OpenDisk(std::move(opener), flags, [this](int memfd) {
       backing_fd_ = memfd;
       errno = EPERM;
       return next_backing_id_;

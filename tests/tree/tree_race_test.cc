@@ -83,7 +83,8 @@ class TreeRaceTest : public testing::Test {
     if (!disk.ok()) return;
     const std::shared_ptr<DeviceNode> owner = tree_.DiskOwner(disk->st_ino);
     if (owner == nullptr) return;
-    const absl::StatusOr<DiskHandle> handle = owner->OpenDisk("test", [](int) { return 0; });
+    const absl::StatusOr<DiskHandle> handle =
+        owner->OpenDisk("test", O_RDWR, [](int) { return 0; });
     if (!handle.ok()) return;
     Device* device = tree_.OpenDiskOwner(disk->st_ino)->device();
     int error = -1;

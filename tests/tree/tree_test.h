@@ -2,6 +2,7 @@
 #ifndef RNULLFS_TESTS_TREE_TREE_TEST_H_
 #define RNULLFS_TESTS_TREE_TREE_TEST_H_
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -45,7 +46,7 @@ class TreeTest : public testing::Test {
 
   // As the daemon serves it: there is no kernel here.
   static absl::StatusOr<DiskHandle> OpenDisk(DeviceNode& node, std::string opener) {
-    return node.OpenDisk(std::move(opener), [](int) { return 0; });
+    return node.OpenDisk(std::move(opener), O_RDWR, [](int) { return 0; });
   }
 
   CompletionQueue completions_{Clock::Real()};

@@ -1,26 +1,33 @@
 // rnullfs: reads the command line, makes the devices, mounts, serves.
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/background.h"
 #include "base/log.h"
+#include "base/mountpoint.h"
+#include "base/notify.h"
+#include "base/pressure.h"
 #include "base/process.h"
 #include "config/mount_options.h"
 #include "device/completion_queue.h"
 #include "fuse/session.h"
+#include "guard/guard.h"
+#include "guard/link.h"
+#include "guard/rescue.h"
+#include "guard/upgrade.h"
 #include "rnullfs/clock.h"
 #include "rnullfs/error.h"
 #include "rnullfs/memory_limit.h"
+#include "tree/survival.h"
 #include "tree/tree.h"
 
 namespace rnullfs {
@@ -31,21 +38,10 @@ int Fail(const absl::Status& status) {
   return 1;
 }
 
-// Checks the mountpoint, and makes it absolute because the background process leaves the caller's
-// directory.  A descriptor of /dev/fuse (/dev/fd/N) stays as it is: that mount has been made.
-absl::Status FindMountpoint(std::string& path) {
-  if (path.rfind("/dev/fd/", 0) == 0) return absl::OkStatus();
-  char absolute[PATH_MAX];
-  if (realpath(path.c_str(), absolute) == nullptr) {
-    return SystemError(errno, absl::StrCat("mountpoint ", path));
-  }
-  struct stat st = {};
-  if (stat(absolute, &st) != 0) return SystemError(errno, absl::StrCat("mountpoint ", path));
-  if (!S_ISDIR(st.st_mode)) {
-    return Error(ENOTDIR, absl::StrCat("mountpoint ", path, ": it must be a directory"));
-  }
-  path = absolute;
-  return absl::OkStatus();
+// The state that another process has left cannot be read: none of ours could.
+int Refuse(const absl::Status& status) {
+  Fail(status);
+  return kExitDamaged;
 }
 
 using Devices = std::vector<std::shared_ptr<DeviceNode>>;
@@ -76,37 +72,121 @@ uint64_t MemoryLimitOf(const MountOptions& options) {
   return options.memory_limit.has_value() ? *options.memory_limit : AvailableMemory() / 5 * 4;
 }
 
-int Run(MountOptions options) {
-  if (absl::Status status = FindMountpoint(options.mountpoint); !status.ok()) {
-    return Fail(status);
-  }
-  Background background;
-  if (!options.foreground) {
-    absl::StatusOr<Background> started = Background::Start();
-    if (!started.ok()) return Fail(started.status());
-    background = std::move(*started);
-    if (chdir("/") != 0) return Fail(SystemError(errno, "chdir /"));
-  }
-  RaiseDescriptorLimit();
+// What the process that serves has beside the options.
+struct Worker {
+  Pressure pressure;
+  std::unique_ptr<GuardLink> link;  // null without a guard, as the next
+  std::unique_ptr<Survival> survival;
+  WorkerStart start;
 
+  bool takes_over() const { return start.fuse.valid(); }
+
+  Heritage heritage() {
+    return {.guard_pid = start.guard_pid,
+            .survival = survival.get(),
+            .replaced = start.replaced,
+            .replaced_why = start.replaced_why,
+            .fuse_fd = start.fuse.Release(),
+            .pressure = pressure};
+  }
+};
+
+absl::Status OpenSurvival(Worker& worker) {
+  absl::StatusOr<std::unique_ptr<Survival>> survival =
+      worker.takes_over() ? Survival::Open(std::move(worker.start.state), *worker.link)
+                          : Survival::Create(*worker.link);
+  if (survival.ok()) worker.survival = *std::move(survival);
+  return survival.status();
+}
+
+int Serve(const MountOptions& options, Worker& worker, Background& background) {
+  const bool takes_over = worker.takes_over();
   CompletionQueue completions(Clock::Real());
-  MemoryLimit memory(MemoryLimitOf(options));
-  Session session(options, memory);
+  MemoryLimit memory(takes_over ? worker.survival->mount().memory_limit : MemoryLimitOf(options));
+  if (worker.survival != nullptr && !takes_over) {
+    worker.survival->UpdateMount(
+        [&](MountRecord& mount) { mount.memory_limit = memory.limit_bytes(); });
+  }
+  Session session(options, memory, worker.heritage());
   Tree tree(getuid(), getgid(), [&session] { return session.StatusText(); },
             {.device = {.clock = Clock::Real(), .completions = completions},
              .memory = memory,
-             .passthrough_obstacle = [&session] { return session.passthrough_obstacle(); }});
-  const absl::StatusOr<Devices> devices = MakeDevices(options, tree);
-  if (!devices.ok()) return Fail(devices.status());
+             .passthrough_obstacle = [&session] { return session.passthrough_obstacle(); },
+             .survival = worker.survival.get()});
+  absl::StatusOr<Devices> devices = Devices();
+  if (takes_over) {
+    absl::Status restored = tree.Restore(std::move(worker.start.memfds));
+    if (!restored.ok()) return Refuse(restored);
+  } else {
+    devices = MakeDevices(options, tree);
+    if (!devices.ok()) return Fail(devices.status());
+  }
   if (absl::Status status = session.Mount(tree); !status.ok()) return Fail(status);
   const absl::Status served = session.Serve(
       [&] {
         absl::Status powered = PowerOn(options, *devices);
-        if (powered.ok()) background.Ready();
+        if (!powered.ok()) return powered;
+        if (worker.link == nullptr) {
+          background.Ready();
+          NotifyReady();
+        } else {
+          background.Detach();
+          worker.link->Ready();
+        }
         return powered;
       },
       [&] { completions.Stop(); });
   return served.ok() ? 0 : Fail(served);
+}
+
+// From here on in the background, if that is wanted.
+absl::Status StartBackground(const MountOptions& options, Background& background) {
+  if (options.foreground) return absl::OkStatus();
+  absl::StatusOr<Background> started = Background::Start();
+  if (!started.ok()) return started.status();
+  background = std::move(*started);
+  return chdir("/") == 0 ? absl::OkStatus() : SystemError(errno, "chdir /");
+}
+
+// Whether this program could go on with what the guard's worker has saved.
+int CheckState() {
+  const absl::StatusOr<std::unique_ptr<Survival>> survival =
+      Survival::Open(InheritedState(), MemfdKeeper::None());
+  return survival.ok() ? 0 : Refuse(survival.status());
+}
+
+int Mount(MountOptions options, char** argv) {
+  GuardSetup setup;
+  setup.argv = argv;
+  const Upgrade upgrade = TakeUpgrade(setup);
+  if (upgrade == Upgrade::kCheck) return CheckState();
+  Background background;
+  if (upgrade == Upgrade::kGoOn) {
+    options.mountpoint = setup.mountpoint;
+    if (!options.foreground) LogToSyslog();
+  } else {
+    if (absl::Status status = FindMountpoint(options.mountpoint); !status.ok()) return Fail(status);
+    setup.mountpoint = options.mountpoint;
+    if (absl::Status status = StartBackground(options, background); !status.ok()) {
+      return Fail(status);
+    }
+  }
+  setup.program = OwnPath(argv[0]);
+  RaiseDescriptorLimit();
+  Worker worker;
+  if (options.guard) {
+    setup.ready = [&background] {
+      background.Ready();
+      NotifyReady();
+    };
+    worker.start = StartGuarded(setup);
+    worker.link = std::make_unique<GuardLink>(std::move(worker.start.channel));
+  }
+  worker.pressure = PrepareForPressure();
+  if (worker.link != nullptr) {
+    if (absl::Status status = OpenSurvival(worker); !status.ok()) return Refuse(status);
+  }
+  return Serve(options, worker, background);
 }
 
 int Main(int argc, char** argv) {
@@ -121,7 +201,15 @@ int Main(int argc, char** argv) {
     std::puts("rnullfs " RNULLFS_VERSION);
     return 0;
   }
-  return Run(std::move(*options));
+  absl::Status done;
+  if (options->rescue_pid != 0) {
+    done = Rescue(options->rescue_pid, options->mountpoint);
+  } else if (options->upgrade) {
+    done = UpgradeMount(options->mountpoint);
+  } else {
+    return Mount(std::move(*options), argv);
+  }
+  return done.ok() ? 0 : Fail(done);
 }
 
 }  // namespace

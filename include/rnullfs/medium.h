@@ -20,8 +20,12 @@ namespace rnullfs {
 
 class Medium {
  public:
-  // Its pages are charged to `memory`, which outlives it.
-  Medium(std::string name, MemoryLimit& memory) : name_(std::move(name)), memory_(memory) {}
+  // Its pages are charged to `memory`, its memfd is held by `keeper`, too; both outlive it.
+  Medium(std::string name, MemoryLimit& memory, MemfdKeeper& keeper = MemfdKeeper::None())
+      : name_(std::move(name)), memory_(memory), keeper_(keeper) {}
+
+  // Takes over what a process left that is gone; as PageStore::Adopt().
+  absl::Status Adopt(UniqueFd memfd, UniqueFd moving_to);
 
   // Makes the medium fit `config`.  EINVAL or ENOSPC with a sentence when the size cannot be had;
   // the medium is unchanged then.
@@ -37,6 +41,7 @@ class Medium {
  private:
   const std::string name_;
   MemoryLimit& memory_;
+  MemfdKeeper& keeper_;
   std::unique_ptr<PageStore> store_;
 };
 

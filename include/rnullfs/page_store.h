@@ -36,6 +36,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "rnullfs/memfd_keeper.h"
 #include "rnullfs/memory_limit.h"
 #include "rnullfs/mutex.h"
 #include "rnullfs/unique_fd.h"
@@ -50,9 +51,15 @@ class PageStore {
   using ReadSink = absl::FunctionRef<void(absl::Span<const iovec>)>;
 
   // An empty store of 0 bytes.  `name` is what /proc/PID/maps shows.  Pages are allocated only
-  // while `memory`, which outlives the store, leaves some.
-  static absl::StatusOr<std::unique_ptr<PageStore>> Create(std::string_view name,
-                                                           MemoryLimit& memory);
+  // while `memory` leaves some; `keeper` holds the memfd, too.  Both outlive the store.
+  static absl::StatusOr<std::unique_ptr<PageStore>> Create(
+      std::string_view name, MemoryLimit& memory, MemfdKeeper& keeper = MemfdKeeper::None());
+
+  // The store of a process that is gone, from its memfd.  `moving_to` is a second one of the same
+  // store that it left when it died in Resize(); what lies there is taken back.
+  static absl::StatusOr<std::unique_ptr<PageStore>> Adopt(std::string_view name,
+                                                          MemoryLimit& memory, MemfdKeeper& keeper,
+                                                          UniqueFd memfd, UniqueFd moving_to);
   ~PageStore();
 
   // Truncates or grows to a multiple of kPageSize; what is cut off is freed and reads as zeros when
@@ -82,6 +89,8 @@ class PageStore {
   // limit, and others may use fd() for reading and writing (beyond the end they get EPERM).  ENOSPC
   // when it does not fit, ENOMEM when it cannot be mapped; the sentence says which.
   absl::Status Share() ABSL_LOCKS_EXCLUDED(share_mutex_);
+  // The same after Adopt(), for who had shared it before: the limit has no say any more.
+  absl::Status ShareAgain() ABSL_LOCKS_EXCLUDED(share_mutex_);
   void Unshare() ABSL_LOCKS_EXCLUDED(share_mutex_);
 
   // Puts what is stored into huge pages of 2 MiB, where a whole one is stored or, with `sparse`,
@@ -101,10 +110,13 @@ class PageStore {
 
  private:
   class Pages;
-  PageStore(std::string_view name, MemoryLimit& memory, UniqueFd memfd);
+  PageStore(std::string_view name, MemoryLimit& memory, MemfdKeeper& keeper, UniqueFd memfd,
+            bool found);
+  absl::Status OpenDoor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
   absl::Status MoveAndGrow(uint64_t size_bytes);
 
   const std::string name_;
+  MemfdKeeper& keeper_;
   const std::unique_ptr<MemoryAccount> account_;
   std::unique_ptr<Pages> pages_;
   Mutex share_mutex_;

@@ -34,6 +34,9 @@ class Statistics {
   void Finished(Op op, uint64_t bytes, int error);
   StatisticsSnapshot Snapshot() const;
 
+  // For counters that another process has left: what was under way there is no more.
+  void ForgetInFlight();
+
  private:
   static constexpr int kShards = 16;
   struct Counter {

@@ -23,6 +23,7 @@ class UniqueFd {
 
   int get() const { return fd_; }
   bool valid() const { return fd_ >= 0; }
+  int Release() { return std::exchange(fd_, -1); }  // stays open
   void Reset() {
     if (fd_ >= 0) close(std::exchange(fd_, -1));
   }

@@ -45,11 +45,16 @@ absl::StatusOr<Background> Background::Start() {
   return background;
 }
 
-void Background::Ready() {
+void Background::Detach() {
   if (!ready_.valid()) return;
   LogToSyslog();
   const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null.get(), fd);
+}
+
+void Background::Ready() {
+  if (!ready_.valid()) return;
+  Detach();
   const char byte = 1;
   // Should the parent be gone, there is nobody to tell.
   [[maybe_unused]] const ssize_t told = write(ready_.get(), &byte, 1);

@@ -20,7 +20,11 @@ class Background {
   // Returns in the child only.
   static absl::StatusOr<Background> Start();
 
-  // Lets the parent return; from here on stdin, stdout and stderr are /dev/null.
+  // From here on stdin, stdout and stderr are /dev/null, and the log is syslog.  For a process that
+  // the one in the background has forked: telling the parent is not its business.
+  void Detach();
+
+  // The same, and lets the parent return.
   void Ready();
 
  private:

@@ -1,13 +1,16 @@
 #include "base/process.h"
 
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "rnullfs/error.h"
@@ -28,6 +31,26 @@ std::string ProcessName(pid_t pid) {
 absl::Status BecomeIoFlusher() {
   if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) == 0) return absl::OkStatus();
   return SystemError(errno, "PR_SET_IO_FLUSHER");
+}
+
+absl::Status LockInMemory() {
+  if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0) return absl::OkStatus();
+  return SystemError(errno, "mlockall");
+}
+
+absl::Status ProtectFromOom(int score) {
+  std::ofstream file("/proc/self/oom_score_adj");
+  file << score << std::flush;
+  return file.good() ? absl::OkStatus() : SystemError(EACCES, "oom_score_adj");
+}
+
+std::string OwnPath(const char* argv0) {
+  constexpr std::string_view kDeleted = " (deleted)";
+  std::error_code error;
+  std::string path = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return argv0;
+  if (path.ends_with(kDeleted)) path.resize(path.size() - kDeleted.size());
+  return path;
 }
 
 bool IsAdministrator() {

@@ -20,6 +20,17 @@ std::string ProcessName(pid_t pid);
 // that device (PR_SET_IO_FLUSHER; needs CAP_SYS_RESOURCE).
 absl::Status BecomeIoFlusher();
 
+// Keeps what this process touches from being swapped out (mlockall(2); CAP_IPC_LOCK or
+// RLIMIT_MEMLOCK).
+absl::Status LockInMemory();
+
+// Sets oom_score_adj (proc(5)); to lower it takes CAP_SYS_RESOURCE.
+absl::Status ProtectFromOom(int score);
+
+// Where this program is in the file system, for who starts it again; `argv0` where /proc is
+// missing.
+std::string OwnPath(const char* argv0);
+
 // Whether this process has CAP_SYS_ADMIN where the kernel asks for it in the initial user
 // namespace.
 bool IsAdministrator();

@@ -20,7 +20,7 @@ namespace rnullfs {
 namespace {
 
 constexpr std::string_view kUsage =
-    "; usage: rnullfs [-f] [-o option,...] mountpoint (rnullfs --help says more)";
+    "; usage: rnullfs [-f] [-o option,...] [source] mountpoint (rnullfs --help says more)";
 
 absl::Status UsageError(std::initializer_list<std::string_view> pieces) {
   return Error(EINVAL, Concat({Concat(pieces), kUsage}));
@@ -117,11 +117,12 @@ absl::Status ReadWord(const Option& option, const std::string_view (&words)[kCou
 
 // In the order of HugePages and Transport.
 constexpr std::string_view kHugePages[] = {"never", "advise", "always"};
+constexpr std::string_view kOffOn[] = {"off", "on"};
 constexpr std::string_view kTransports[] = {"auto", "dev", "uring"};
 
 absl::Status UnknownOption(const Option& option) {
-  std::vector<std::string_view> names = {"nr_devices", "memory_limit", "huge", "transport",
-                                         "fsname"};
+  std::vector<std::string_view> names = {"nr_devices", "memory_limit", "huge",
+                                         "transport",  "guard",        "fsname"};
   for (const Attribute& row : Attributes()) {
     names.push_back(row.name);
     if (!row.alias.empty()) names.push_back(row.alias);
@@ -147,6 +148,7 @@ absl::Status ReadOption(std::string_view text, MountOptions& options) {
   if (option.name == "transport") {
     return ReadWord(option, kTransports, "auto, dev or uring", options.transport);
   }
+  if (option.name == "guard") return ReadWord(option, kOffOn, "on or off", options.guard);
   if (text == "fsname") return NoValue(text, "a name");
   if (IsMountFlag(text) || option.name == "fsname") {
     options.mount_flags.emplace_back(text);
@@ -174,8 +176,15 @@ class CommandLine {
       }
       if (!status.ok()) return status;
     }
-    if (options_.mountpoint.empty() && !options_.show_help && !options_.show_version) {
-      return UsageError({"no mount point is given"});
+    if (options_.show_help || options_.show_version) return std::move(options_);
+    if (options_.mountpoint.empty()) {
+      return UsageError({options_.rescue_pid != 0 ? "--rescue: no directory is given"
+                                                  : "no mount point is given"});
+    }
+    if (options_.guard && options_.transport == Transport::kUring) {
+      return Error(EINVAL,
+                   "-o transport=uring: a ring ends with the process that made it, and the guard "
+                   "could save nothing; add guard=off, or leave transport as it is");
     }
     return std::move(options_);
   }
@@ -189,10 +198,16 @@ class CommandLine {
 
   absl::Status ReadOperand(std::string_view word) {
     if (word.empty()) return UsageError({"the mount point is empty"});
-    if (!options_.mountpoint.empty()) {
+    if (operands_++ == 0) {
+      options_.mountpoint = word;
+      return absl::OkStatus();
+    }
+    // As mount(8) calls us: source, then mount point.
+    if (operands_ > 2 || options_.rescue_pid != 0 || options_.upgrade) {
       return UsageError(
           {"more than one mount point: ", Shown(options_.mountpoint), " and ", Shown(word)});
     }
+    options_.mount_flags.emplace_back(Concat({"fsname=", options_.mountpoint}));
     options_.mountpoint = word;
     return absl::OkStatus();
   }
@@ -202,9 +217,26 @@ class CommandLine {
       options_.show_help = true;
     } else if (word == "--version") {
       options_.show_version = true;
+    } else if (word == "--upgrade") {
+      options_.upgrade = true;
+    } else if (word == "--rescue") {
+      return ReadRescue();
     } else {
       return UsageError({Shown(word), ": there is no such flag"});
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadRescue() {
+    const std::string_view accepts =
+        "the process that holds the disks (guard_pid), and a directory";
+    if (words_.empty()) return NoValue("--rescue", accepts);
+    const std::string_view word = Take();
+    const std::optional<uint64_t> pid = ParseUnsigned(word);
+    if (!pid.has_value() || *pid == 0 || *pid > uint64_t{std::numeric_limits<int>::max()}) {
+      return Rejected("--rescue", Shown(word), accepts);
+    }
+    options_.rescue_pid = static_cast<int>(*pid);
     return absl::OkStatus();
   }
 
@@ -245,6 +277,7 @@ class CommandLine {
 
   absl::Span<const char* const> words_;
   MountOptions options_;
+  int operands_ = 0;
 };
 
 }  // namespace

@@ -31,6 +31,9 @@ struct MountOptions {
   bool foreground = false;    // -f
   bool show_help = false;     // -h, --help
   bool show_version = false;  // -V, --version
+  bool guard = true;          // a second process keeps the disks when the one that serves them dies
+  int rescue_pid = 0;         // --rescue PID DIRECTORY: the process; mountpoint is the directory
+  bool upgrade = false;       // --upgrade MOUNTPOINT
   uint32_t nr_devices = 1;    // rnullb0 .. rnullb<nr_devices - 1>
   Transport transport = Transport::kAuto;
   HugePages huge = HugePages::kAdvise;

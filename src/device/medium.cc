@@ -23,11 +23,18 @@ absl::Status Medium::Prepare(const DeviceConfig& config) {
   if (!config.memory_backed) return absl::OkStatus();
   const uint64_t size_bytes = config.size << 20;
   if (store_ != nullptr) return store_->Resize(size_bytes);
-  absl::StatusOr<std::unique_ptr<PageStore>> store = PageStore::Create(name_, memory_);
+  absl::StatusOr<std::unique_ptr<PageStore>> store = PageStore::Create(name_, memory_, keeper_);
   if (!store.ok()) return store.status();
   if (absl::Status resized = (*store)->Resize(size_bytes); !resized.ok()) return resized;
   store_ = *std::move(store);
   return absl::OkStatus();
+}
+
+absl::Status Medium::Adopt(UniqueFd memfd, UniqueFd moving_to) {
+  absl::StatusOr<std::unique_ptr<PageStore>> store =
+      PageStore::Adopt(name_, memory_, keeper_, std::move(memfd), std::move(moving_to));
+  if (store.ok()) store_ = *std::move(store);
+  return store.status();
 }
 
 bool Medium::Fits(const DeviceConfig& config) const {

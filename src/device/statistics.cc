@@ -42,4 +42,8 @@ StatisticsSnapshot Statistics::Snapshot() const {
   return snapshot;
 }
 
+void Statistics::ForgetInFlight() {
+  for (Shard& shard : shards_) shard.started.store(shard.finished.load());
+}
+
 }  // namespace rnullfs

@@ -10,6 +10,7 @@
 
 #include "base/process.h"
 #include "fuse/operations.h"
+#include "fuse/receive_loop.h"
 #include "fuse/ring.h"
 #include "rnullfs/error.h"
 
@@ -136,9 +137,9 @@ void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
     fuse_reply_err(request, ENOENT);
     return;
   }
-  const absl::StatusOr<DiskHandle> handle =
-      node->OpenDisk(ProcessName(fuse_req_ctx(request)->pid), file->flags,
-                     [request](int memfd) { return OpenBacking(request, memfd); });
+  const absl::StatusOr<DiskHandle> handle = node->OpenDisk(
+      ProcessName(fuse_req_ctx(request)->pid), file->flags,
+      [request](int memfd) { return OpenBacking(request, memfd); }, ReceiveLoop::CurrentRequest());
   if (!handle.ok()) {
     fuse_reply_err(request, ErrnoOf(handle.status()));
     return;

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/process.h"
+#include "fuse/receive_loop.h"
 
 namespace rnullfs {
 namespace {
@@ -15,7 +16,6 @@ namespace {
 // How many requests the kernel keeps under way at once.  Its default of 12 would be the queue depth
 // of a disk behind a loop device with direct I/O.
 constexpr unsigned kMaxBackground = 512;
-constexpr unsigned kRequestBytesMax = 1 << 20;
 
 struct Capability {
   const char* name;
@@ -67,10 +67,14 @@ void Decline(fuse_conn_info& connection, uint64_t flag) {
 }  // namespace
 
 std::vector<std::string> NegotiateCapabilities(fuse_conn_info& connection,
-                                               [[maybe_unused]] bool ring) {
+                                               [[maybe_unused]] bool ring,
+                                               const std::vector<std::string>* agreed) {
+  const auto possible = [agreed](const char* name) {
+    return agreed == nullptr || std::find(agreed->begin(), agreed->end(), name) != agreed->end();
+  };
   std::vector<std::string> used;
   for (const Capability& capability : kCapabilities) {
-    if (!capability.wanted) {
+    if (!capability.wanted || !possible(capability.name)) {
       Decline(connection, capability.flag);
     } else if (Want(connection, capability.flag)) {
       used.emplace_back(capability.name);
@@ -84,6 +88,11 @@ std::vector<std::string> NegotiateCapabilities(fuse_conn_info& connection,
   }
 #endif
   connection.max_write = kRequestBytesMax;
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  // Nothing here waits long enough to be interrupted, and libfuse keeps a list of all requests for
+  // it.
+  connection.no_interrupt = 1;
+#endif
   connection.max_background = kMaxBackground;
   connection.congestion_threshold = kMaxBackground * 3 / 4;
   return used;

@@ -15,8 +15,10 @@ namespace rnullfs {
 inline constexpr char kRingCapability[] = "over_io_uring";
 
 // Asks for what the disks need and declines what would harm them; returns the names of the
-// capabilities in use.  `ring`: FUSE over io_uring is wanted.
-std::vector<std::string> NegotiateCapabilities(fuse_conn_info& connection, bool ring);
+// capabilities in use.  `ring`: FUSE over io_uring is wanted.  `agreed`: with a kernel that has
+// been asked before, all that may be in use; null when it has not.
+std::vector<std::string> NegotiateCapabilities(fuse_conn_info& connection, bool ring,
+                                               const std::vector<std::string>* agreed = nullptr);
 
 // Why there can be no passthrough when these capabilities are in use, as a clause; empty when there
 // can.

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "fuse/receive_loop.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -37,7 +38,11 @@ void ReplyStat(fuse_req_t request, const absl::StatusOr<struct stat>& st) {
   fuse_reply_attr(request, &*st, kAttrTimeoutSec);
 }
 
-TextFile* TextFileOf(const fuse_file_info* file) { return reinterpret_cast<TextFile*>(file->fh); }
+// Null for a file that is gone.
+std::shared_ptr<TextFile> TextFileOf(fuse_req_t request, fuse_ino_t inode,
+                                     const fuse_file_info* file) {
+  return SessionOf(request).text_handles().Find(TreeOf(request), inode, file->fh);
+}
 
 void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   const absl::StatusOr<struct stat> st = TreeOf(request).Lookup(parent, name);
@@ -66,9 +71,10 @@ void SetAttr(fuse_req_t request, fuse_ino_t inode, struct stat* wanted, int vali
   Tree& tree = TreeOf(request);
   if ((valid & FUSE_SET_ATTR_SIZE) != 0) {
     const auto length = static_cast<uint64_t>(wanted->st_size);
-    const absl::Status status = file == nullptr || IsDisk(inode)
-                                    ? tree.Truncate(inode, length)
-                                    : TextFileOf(file)->Truncate(length);
+    const std::shared_ptr<TextFile> text =
+        file == nullptr || IsDisk(inode) ? nullptr : TextFileOf(request, inode, file);
+    const absl::Status status =
+        text == nullptr ? tree.Truncate(inode, length) : text->Truncate(length);
     if (!status.ok()) return Reply(request, status);
   }
   const OwnershipChange change = ChangeFrom(*wanted, valid, Clock::Real().WallTime());
@@ -81,13 +87,14 @@ void SetAttr(fuse_req_t request, fuse_ino_t inode, struct stat* wanted, int vali
 void MakeDirectory(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode) {
   Tree& tree = TreeOf(request);
   const fuse_ctx* caller = fuse_req_ctx(request);
-  const auto node = tree.MakeDevice(parent, name, mode, caller->uid, caller->gid);
+  const auto node =
+      tree.MakeDevice(parent, name, mode, caller->uid, caller->gid, ReceiveLoop::CurrentRequest());
   if (!node.ok()) return Reply(request, node.status());
   Lookup(request, parent, name);
 }
 
 void RemoveDirectory(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  Reply(request, TreeOf(request).RemoveDevice(parent, name));
+  Reply(request, TreeOf(request).RemoveDevice(parent, name, ReceiveLoop::CurrentRequest()));
 }
 
 // What configfs does not let anyone do.
@@ -132,38 +139,44 @@ void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   if (IsDisk(inode)) return OpenDisk(request, inode, file);
   absl::StatusOr<std::unique_ptr<TextFile>> text = TreeOf(request).Open(inode, file->flags);
   if (!text.ok()) return Reply(request, text.status());
-  file->fh = reinterpret_cast<uint64_t>(text->get());
+  TextHandles& handles = SessionOf(request).text_handles();
+  const uint64_t handle = handles.Add(*std::move(text), file->flags);
+  file->fh = handle;
   file->direct_io = 1;
   // A reply that fails means that the opener is gone, and no release will come.
-  if (fuse_reply_open(request, file) == 0) static_cast<void>(text->release());
+  if (fuse_reply_open(request, file) != 0) handles.Remove(handle);
 }
 
 void Release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   if (IsDisk(inode)) {
     ReleaseDisk(request, inode, file);
   } else {
-    delete TextFileOf(file);
+    SessionOf(request).text_handles().Remove(file->fh);
   }
   fuse_reply_err(request, 0);
 }
 
 void Read(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset, fuse_file_info* file) {
   if (IsDisk(inode)) return ReadDisk(request, inode, length, offset);
-  const std::string text = TextFileOf(file)->Read(static_cast<uint64_t>(offset), length);
+  const std::shared_ptr<TextFile> open = TextFileOf(request, inode, file);
+  if (open == nullptr) return Reply(request, Error(ENOENT, "the device has been removed"));
+  const std::string text = open->Read(static_cast<uint64_t>(offset), length);
   fuse_reply_buf(request, text.data(), text.size());
 }
 
 void Write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length, off_t offset,
            fuse_file_info* file) {
   if (IsDisk(inode)) return WriteDisk(request, inode, data, length, offset);
-  const absl::StatusOr<uint64_t> taken =
-      TextFileOf(file)->Write(static_cast<uint64_t>(offset), {data, length});
+  const std::shared_ptr<TextFile> open = TextFileOf(request, inode, file);
+  if (open == nullptr) return Reply(request, Error(ENOENT, "the device has been removed"));
+  const absl::StatusOr<uint64_t> taken = open->Write(static_cast<uint64_t>(offset), {data, length});
   if (!taken.ok()) return Reply(request, taken.status());
   fuse_reply_write(request, *taken);
 }
 
 void Flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
-  Reply(request, IsDisk(inode) ? absl::OkStatus() : TextFileOf(file)->Flush());
+  const std::shared_ptr<TextFile> open = IsDisk(inode) ? nullptr : TextFileOf(request, inode, file);
+  Reply(request, open == nullptr ? absl::OkStatus() : open->Flush());
 }
 
 // Never ENOSYS: the kernel would stop sending fsync for the whole mount, the disks' included.

@@ -1,8 +1,8 @@
 // FUSE requests, turned into calls of the tree and of devices: libfuse's table of operations.
 //
 // The user data of libfuse's session is our Session.  Text files are opened with direct I/O (what
-// they show changes without the kernel) and carry their TextFile in fh; the disk carries the handle
-// of its open there, and its requests find the device by inode number alone.
+// they show changes without the kernel) and are found by their number in fh; the disk carries the
+// handle of its open there, and its requests find the device by inode number alone.
 // Errors: what the tree and the devices say, as the errno of the system call.
 #ifndef RNULLFS_FUSE_OPERATIONS_H_
 #define RNULLFS_FUSE_OPERATIONS_H_

@@ -1,8 +1,11 @@
 #include "fuse/session.h"
 
 #include <fuse_lowlevel.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,21 +35,28 @@ constexpr timespec kLookAgain = {.tv_sec = 0, .tv_nsec = 50'000'000};
 // configuration may wait for a close.
 unsigned ThreadCount() { return std::max(4U, 2 * std::thread::hardware_concurrency()); }
 
+// What the kernel tells a worker whose guard dies (PR_SET_PDEATHSIG).
+constexpr int kGuardDied = SIGUSR2;
+
 sigset_t EndSignals() {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, kGuardDied}) sigaddset(&signals, signal);
   return signals;
 }
 
+// For libfuse, "/dev/fd/N" is a mount that somebody has made.
+std::string MountpointOf(int fuse_fd) { return absl::StrCat("/dev/fd/", fuse_fd); }
+
 }  // namespace
 
-Session::Session(const MountOptions& options, const MemoryLimit& memory)
+Session::Session(const MountOptions& options, const MemoryLimit& memory, Heritage heritage)
     : options_(options),
       memory_(memory),
       allow_other_(MayAllowOther()),
-      io_flusher_(BecomeIoFlusher().ok()),
-      huge_pages_(options.huge) {
+      heritage_(std::move(heritage)),
+      huge_pages_(options.huge),
+      text_handles_(heritage_.replaced) {
   // Blocked here, and so in every thread to come: one thread takes them in turn.
   const sigset_t signals = EndSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -55,11 +65,14 @@ Session::Session(const MountOptions& options, const MemoryLimit& memory)
   struct sigaction wake = {};
   wake.sa_handler = [](int) {};
   sigaction(SIGUSR1, &wake, nullptr);
+  if (heritage_.guard_pid == 0) return;
+  prctl(PR_SET_PDEATHSIG, kGuardDied, 0, 0, 0);
+  if (getppid() != heritage_.guard_pid) raise(kGuardDied);  // it did not wait for that
 }
 
 Session::~Session() {
   if (session_ == nullptr) return;
-  fuse_session_unmount(session_);
+  Unmount();
   fuse_session_destroy(session_);
 }
 
@@ -97,13 +110,13 @@ void Session::ChooseTransport() {
 absl::Status Session::Mount(Tree& tree) {
   tree_ = &tree;
   ChooseTransport();
-  if (!allow_other_) {
+  if (!allow_other_ && heritage_.replaced == 0) {
     Log("only you can open the disks (a losetup by root is refused): add user_allow_other to "
         "/etc/fuse.conf and mount again to change that");
   }
-  if (!io_flusher_ && geteuid() == 0) {
-    Log("PR_SET_IO_FLUSHER is refused (CAP_SYS_RESOURCE is missing): when memory runs out, a file "
-        "system on a disk of this mount may wait for itself");
+  if (const std::string warning = PressureWarning(heritage_.pressure);
+      geteuid() == 0 && heritage_.replaced == 0 && !warning.empty()) {
+    Log(warning);
   }
   fuse_lowlevel_ops operations = Operations();
   operations.init = &Session::Init;
@@ -115,11 +128,22 @@ absl::Status Session::Mount(Tree& tree) {
   session_ = fuse_session_new(&arguments, &operations, sizeof operations, this);
   fuse_opt_free_args(&arguments);
   if (session_ == nullptr) return Error(EINVAL, "libfuse does not take the mount options");
-  if (fuse_session_mount(session_, options_.mountpoint.c_str()) != 0) {
+  if (!wants_ring_) {
+    loop_ = std::make_unique<ReceiveLoop>(session_, [this](std::string_view init) {
+      if (heritage_.survival == nullptr) return;
+      heritage_.survival->UpdateMount([init](MountRecord& mount) { mount.init = init; });
+    });
+  }
+  const std::string where =
+      heritage_.fuse_fd < 0 ? options_.mountpoint : MountpointOf(heritage_.fuse_fd);
+  if (fuse_session_mount(session_, where.c_str()) != 0) {
     fuse_session_destroy(std::exchange(session_, nullptr));
     return Error(EIO, absl::StrCat("cannot mount on ", options_.mountpoint,
                                    ": the line above says why (the mountpoint must be a directory "
                                    "you own, and /dev/fuse must be there)"));
+  }
+  if (heritage_.survival != nullptr && heritage_.fuse_fd < 0) {
+    heritage_.survival->keeper().Keep(fuse_session_fd(session_));
   }
   return absl::OkStatus();
 }
@@ -129,11 +153,20 @@ void Session::Init(void* userdata, fuse_conn_info* connection) {
 }
 
 void Session::Negotiate(fuse_conn_info* connection) {
+  Survival* const survival = heritage_.survival;
+  const std::vector<std::string> agreed =
+      survival == nullptr ? std::vector<std::string>() : survival->mount().capabilities;
   {
     LockGuard lock(mutex_);
     negotiated_ = {.protocol_major = connection->proto_major,
                    .protocol_minor = connection->proto_minor,
-                   .capabilities = NegotiateCapabilities(*connection, wants_ring_)};
+                   .capabilities = NegotiateCapabilities(
+                       *connection, wants_ring_, heritage_.replaced > 0 ? &agreed : nullptr)};
+    if (survival != nullptr) {
+      survival->UpdateMount([&](MountRecord& mount) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        mount.capabilities = negotiated_.capabilities;
+      });
+    }
     negotiated_.passthrough_obstacle = PassthroughObstacle(negotiated_.capabilities);
   }
   absl::Status ready = ready_();
@@ -147,31 +180,74 @@ absl::Status Session::Serve(std::function<absl::Status()> ready, std::function<v
   ready_ = std::move(ready);
   idle_ = std::move(idle);
   std::thread signal_thread(&Session::AwaitSignals, this, pthread_self());
-  fuse_loop_config* config = fuse_loop_cfg_create();
-  fuse_loop_cfg_set_clone_fd(config, 0);
-  fuse_loop_cfg_set_max_threads(config, ThreadCount());
-  const int result = fuse_session_loop_mt(session_, config);
-  fuse_loop_cfg_destroy(config);
+  int error = 0;
+  if (wants_ring_) {
+    error = ServeRing();
+  } else {
+    if (heritage_.fuse_fd >= 0) GoOn();
+    error = loop_->Run(ThreadCount());
+  }
   finished_.store(true);
   pthread_kill(signal_thread.native_handle(), SIGHUP);  // it may be waiting for one
   signal_thread.join();
   huge_pages_.Stop();
   idle_();
-  fuse_session_unmount(session_);
+  Unmount();
   {
     LockGuard lock(mutex_);
     if (!not_ready_.ok()) return not_ready_;
   }
-  if (result < 0 && result != -ENODEV) return SystemError(-result, "serving the mount");
+  if (error != 0) return SystemError(error, "serving the mount");
   return absl::OkStatus();
+}
+
+// libfuse's own loop: a ring's threads belong to it.
+int Session::ServeRing() {
+  fuse_loop_config* config = fuse_loop_cfg_create();
+  fuse_loop_cfg_set_clone_fd(config, 0);
+  fuse_loop_cfg_set_max_threads(config, ThreadCount());
+  const int result = fuse_session_loop_mt(session_, config);
+  fuse_loop_cfg_destroy(config);
+  return result < 0 && result != -ENODEV ? -result : 0;
+}
+
+// Where another process stopped: libfuse hears what the kernel said to it, the kernel refuses to
+// hear the answer again.
+void Session::GoOn() {
+  Replay(session_, heritage_.survival->mount().init);
+  for (const std::shared_ptr<DeviceNode>& device : tree_->Devices()) {
+    if (device->passthrough_open()) huge_pages_.Watch(device);
+  }
+}
+
+void Session::Unmount() {
+  if (heritage_.fuse_fd < 0) return fuse_session_unmount(session_);
+  // What is there now may be somebody else's.
+  pollfd gone = {.fd = heritage_.fuse_fd, .events = 0, .revents = 0};
+  if (poll(&gone, 1, 0) == 1 && (gone.revents & POLLERR) != 0) return;
+  // libfuse does not know where a mount is that it has not made.
+  if (umount2(options_.mountpoint.c_str(), MNT_DETACH) == 0 || geteuid() == 0) return;
+  const pid_t child = fork();
+  if (child == 0) {
+    execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", options_.mountpoint.c_str(),
+           nullptr);
+    _exit(1);
+  }
+  if (child > 0) waitpid(child, nullptr, 0);
 }
 
 void Session::AwaitSignals(unsigned long main_thread) {
   const sigset_t signals = EndSignals();
   bool ending = false;
   while (true) {
-    const bool signalled = sigtimedwait(&signals, nullptr, ending ? &kLookAgain : nullptr) > 0;
+    const int signal = sigtimedwait(&signals, nullptr, ending ? &kLookAgain : nullptr);
     if (finished_.load()) return;
+    if (signal == kGuardDied) {
+      guard_lost_ = true;
+      Log("the guard has died: the disks are served on, but would not outlive this process now");
+      continue;
+    }
+    const bool signalled = signal > 0;
     if (!signalled && !ending) continue;  // EINTR: the process was stopped and goes on
     const std::vector<std::string> in_use = tree_->DisksInUse();
     if (in_use.empty() || (signalled && ending)) return EndLoop(main_thread);
@@ -194,6 +270,7 @@ void Session::EndLoop(unsigned long main_thread) {
     // else: it would leave the mount behind.
     umount2(options_.mountpoint.c_str(), MNT_DETACH);
   }
+  if (loop_ != nullptr) return loop_->End();
   while (!finished_.load()) {
     fuse_session_exit(session_);
     pthread_kill(main_thread, SIGUSR1);
@@ -214,7 +291,13 @@ std::string Session::StatusText() const {
       std::find(capabilities.begin(), capabilities.end(), kRingCapability) != capabilities.end();
   Document document;
   document.AddText("version", RNULLFS_VERSION)
+      .AddText("guard", heritage_.guard_pid == 0 ? "off"
+                        : guard_lost_            ? "lost"
+                                                 : "on")
+      .AddNumber("guard_pid", static_cast<uint64_t>(guard_lost_ ? 0 : heritage_.guard_pid))
       .AddNumber("worker_pid", static_cast<uint64_t>(getpid()))
+      .AddNumber("workers_replaced", heritage_.replaced)
+      .AddText("replaced_why", heritage_.replaced_why)
       .AddText("mountpoint", options_.mountpoint)
       .AddList("mount_options", options_.given)
       .AddNumber("devices", devices)
@@ -238,7 +321,9 @@ std::string Session::StatusText() const {
                               ? "root may attach the disks"
                               : "root's losetup is refused: add user_allow_other to /etc/fuse.conf "
                                 "and mount again")
-      .AddBool("io_flusher", io_flusher_)
+      .AddBool("io_flusher", heritage_.pressure.io_flusher)
+      .AddBool("locked_in_memory", heritage_.pressure.locked)
+      .AddBool("oom_score_lowered", heritage_.pressure.oom_score)
       .AddList("unmount_waits_for", awaited_);
   return document.Text();
 }

@@ -6,32 +6,49 @@
 #ifndef RNULLFS_FUSE_SESSION_H_
 #define RNULLFS_FUSE_SESSION_H_
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/pressure.h"
 #include "config/mount_options.h"
+#include "fuse/receive_loop.h"
+#include "fuse/text_handles.h"
 #include "rnullfs/memory_limit.h"
 #include "rnullfs/mutex.h"
 #include "tree/huge_page_keeper.h"
+#include "tree/survival.h"
 
 struct fuse_session;
 struct fuse_conn_info;
 
 namespace rnullfs {
 
-class Tree;
+// The part of a mount's life that lies outside this process.
+struct Heritage {
+  pid_t guard_pid = 0;            // 0: no guard
+  Survival* survival = nullptr;   // what outlives us; null without a guard
+  unsigned replaced = 0;          // how many workers there were before us,
+  std::string replaced_why = {};  // and what became of the last
+  int fuse_fd = -1;               // of /dev/fuse, when the mount has been made; the session's then
+  Pressure pressure = {};
+};
 
 class Session {
  public:
-  Session(const MountOptions& options, const MemoryLimit& memory);
+  // `heritage`: what other processes did and do for this mount.
+  Session(const MountOptions& options, const MemoryLimit& memory, Heritage heritage = {});
   ~Session();  // unmounts if Serve() did not
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Mounts `tree` (which outlives the session) at the options' mountpoint.
+  // Mounts `tree` (which outlives the session) at the options' mountpoint, or goes on with the
+  // mount that is there.
   absl::Status Mount(Tree& tree);
 
   // Serves until the mount is gone: unmounted by a user, or by SIGTERM or SIGINT.  A signal waits
@@ -49,6 +66,7 @@ class Session {
 
   Tree& tree() const { return *tree_; }
   HugePageKeeper& huge_pages() { return huge_pages_; }
+  TextHandles& text_handles() { return text_handles_; }
 
  private:
   // What is in use, known from the kernel's first request on.
@@ -64,15 +82,21 @@ class Session {
   void ChooseTransport();
   void AwaitSignals(unsigned long main_thread);
   void EndLoop(unsigned long main_thread);
+  int ServeRing();
+  void GoOn();
+  void Unmount();
   std::vector<std::string> MountFlags() const;
 
   const MountOptions options_;
   const MemoryLimit& memory_;
   const bool allow_other_;
-  const bool io_flusher_;
+  const Heritage heritage_;
+  std::atomic<bool> guard_lost_{false};
   Tree* tree_ = nullptr;
   fuse_session* session_ = nullptr;
+  std::unique_ptr<ReceiveLoop> loop_;  // null over a ring
   HugePageKeeper huge_pages_;
+  TextHandles text_handles_;
   bool wants_ring_ = false;    // set by Mount()
   std::string transport_why_;  // set by Mount()
   std::function<absl::Status()> ready_;

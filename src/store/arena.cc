@@ -78,6 +78,8 @@ char* Arena::MapWindow(uint64_t window) {
   if (start == MAP_FAILED) return nullptr;
   // A crash must not spill the disks into a core file.
   madvise(start, length, MADV_DONTDUMP);
+  // The process is locked in memory, the disks may be swapped out.
+  munlock(start, length);
   if (windows_.Store(window, start).error != 0) {
     munmap(start, length);
     return nullptr;
@@ -136,6 +138,12 @@ uint64_t Arena::Seek(uint64_t begin, uint64_t end, int whence) const {
 uint64_t Arena::NextData(uint64_t begin, uint64_t end) const { return Seek(begin, end, SEEK_DATA); }
 
 uint64_t Arena::NextHole(uint64_t begin, uint64_t end) const { return Seek(begin, end, SEEK_HOLE); }
+
+uint64_t Arena::size_bytes() const {
+  struct stat status = {};
+  fstat(memfd_.get(), &status);
+  return static_cast<uint64_t>(status.st_size);
+}
 
 uint64_t Arena::AllocatedBytes() const {
   struct stat status = {};

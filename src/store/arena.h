@@ -49,6 +49,8 @@ class Arena {
   uint64_t NextData(uint64_t begin, uint64_t end) const;
   uint64_t NextHole(uint64_t begin, uint64_t end) const;
 
+  uint64_t size_bytes() const;
+
   // Bytes of memory and swap that the file takes.
   uint64_t AllocatedBytes() const;
 

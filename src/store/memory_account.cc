@@ -30,6 +30,12 @@ bool MemoryAccount::Reserve(uint64_t bytes) {
   return true;
 }
 
+void MemoryAccount::ReserveAnyway(uint64_t bytes) {
+  const LockGuard lock(mutex_);
+  reserved_ = bytes;
+  Charge(std::max(charged_, bytes));
+}
+
 void MemoryAccount::EndReservation(Measure stored) {
   const LockGuard lock(mutex_);
   reserved_ = 0;

@@ -32,6 +32,7 @@ class MemoryAccount {
   // Charges `bytes`, or what is stored if that is more, until EndReservation(): what is stored
   // meanwhile needs no asking.  False, and nothing changed, when the limit leaves too little.
   bool Reserve(uint64_t bytes);
+  void ReserveAnyway(uint64_t bytes);  // whatever the limit leaves
   void EndReservation(Measure stored);
 
   // Whether Take() or Reserve() would succeed now.

@@ -30,18 +30,37 @@ constexpr uint64_t BatchEnd(uint64_t begin, uint64_t end) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PageStore>> PageStore::Create(std::string_view name,
-                                                             MemoryLimit& memory) {
+                                                             MemoryLimit& memory,
+                                                             MemfdKeeper& keeper) {
   absl::StatusOr<UniqueFd> memfd = CreateMemfd(name);
   if (!memfd.ok()) return memfd.status();
-  return std::unique_ptr<PageStore>(new PageStore(name, memory, *std::move(memfd)));
+  keeper.Keep(memfd->get());
+  return std::unique_ptr<PageStore>(
+      new PageStore(name, memory, keeper, *std::move(memfd), /*found=*/false));
 }
 
-PageStore::PageStore(std::string_view name, MemoryLimit& memory, UniqueFd memfd)
-    : name_(name),
-      account_(std::make_unique<MemoryAccount>(memory)),
-      pages_(std::make_unique<Pages>(std::move(memfd), *account_)) {}
+absl::StatusOr<std::unique_ptr<PageStore>> PageStore::Adopt(std::string_view name,
+                                                            MemoryLimit& memory,
+                                                            MemfdKeeper& keeper, UniqueFd memfd,
+                                                            UniqueFd moving_to) {
+  std::unique_ptr<PageStore> store(
+      new PageStore(name, memory, keeper, std::move(memfd), /*found=*/true));
+  if (!moving_to.valid()) return store;
+  if (const int error = store->pages_->TakeBack(moving_to.get()); error != 0) {
+    return SystemError(error, "taking a disk back from where it was being moved");
+  }
+  keeper.Drop(moving_to.get());
+  return store;
+}
 
-PageStore::~PageStore() = default;
+PageStore::PageStore(std::string_view name, MemoryLimit& memory, MemfdKeeper& keeper,
+                     UniqueFd memfd, bool found)
+    : name_(name),
+      keeper_(keeper),
+      account_(std::make_unique<MemoryAccount>(memory)),
+      pages_(std::make_unique<Pages>(std::move(memfd), *account_, found)) {}
+
+PageStore::~PageStore() { keeper_.Drop(fd()); }
 
 absl::Status PageStore::Resize(uint64_t size_bytes) {
   assert(size_bytes % kPageSize == 0);
@@ -58,20 +77,23 @@ absl::Status PageStore::Resize(uint64_t size_bytes) {
 absl::Status PageStore::MoveAndGrow(uint64_t size_bytes) {
   absl::StatusOr<UniqueFd> memfd = CreateMemfd(name_);
   if (!memfd.ok()) return memfd.status();
-  auto grown = std::make_unique<Pages>(*std::move(memfd), *account_);
+  keeper_.Keep(memfd->get());  // from the first page on that lies there alone
+  auto grown = std::make_unique<Pages>(*std::move(memfd), *account_, /*found=*/false);
   if (const int error = grown->Resize(size_bytes); error != 0) {
+    keeper_.Drop(grown->fd());
     return SystemError(error, absl::StrCat("ftruncate to ", size_bytes, " bytes"));
   }
   // What is stored already needs no asking, wherever it goes.
   account_->Reserve(pages_->AllocatedBytes());
   const int error = pages_->MoveTo(*grown);
   if (error == 0) {
-    pages_ = std::move(grown);
+    std::swap(pages_, grown);
   } else {
     const int not_moved_back = grown->MoveTo(*pages_);
     assert(not_moved_back == 0);
   }
   account_->EndReservation([this] { return pages_->AllocatedBytes(); });
+  keeper_.Drop(grown->fd());
   if (error == 0) return absl::OkStatus();
   return Error(error, "size: there is no memory to move the disk to where it can grow");
 }
@@ -83,13 +105,27 @@ absl::Status PageStore::Share() {
       return Error(ENOSPC, absl::StrCat("size: ", size_bytes() >> 20,
                                         " MiB do not fit into what memory_limit leaves"));
     }
-    if (const int error = pages_->Share(); error != 0) {
-      account_->EndReservation([this] { return pages_->AllocatedBytes(); });
-      return SystemError(error, absl::StrCat("size: mapping all of ", size_bytes() >> 20, " MiB"));
-    }
+    if (absl::Status status = OpenDoor(); !status.ok()) return status;
   }
   ++shares_;
   return absl::OkStatus();
+}
+
+absl::Status PageStore::ShareAgain() {
+  const LockGuard lock(share_mutex_);
+  if (shares_ == 0) {
+    account_->ReserveAnyway(size_bytes());
+    if (absl::Status status = OpenDoor(); !status.ok()) return status;
+  }
+  ++shares_;
+  return absl::OkStatus();
+}
+
+absl::Status PageStore::OpenDoor() {
+  const int error = pages_->Share();
+  if (error == 0) return absl::OkStatus();
+  account_->EndReservation([this] { return pages_->AllocatedBytes(); });
+  return SystemError(error, absl::StrCat("size: mapping all of ", size_bytes() >> 20, " MiB"));
 }
 
 void PageStore::Unshare() {

@@ -1,9 +1,13 @@
 #include "store/pages.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 namespace rnullfs {
@@ -18,8 +22,12 @@ constexpr uint64_t RoundUp(uint64_t offset) { return RoundDown(offset + kPageSiz
 
 }  // namespace
 
-PageStore::Pages::Pages(UniqueFd memfd, MemoryAccount& account)
-    : arena_(std::move(memfd)), account_(account) {}
+PageStore::Pages::Pages(UniqueFd memfd, MemoryAccount& account, bool found)
+    : arena_(std::move(memfd)), account_(account), shared_(found) {
+  if (!found) return;
+  size_bytes_ = arena_.size_bytes();
+  Settle(0);
+}
 
 PageStore::Pages::Piece PageStore::Pages::PieceAt(uint64_t begin, uint64_t end) {
   const uint64_t first = FirstPage(begin);
@@ -181,6 +189,23 @@ int PageStore::Pages::MoveTo(Pages& to) {
     if (const int error = Free(piece.begin, piece.end); error != 0) return error;
     begin = FirstStored(piece.end, size_bytes_);
   }
+  return 0;
+}
+
+int PageStore::Pages::TakeBack(int from) {
+  const std::unique_ptr<char[]> page(new char[kPageSize]);
+  for (uint64_t at = 0; at < size_bytes_; at += kPageSize) {
+    const off_t found = lseek(from, static_cast<off_t>(at), SEEK_DATA);
+    if (found < 0) break;
+    at = RoundDown(static_cast<uint64_t>(found));
+    if (at >= size_bytes_) break;
+    if (FirstVacant(at, at + kPageSize) > at) continue;
+    if (pread(from, page.get(), kPageSize, static_cast<off_t>(at)) < 0) return errno;
+    // No asking: it was stored before.
+    if (const int error = arena_.Write(at, kPageSize, page.get()); error != 0) return error;
+    fallocate(from, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at), kPageSize);
+  }
+  Settle(0);
   return 0;
 }
 

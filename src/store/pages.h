@@ -29,8 +29,9 @@ class PageStore::Pages {
     uint64_t length() const { return end - begin; }
   };
 
-  // `account` outlives the pages.
-  Pages(UniqueFd memfd, MemoryAccount& account);
+  // `account` outlives the pages.  `found`: the file has a past, and knows better than the index
+  // what is stored in it; else it is empty.
+  Pages(UniqueFd memfd, MemoryAccount& account, bool found);
 
   // The longest piece from `begin` on, at most to `end`.
   Piece PieceAt(uint64_t begin, uint64_t end) ABSL_SHARED_LOCKS_REQUIRED(locks);
@@ -71,6 +72,10 @@ class PageStore::Pages {
   // moved.  Both must be alone.
   int MoveTo(Pages& to);
 
+  // The same back from a file to which a process was moving pages when it died: what is stored in
+  // both is whole here, and perhaps not there.  All must be alone.
+  int TakeBack(int from);
+
   uint64_t size_bytes() const { return size_bytes_; }
   uint64_t AllocatedBytes() const { return arena_.AllocatedBytes(); }
   int fd() const { return arena_.fd(); }
@@ -85,9 +90,9 @@ class PageStore::Pages {
   Arena arena_;
   MemoryAccount& account_;
   // Page number -> the page's address in the arena.  What it has is stored; what it has not is a
-  // hole, or once the pages are shared, for the file to say.
+  // hole, or once others could store pages, for the file to say.
   XArray index_;
-  bool shared_ ABSL_GUARDED_BY(locks) = false;  // once true, always
+  bool shared_ ABSL_GUARDED_BY(locks);  // once true, always
   uint64_t size_bytes_ = 0;
 };
 

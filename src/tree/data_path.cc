@@ -82,15 +82,24 @@ std::string DeviceNode::WhyDaemon() const {
 }
 
 absl::StatusOr<DiskHandle> DeviceNode::OpenDisk(std::string opener, int flags,
-                                                OpenBacking open_backing) {
+                                                OpenBacking open_backing, uint64_t request) {
   LockGuard lock(mutex_);
+  for (const auto& [handle, open] : opens_) {
+    if (request == 0 || open.request != request) continue;
+    return DiskHandle{.number = handle, .backing_id = open.passthrough ? backing_id_ : 0};
+  }
   if (device_ == nullptr) return Error(ENOENT, "disk: the device is off; write 1 to power first");
   const int backing_id = OpenPassthrough(flags, open_backing);
   if (backing_id == 0 && config_.datapath == DataPath::kPassthrough) {
     return RefuseLocked(Error(EIO, absl::StrCat("disk: ", backing_refused_)));
   }
-  opens_.emplace(next_handle_, Open{std::move(opener), backing_id != 0});
-  return DiskHandle{.number = next_handle_++, .backing_id = backing_id};
+  const uint64_t handle = next_handle_++;
+  opens_[handle] = {.handle = handle,
+                    .request = request,
+                    .opener = std::move(opener),
+                    .passthrough = backing_id != 0};
+  Save();
+  return DiskHandle{.number = handle, .backing_id = backing_id};
 }
 
 int DeviceNode::OpenPassthrough(int flags, OpenBacking open_backing) {
@@ -145,9 +154,11 @@ int DeviceNode::CloseDisk(uint64_t handle) {
   const bool passthrough = it->second.passthrough;
   opens_.erase(it);
   if (opens_.empty()) last_close_.notify_all();
-  if (!passthrough || --passthrough_opens_ > 0) return 0;
-  medium_->store()->Unshare();
-  return std::exchange(backing_id_, 0);
+  const bool last = passthrough && --passthrough_opens_ == 0;
+  const int unused = last ? std::exchange(backing_id_, 0) : 0;
+  if (last) medium_->store()->Unshare();
+  Save();
+  return unused;
 }
 
 }  // namespace rnullfs

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/memfd_name.h"
 #include "config/document.h"
 #include "config/json.h"
 #include "rnullfs/error.h"
@@ -23,17 +24,26 @@ bool WantsPin(const DeviceConfig& config) {
   return config.power && config.datapath == DataPath::kPassthrough;
 }
 
+MemfdKeeper& KeeperOf(const NodeServices& services) {
+  return services.survival == nullptr ? MemfdKeeper::None() : services.survival->keeper();
+}
+
 absl::Status Removed() { return Error(ENOENT, "the device has been removed"); }
 
 }  // namespace
 
 DeviceNode::DeviceNode(uint64_t id, std::string name, const Ownership& ownership,
-                       NodeServices services)
+                       NodeServices services, uint64_t request)
     : id_(id),
       name_(std::move(name)),
       created_(ownership),
       services_(std::move(services)),
-      medium_(std::make_unique<Medium>(name_, services_.memory)) {}
+      request_(request),
+      surviving_statistics_(services_.survival == nullptr ? nullptr
+                                                          : services_.survival->CountersOf(id)),
+      statistics_(surviving_statistics_ == nullptr ? own_statistics_ : *surviving_statistics_),
+      medium_(std::make_unique<Medium>(DiskMemfdName(id_, name_), services_.memory,
+                                       KeeperOf(services_))) {}
 
 DeviceConfig DeviceNode::config() const {
   LockGuard lock(mutex_);
@@ -133,6 +143,7 @@ absl::Status DeviceNode::Refuse(const absl::Status& why) {
 absl::Status DeviceNode::RefuseLocked(const absl::Status& why) {
   last_error_ = why.ok() ? std::string() : absl::StrCat(why.message(), "\n");
   if (why.ok()) unfinished_json_.clear();
+  Save();
   return why;
 }
 
@@ -164,12 +175,18 @@ absl::Status DeviceNode::DiskInUse(std::string_view what) const {
 
 std::string DeviceNode::TakeUnfinishedJson() {
   LockGuard lock(mutex_);
-  return std::exchange(unfinished_json_, {});
+  return std::exchange(unfinished_json_, {});  // saved until it changes: the opener may die with us
 }
 
 void DeviceNode::KeepUnfinishedJson(std::string text) {
   LockGuard lock(mutex_);
   unfinished_json_ = std::move(text);
+  Save();
+}
+
+bool DeviceNode::passthrough_open() const {
+  LockGuard lock(mutex_);
+  return passthrough_opens_ > 0;
 }
 
 bool DeviceNode::disk_open() const {
@@ -194,6 +211,9 @@ absl::Status DeviceNode::Retire() {
   if (!opens_.empty()) return RefuseLocked(DiskInUse("rmdir: cannot remove the device"));
   PowerOff();
   config_.power = false;
+  // First: without a record a memfd is dropped by who takes over, the other way round data are
+  // lost.
+  if (services_.survival != nullptr) services_.survival->Forget(id_);
   medium_.reset();
   return absl::OkStatus();
 }
@@ -268,6 +288,7 @@ void DeviceNode::ChangeOwnership(uint32_t slot, mode_t default_mode,
                                  const OwnershipChange& change) {
   LockGuard lock(mutex_);
   change.ApplyTo(Own(slot, default_mode), services_.device.clock.WallTime());
+  Save();
 }
 
 }  // namespace rnullfs

@@ -21,6 +21,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/ownership.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/device.h"
 #include "rnullfs/medium.h"
@@ -28,7 +29,7 @@
 #include "rnullfs/mutex.h"
 #include "rnullfs/statistics.h"
 #include "tree/files.h"
-#include "tree/ownership.h"
+#include "tree/survival.h"
 
 namespace rnullfs {
 
@@ -39,6 +40,7 @@ struct NodeServices {
   // Why this mount can have no passthrough, as a clause ("CAP_SYS_ADMIN is missing"); empty when it
   // can.  May be called by any thread.
   std::function<std::string()> passthrough_obstacle;
+  Survival* survival = nullptr;  // null: everything ends with this process
 };
 
 // An open of `disk`.
@@ -49,10 +51,21 @@ struct DiskHandle {
 
 class DeviceNode {
  public:
-  DeviceNode(uint64_t id, std::string name, const Ownership& ownership, NodeServices services);
+  // `request`: the number of the request that made it, 0 for none.
+  DeviceNode(uint64_t id, std::string name, const Ownership& ownership, NodeServices services,
+             uint64_t request = 0);
+
+  // Saves what it is when new, for a process that may take over; every later change is saved as
+  // well.
+  void SaveNew() const;
+
+  // Makes it what another process had left, before anybody uses it.  The store's memfds may be
+  // invalid; as PageStore::Adopt().  An error means that data are missing.
+  absl::Status Restore(const DeviceRecord& record, UniqueFd memfd, UniqueFd moving_to);
 
   uint64_t id() const { return id_; }
   const std::string& name() const { return name_; }
+  uint64_t request() const { return request_; }
   DeviceConfig config() const;
   std::string last_error() const;
   std::string StatsText() const;
@@ -79,7 +92,9 @@ class DeviceNode {
   // passthrough where datapath and everything else allow it.  `open_backing` makes the memfd known
   // to the kernel and returns its number there, or 0 with errno set.  ENOENT while off.
   using OpenBacking = absl::FunctionRef<int(int memfd)>;
-  absl::StatusOr<DiskHandle> OpenDisk(std::string opener, int flags, OpenBacking open_backing);
+  // A `request` that has been heard before (it was not answered by who died) gets the same handle.
+  absl::StatusOr<DiskHandle> OpenDisk(std::string opener, int flags, OpenBacking open_backing,
+                                      uint64_t request = 0);
 
   // Returns the backing number that nobody uses any more, for the kernel to forget; else 0.
   int CloseDisk(uint64_t handle);
@@ -90,6 +105,7 @@ class DeviceNode {
   absl::StatusOr<bool> CollapseSome(bool sparse, uint64_t* offset, bool* changed);
 
   bool disk_open() const;
+  bool passthrough_open() const;
   Device* device() const { return live_device_.load(std::memory_order_acquire); }
   uint64_t disk_size_bytes() const;
   uint64_t stored_bytes() const;
@@ -103,6 +119,9 @@ class DeviceNode {
   void ChangeOwnership(uint32_t slot, mode_t default_mode, const OwnershipChange& change);
 
  private:
+  // Constant, or guarded by mutex_.
+  DeviceRecord Record() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Save() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   using Edit = absl::FunctionRef<absl::Status(DeviceConfig&)>;
 
   absl::Status Update(Edit edit);
@@ -128,7 +147,10 @@ class DeviceNode {
   const std::string name_;
   const Ownership created_;
   const NodeServices services_;
-  Statistics statistics_;
+  const uint64_t request_;
+  const Survival::Counters surviving_statistics_;
+  Statistics own_statistics_;  // where nothing survives
+  Statistics& statistics_;
   std::atomic<Device*> live_device_{nullptr};  // device_.get(), for the data path
 
   mutable Mutex mutex_;
@@ -136,11 +158,7 @@ class DeviceNode {
   DeviceConfig config_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Medium> medium_ ABSL_GUARDED_BY(mutex_);  // null once removed
   std::unique_ptr<Device> device_ ABSL_GUARDED_BY(mutex_);
-  struct Open {
-    std::string opener;
-    bool passthrough;
-  };
-  std::map<uint64_t, Open> opens_ ABSL_GUARDED_BY(mutex_);  // by handle
+  std::map<uint64_t, OpenRecord> opens_ ABSL_GUARDED_BY(mutex_);  // by handle
   uint64_t passthrough_opens_ ABSL_GUARDED_BY(mutex_) = 0;
   int backing_id_ ABSL_GUARDED_BY(mutex_) = 0;  // of all passthrough opens; the kernel wants one
   // datapath=passthrough: the store is shared from power-on on, so that no open fails later.

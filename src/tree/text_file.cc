@@ -43,11 +43,11 @@ absl::StatusOr<uint64_t> AttributeFile::Write(uint64_t /*offset*/, std::string_v
 
 absl::Status AttributeFile::Truncate(uint64_t /*length*/) { return absl::OkStatus(); }
 
-ConfigFile::ConfigFile(std::shared_ptr<DeviceNode> node, bool append)
+ConfigFile::ConfigFile(std::shared_ptr<DeviceNode> node, bool append, bool again)
     : TextFile([node] { return ShowJson(node->config()); }),
       node_(std::move(node)),
       append_(append),
-      edit_(append ? node_->TakeUnfinishedJson() : std::string()) {}
+      edit_(append || again ? node_->TakeUnfinishedJson() : std::string()) {}
 
 absl::StatusOr<uint64_t> ConfigFile::Write(uint64_t offset, std::string_view data) {
   bool stored = false;
@@ -57,6 +57,8 @@ absl::StatusOr<uint64_t> ConfigFile::Write(uint64_t offset, std::string_view dat
   };
   LockGuard lock(edit_mutex_);
   absl::Status status = edit_.Write(offset, data, append_, Show(), store);
+  // Kept while it is open, too: whoever takes over from us must be able to go on with it.
+  if (!stored && status.ok()) node_->KeepUnfinishedJson(std::string(edit_.unfinished()));
   if (status.ok()) return data.size();
   return stored ? status : node_->Refuse(status);
 }

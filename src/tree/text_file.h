@@ -66,7 +66,7 @@ class AttributeFile final : public TextFile {
 
 class ConfigFile final : public TextFile {
  public:
-  ConfigFile(std::shared_ptr<DeviceNode> node, bool append);
+  ConfigFile(std::shared_ptr<DeviceNode> node, bool append, bool again = false);
   absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data) override;
   absl::Status Truncate(uint64_t length) override;
 

@@ -137,6 +137,7 @@ absl::Status Tree::ChangeOwnership(Inode inode, const OwnershipChange& change) {
     const auto it = root_ownership_.find(inode);
     if (it == root_ownership_.end()) return NoSuchFile();
     change.ApplyTo(it->second, services_.device.clock.WallTime());
+    SaveRoot();
     return absl::OkStatus();
   }
   const std::shared_ptr<DeviceNode> node = Find(DeviceIdOf(inode));
@@ -170,7 +171,8 @@ absl::Status Tree::List(Inode directory, uint64_t offset, Show show) const {
 }
 
 absl::StatusOr<std::shared_ptr<DeviceNode>> Tree::MakeDevice(Inode parent, std::string_view name,
-                                                             mode_t mode, uid_t uid, gid_t gid) {
+                                                             mode_t mode, uid_t uid, gid_t gid,
+                                                             uint64_t request) {
   if (parent != kRootInode) return Error(EPERM, "devices are made in the root only");
   if (absl::Status status = CheckName(name); !status.ok()) return status;
   const timespec now = services_.device.clock.WallTime();
@@ -182,35 +184,40 @@ absl::StatusOr<std::shared_ptr<DeviceNode>> Tree::MakeDevice(Inode parent, std::
                             .changed = now};
   LockGuard lock(mutex_);
   const absl::string_view key(name.data(), name.size());
-  if (FindFile(RootFiles(), name) != nullptr || ids_.contains(key)) {
+  if (const auto it = ids_.find(key); it != ids_.end()) {
+    const std::shared_ptr<DeviceNode>& there = nodes_.at(it->second);
+    if (request != 0 && there->request() == request) return there;
     return Error(EEXIST, "the name is taken");
   }
+  if (FindFile(RootFiles(), name) != nullptr) return Error(EEXIST, "the name is taken");
   const uint64_t id = next_id_++;
-  auto node = std::make_shared<DeviceNode>(id, std::string(name), ownership, services_);
-  if (by_id_.Store(id, node.get()).error != 0) return Error(ENOMEM, "out of memory");
-  nodes_.emplace(id, node);
-  ids_.emplace(key, id);
   root_ownership_.at(kRootInode).modified = now;
+  SaveRoot();  // before the device is: no id is ever used twice
+  auto node = std::make_shared<DeviceNode>(id, std::string(name), ownership, services_, request);
+  if (absl::Status inserted = Insert(node); !inserted.ok()) return inserted;
+  node->SaveNew();
   return node;
 }
 
-absl::Status Tree::RemoveDevice(Inode parent, std::string_view name) {
+absl::Status Tree::RemoveDevice(Inode parent, std::string_view name, uint64_t request) {
   const absl::StatusOr<struct stat> st = Lookup(parent, name);
-  if (!st.ok()) return st.status();
+  if (!st.ok()) return WasRemovedBy(request) ? absl::OkStatus() : st.status();
   if (!S_ISDIR(st->st_mode)) return Error(ENOTDIR, "not a device's directory");
   const uint64_t id = DeviceIdOf(st->st_ino);
   const std::shared_ptr<DeviceNode> node = Find(id);
   if (node == nullptr) return NoSuchFile();
+  NoteRemoval(request);
   if (absl::Status status = node->Retire(); !status.ok()) return status;
   LockGuard lock(mutex_);
   by_id_.Erase(id);
   nodes_.erase(id);
   ids_.erase(node->name());
   root_ownership_.at(kRootInode).modified = services_.device.clock.WallTime();
+  SaveRoot();
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<TextFile>> Tree::Open(Inode inode, int flags) const {
+absl::StatusOr<std::unique_ptr<TextFile>> Tree::Open(Inode inode, int flags, bool again) const {
   const uint64_t id = DeviceIdOf(inode);
   const File* file = FindFile(id == 0 ? RootFiles() : DeviceFiles(), SlotOf(inode));
   if (file == nullptr) return NoSuchFile();
@@ -225,7 +232,7 @@ absl::StatusOr<std::unique_ptr<TextFile>> Tree::Open(Inode inode, int flags) con
     case FileKind::kAttribute:
       return std::make_unique<AttributeFile>(std::move(node), *file->attribute);
     case FileKind::kConfigJson:
-      return std::make_unique<ConfigFile>(std::move(node), (flags & O_APPEND) != 0);
+      return std::make_unique<ConfigFile>(std::move(node), (flags & O_APPEND) != 0, again);
     case FileKind::kStatsJson:
       return std::make_unique<TextFile>([node] { return node->StatsText(); });
     case FileKind::kLastError:
@@ -258,6 +265,13 @@ std::vector<std::string> Tree::DisksInUse() const {
     if (node->disk_open()) names.push_back(node->name());
   }
   return names;
+}
+
+std::vector<std::shared_ptr<DeviceNode>> Tree::Devices() const {
+  std::vector<std::shared_ptr<DeviceNode>> devices;
+  SharedLockGuard lock(mutex_);
+  for (const auto& [id, node] : nodes_) devices.push_back(node);
+  return devices;
 }
 
 uint64_t Tree::device_count() const {

@@ -37,6 +37,11 @@ class Tree {
   // `status` makes the text of status.json.  The root belongs to `uid` and `gid`.
   Tree(uid_t uid, gid_t gid, std::function<std::string()> status, NodeServices services);
   ~Tree();
+
+  // Makes it, before it is used, what a process left that is gone: the records are in the services'
+  // survival, `memfds` are the files it kept.  An error means that data are missing.
+  absl::Status Restore(std::vector<UniqueFd> memfds);
+
   Tree(const Tree&) = delete;
   Tree& operator=(const Tree&) = delete;
 
@@ -51,12 +56,16 @@ class Tree {
   absl::Status List(Inode directory, uint64_t offset, Show show) const;
 
   // mkdir in the root makes a device, EPERM elsewhere.  EINVAL for a name with control characters.
+  // `request`: the number of the request, 0 for none; one that is heard again, because who did it
+  // died before the answer, is answered as then.
   absl::StatusOr<std::shared_ptr<DeviceNode>> MakeDevice(Inode parent, std::string_view name,
-                                                         mode_t mode, uid_t uid, gid_t gid);
-  absl::Status RemoveDevice(Inode parent, std::string_view name);
+                                                         mode_t mode, uid_t uid, gid_t gid,
+                                                         uint64_t request = 0);
+  absl::Status RemoveDevice(Inode parent, std::string_view name, uint64_t request = 0);
 
   // Opens a file of text with open(2)'s flags.  EACCES to write where only reading is possible.
-  absl::StatusOr<std::unique_ptr<TextFile>> Open(Inode inode, int flags) const;
+  // `again`: the open file of a process that is gone, which may have been in the middle of a text.
+  absl::StatusOr<std::unique_ptr<TextFile>> Open(Inode inode, int flags, bool again = false) const;
 
   // truncate(2) of a file nobody has to hold open.  The files have no length to change: it does
   // nothing, but a disk cannot grow (ENOSPC) and what is read-only says so (EACCES).
@@ -72,12 +81,18 @@ class Tree {
 
   // The names of the devices whose disk is open.
   std::vector<std::string> DisksInUse() const;
+  std::vector<std::shared_ptr<DeviceNode>> Devices() const;
   uint64_t device_count() const;
 
  private:
   using Nodes = std::map<uint64_t, std::shared_ptr<DeviceNode>>;
 
   std::shared_ptr<DeviceNode> Find(uint64_t id) const;
+  bool WasRemovedBy(uint64_t request) const;
+  void NoteRemoval(uint64_t request);
+  absl::Status Insert(const std::shared_ptr<DeviceNode>& node)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SaveRoot() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   struct stat StatRoot() const;
   struct stat StatRootFile(const File& file) const;
   struct stat StatDevice(const DeviceNode& node) const;

@@ -84,8 +84,34 @@ TEST(ParseCommandLine, TakesTheModuleParametersNames) {
 TEST(ParseCommandLine, TakesATransport) {
   EXPECT_EQ(Parsed({"/mnt"}).transport, Transport::kAuto);
   EXPECT_EQ(ParsedList("transport=dev").transport, Transport::kDev);
-  EXPECT_EQ(ParsedList("transport=uring").transport, Transport::kUring);
+  EXPECT_EQ(ParsedList("guard=off,transport=uring").transport, Transport::kUring);
   EXPECT_EQ(ParsedList("transport=uring,transport=auto").transport, Transport::kAuto);
+}
+
+TEST(ParseCommandLine, HasAGuardUnlessToldOtherwise) {
+  EXPECT_TRUE(Parsed({"/mnt"}).guard);
+  EXPECT_TRUE(ParsedList("guard=off,guard=on").guard);
+  EXPECT_FALSE(ParsedList("guard=off").guard);
+  EXPECT_THAT(RefusedList("guard=maybe"),
+              Einval("guard: maybe is not accepted; it takes on or off"));
+  EXPECT_THAT(RefusedList("transport=uring"),
+              Einval("-o transport=uring: a ring ends with the process that made it, and the guard "
+                     "could save nothing; add guard=off, or leave transport as it is"));
+}
+
+TEST(ParseCommandLine, TakesASourceAsMountDoes) {
+  const MountOptions options = Parsed({"disks", "/mnt", "-o", "ro"});
+  EXPECT_EQ(options.mountpoint, "/mnt");
+  EXPECT_THAT(options.mount_flags, testing::ElementsAre("fsname=disks", "ro"));
+}
+
+TEST(ParseCommandLine, TakesWhatIsNoMount) {
+  EXPECT_TRUE(Parsed({"--upgrade", "/mnt"}).upgrade);
+  const MountOptions rescue = Parsed({"--rescue", "42", "/tmp"});
+  EXPECT_EQ(rescue.rescue_pid, 42);
+  EXPECT_EQ(rescue.mountpoint, "/tmp");
+  EXPECT_FALSE(ParseCommandLine({"--rescue", "0", "/tmp"}).ok());
+  EXPECT_FALSE(ParseCommandLine({"--rescue"}).ok());
 }
 
 TEST(ParseCommandLine, TakesAMemoryLimit) {
@@ -173,13 +199,15 @@ TEST(ParseCommandLine, SaysTheSameAsTheAttribute) {
 
 TEST(ParseCommandLine, RefusesWordsWithAHintAtTheUsage) {
   const std::string usage =
-      "; usage: rnullfs [-f] [-o option,...] mountpoint (rnullfs --help says more)";
+      "; usage: rnullfs [-f] [-o option,...] [source] mountpoint (rnullfs --help says more)";
   const std::pair<Words, std::string> cases[] = {
       {{}, "no mount point is given"},
       {{"-f"}, "no mount point is given"},
       {{"--"}, "no mount point is given"},
       {{""}, "the mount point is empty"},
-      {{"a", "b"}, "more than one mount point: a and b"},
+      {{"a", "b", "c"}, "more than one mount point: b and c"},
+      {{"--upgrade", "a", "b"}, "more than one mount point: a and b"},
+      {{"--rescue", "7"}, "--rescue: no directory is given"},
       {{"m", "-o"}, "-o: no options follow"},
       {{"-x", "m"}, "-x: there is no such flag"},
       {{"-fx", "m"}, "-x: there is no such flag"},

@@ -14,12 +14,13 @@ import sys
 # A room may include itself, these rooms and what those may include.
 BELOW = {
     "base": [],
+    "guard": ["base"],
     "config": ["base"],
     "store": ["base"],
     "device": ["config", "store"],
     "tree": ["device"],
     "fuse": ["tree"],
-    "main": ["fuse"],
+    "main": ["fuse", "guard"],
 }
 
 # include/rnullfs/: which room a public header belongs to.
@@ -31,6 +32,7 @@ PUBLIC = {
     "device_config.h": "config",
     "error.h": "base",
     "medium.h": "device",
+    "memfd_keeper.h": "base",
     "memory_limit.h": "store",
     "mutex.h": "base",
     "page_store.h": "store",

@@ -105,12 +105,20 @@ ends 'umount afterwards'
 
 # --- A daemon that is killed ----------------------------------------------------------------------
 
-start
-kill -KILL "$daemon"
-wait "$daemon" 2>/dev/null || true
+# dies: a daemon with nobody to take over from it; its mount stays, and is dead.
+dies() {
+  start -o guard=off
+  kill -KILL "$daemon"
+  wait "$daemon" 2>/dev/null || true
+}
+
+dies
 check 'its mount is dead' not cat "$mnt/features"
 check 'but can be unmounted' unmount "$mnt"
+dies
 start
-same 'and mounted again' 1 "$(cat "$mnt/rnullb0/power")"
+says 'or mounted over: the dead one is taken away' "took away a mount on $mnt" "$(<"$scratch/stderr")"
+same 'and the new one serves' 1 "$(cat "$mnt/rnullb0/power")"
+same 'alone' 1 "$(mounts_here | wc -l)"
 kill -TERM "$daemon"
-ends 'and ended as usual'
+ends 'and ends as usual'

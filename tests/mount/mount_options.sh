@@ -67,6 +67,11 @@ if ((EUID == 0)) && [[ -x /sbin/mount.fuse3 ]]; then
     mount -t fuse -o nofail,gb=8 "$RNULLFS" "$scratch/here"
   same 'its options arrive' 8192 "$(cat "$scratch/here/rnullb0/size")"
   unmount "$scratch/here"
+  check 'the helper of -t fuse.rnullfs, which hands on a source' \
+    mount -t fuse -o nofail,gb=8 "$RNULLFS#disks" "$scratch/here"
+  same 'which it is called by' disks "$(findmnt -no SOURCE "$scratch/here")"
+  same 'its options arrive' 8192 "$(cat "$scratch/here/rnullb0/size")"
+  unmount "$scratch/here"
 else
   skip_check 'mount -t fuse, as an fstab line does' 'not root, or no mount.fuse3'
 fi
@@ -96,7 +101,7 @@ fails '^rnullfs: nr_devices: 5000 .*0 to 4096' -o nr_devices=5000 "$here"
 fails '^rnullfs: -o siez=8: .*no such option.*size' -o siez=8 "$here"
 fails '^rnullfs: -x: .*no such flag' -x "$here"
 fails '^rnullfs: no mount ?point' -f
-fails '^rnullfs: more than one mount ?point' "$here" "$scratch"
+fails '^rnullfs: more than one mount ?point' disks "$here" "$scratch"
 fails '^rnullfs: size: 9000000000000 MiB' -o size=9000000000000,power "$here"
 fails '^rnullfs: .*nothing-there: No such file' "$scratch/nothing-there"
 fails '^rnullfs: .*nothing-there: No such file' -f "$scratch/nothing-there"

@@ -24,7 +24,7 @@ why() { field "$mnt/status.json" .transport_why; }
 
 # falls_back WHAT: a mount that asks for the ring does without, says so twice, and works.
 falls_back() {
-  mount_with transport=uring
+  mount_with guard=off,transport=uring
   same "$1: dev" dev "$(transport)"
   says "$1: stderr says so" "falls back to dev: $(why | head -c 20)" "$(<"$scratch/stderr")"
   make_disk d '{}'
@@ -50,7 +50,7 @@ if [[ $(cat "$parameter" 2>/dev/null) != Y ]]; then falls_back 'switched off in 
 
 [[ -w $parameter ]] || { skip_check 'over the ring' 'the switch may not be written'; exit; }
 echo Y >"$parameter"
-mount_with transport=uring
+mount_with guard=off,transport=uring
 if [[ $(transport) == dev ]]; then
   says 'without the ring: the reason' . "$(why)"
   exit
@@ -99,7 +99,7 @@ check 'the second SIGTERM ends it while I/O runs' within 10 gone "$daemon"
 wait "$load" || true
 same 'nothing is mounted' '' "$(mounts_here | grep -F "$mnt" || true)"
 
-mount_with transport=uring
+mount_with guard=off,transport=uring
 make_disk hour '{"irqmode": 2, "completion_nsec": 3600000000000}'
 forever "$dev/disk"
 sleep 1
@@ -111,7 +111,7 @@ same 'nothing is mounted' '' "$(mounts_here | grep -F "$mnt" || true)"
 kill "$load" 2>/dev/null || true
 wait "$load" || true
 
-mount_with transport=uring
+mount_with guard=off,transport=uring
 make_disk d '{}'
 unmount "$mnt"
 check 'umount ends it' within 10 gone "$daemon"

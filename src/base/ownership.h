@@ -1,8 +1,8 @@
 // Who owns a file and when it changed: the part of stat that chmod, chown and touch set.
 //
 // Thread safety: plain values.
-#ifndef RNULLFS_TREE_OWNERSHIP_H_
-#define RNULLFS_TREE_OWNERSHIP_H_
+#ifndef RNULLFS_BASE_OWNERSHIP_H_
+#define RNULLFS_BASE_OWNERSHIP_H_
 
 #include <sys/types.h>
 
@@ -40,4 +40,4 @@ struct OwnershipChange {
 
 }  // namespace rnullfs
 
-#endif  // RNULLFS_TREE_OWNERSHIP_H_
+#endif  // RNULLFS_BASE_OWNERSHIP_H_

@@ -1,0 +1,31 @@
+// What the memfds of a mount are called: a process that has nothing but their descriptors (one that
+// takes the mount over, one that rescues the disks) can tell by it what is in them.
+//
+// Thread safety: pure functions.
+#ifndef RNULLFS_BASE_MEMFD_NAME_H_
+#define RNULLFS_BASE_MEMFD_NAME_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace rnullfs {
+
+inline constexpr std::string_view kStateMemfdName = "rnullfs-state";
+
+// "rnullfs:7:fast", for a disk of the device with that id.
+std::string DiskMemfdName(uint64_t id, std::string_view device);
+
+struct DiskMemfd {
+  uint64_t id;
+  std::string device;  // cut where the kernel cuts the names of memfds
+};
+
+// From what /proc/PID/fd/N links to, "/memfd:rnullfs:7:fast (deleted)".
+std::optional<DiskMemfd> ParseDiskMemfd(std::string_view link);
+bool IsStateMemfd(std::string_view link);
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_BASE_MEMFD_NAME_H_

@@ -1,0 +1,213 @@
+#include "config/state_records.h"
+
+#include <cerrno>
+#include <concepts>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "rnullfs/attributes.h"
+#include "rnullfs/error.h"
+
+namespace rnullfs {
+namespace {
+
+using Json = nlohmann::json;
+
+// --- Both ways, by type: a list of a struct's fields serves reading and writing
+// -------------------
+
+// Calls `field` with the name and the reference of each field.
+template <typename Field>
+void ForEachField(timespec& time, Field field) {
+  field("sec", time.tv_sec);
+  field("nsec", time.tv_nsec);
+}
+
+template <typename Field>
+void ForEachField(Ownership& ownership, Field field) {
+  field("mode", ownership.mode);
+  field("uid", ownership.uid);
+  field("gid", ownership.gid);
+  field("accessed", ownership.accessed);
+  field("modified", ownership.modified);
+  field("changed", ownership.changed);
+}
+
+template <typename Field>
+void ForEachField(OpenRecord& open, Field field) {
+  field("handle", open.handle);
+  field("request", open.request);
+  field("opener", open.opener);
+  field("passthrough", open.passthrough);
+}
+
+template <typename Field>
+void ForEachField(DeviceRecord& device, Field field) {
+  field("id", device.id);
+  field("name", device.name);
+  field("request", device.request);
+  field("config", device.config);
+  field("created", device.created);
+  field("ownership", device.ownership);
+  field("memfd", device.memfd);
+  field("opens", device.opens);
+  field("next_handle", device.next_handle);
+  field("backing_id", device.backing_id);
+  field("last_error", device.last_error);
+  field("unfinished_json", device.unfinished_json);
+}
+
+template <typename Field>
+void ForEachField(MountRecord& mount, Field field) {
+  field("memory_limit", mount.memory_limit);
+  field("next_id", mount.next_id);
+  field("ownership", mount.ownership);
+  field("removals", mount.removals);
+  field("init", mount.init);
+  field("capabilities", mount.capabilities);
+  field("counters_layout", mount.counters_layout);
+}
+
+// --- Writing
+// --------------------------------------------------------------------------------------
+
+template <typename T>
+Json ToJson(T& value) {
+  Json json = Json::array();
+  if constexpr (std::integral<T> || std::same_as<T, std::string>) {
+    json = value;
+  } else if constexpr (std::same_as<T, DeviceConfig>) {  // by the attributes' names
+    json = Json::object();
+    for (const Attribute& row : Attributes()) json[std::string(row.name)] = GetValue(row, value);
+  } else if constexpr (requires { typename T::mapped_type; }) {
+    for (auto& [key, mapped] : value) json.push_back({key, ToJson(mapped)});
+  } else if constexpr (requires { typename T::value_type; }) {
+    for (auto& element : value) json.push_back(ToJson(element));
+  } else {
+    json = Json::object();
+    ForEachField(value, [&](const char* name, auto& field) { json[name] = ToJson(field); });
+  }
+  return json;
+}
+
+template <typename Record>
+std::string Write(Record record) {
+  std::string bytes;
+  Json::to_cbor(ToJson(record), bytes);
+  return bytes;
+}
+
+// --- Reading: false for what is no such value
+// -----------------------------------------------------
+
+template <typename T>
+bool FromJson(const Json& json, T& value);
+
+template <std::integral T>
+bool ReadNumber(const Json& json, T& value) {
+  if constexpr (std::same_as<T, bool>) {
+    if (json.is_boolean()) value = json.get<bool>();
+    return json.is_boolean();
+  } else if (json.is_number_unsigned()) {
+    const auto number = json.get<uint64_t>();
+    value = static_cast<T>(number);
+    return std::in_range<T>(number);
+  } else if (json.is_number_integer()) {
+    const auto number = json.get<int64_t>();
+    value = static_cast<T>(number);
+    return std::in_range<T>(number);
+  } else {
+    return false;
+  }
+}
+
+template <typename T>
+bool ReadFields(const Json& json, T& value) {
+  if (!json.is_object()) return false;
+  bool good = true;
+  size_t fields = 0;
+  ForEachField(value, [&](const char* name, auto& field) {
+    ++fields;
+    const auto it = json.find(name);
+    good = good && it != json.end() && FromJson(*it, field);
+  });
+  return good && fields == json.size();
+}
+
+bool ReadConfig(const Json& json, DeviceConfig& config) {
+  if (!json.is_object()) return false;
+  for (const auto& [name, value] : json.items()) {
+    const Attribute* row = FindAttribute(name);
+    uint64_t number = 0;
+    if (row == nullptr || !ReadNumber(value, number) || !SetValue(*row, number, config).ok()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+template <typename T>
+bool ReadList(const Json& json, std::vector<T>& values) {
+  if (!json.is_array()) return false;
+  values.resize(json.size());
+  for (size_t i = 0; i < json.size(); ++i) {
+    if (!FromJson(json[i], values[i])) return false;
+  }
+  return true;
+}
+
+template <typename Key, typename T>
+bool ReadMap(const Json& json, std::map<Key, T>& values) {
+  if (!json.is_array()) return false;
+  for (const Json& pair : json) {
+    Key key = 0;
+    if (!pair.is_array() || pair.size() != 2 || !ReadNumber(pair[0], key)) return false;
+    if (!FromJson(pair[1], values[key])) return false;
+  }
+  return true;
+}
+
+template <typename T>
+bool FromJson(const Json& json, T& value) {
+  if constexpr (std::integral<T>) {
+    return ReadNumber(json, value);
+  } else if constexpr (std::same_as<T, std::string>) {
+    if (json.is_string()) value = json.get_ref<const std::string&>();
+    return json.is_string();
+  } else if constexpr (std::same_as<T, DeviceConfig>) {
+    return ReadConfig(json, value);
+  } else if constexpr (requires { typename T::mapped_type; }) {
+    return ReadMap(json, value);
+  } else if constexpr (requires { typename T::value_type; }) {
+    return ReadList(json, value);
+  } else {
+    return ReadFields(json, value);
+  }
+}
+
+template <typename Record>
+absl::StatusOr<Record> Read(std::string_view bytes, const char* what) {
+  const Json json = Json::from_cbor(bytes.begin(), bytes.end(), /*strict=*/true,
+                                    /*allow_exceptions=*/false);
+  Record record;
+  if (FromJson(json, record)) return record;
+  return Error(EINVAL, absl::StrCat("the saved state of ", what,
+                                    " is damaged, or of a later version of rnullfs"));
+}
+
+}  // namespace
+
+std::string WriteRecord(const DeviceRecord& record) { return Write(record); }
+std::string WriteRecord(const MountRecord& record) { return Write(record); }
+
+absl::StatusOr<DeviceRecord> ReadDeviceRecord(std::string_view bytes) {
+  return Read<DeviceRecord>(bytes, "a disk");
+}
+
+absl::StatusOr<MountRecord> ReadMountRecord(std::string_view bytes) {
+  return Read<MountRecord>(bytes, "the mount");
+}
+
+}  // namespace rnullfs

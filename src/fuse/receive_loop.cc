@@ -1,0 +1,112 @@
+#include "fuse/receive_loop.h"
+
+#include <fuse_lowlevel.h>
+#include <linux/fuse.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <thread>
+#include <vector>
+
+namespace rnullfs {
+namespace {
+
+constexpr size_t kPageSize = 4096;
+
+// So that the data of a write begin at a page: copying them in and out is a third faster.
+constexpr size_t kBeforeRequest = kPageSize - sizeof(fuse_in_header) - sizeof(fuse_write_in);
+constexpr size_t kRequestRoom = kRequestBytesMax + kPageSize;
+
+// The kernel sets it in the number of a request that it sends again (FUSE_UNIQUE_RESEND).
+constexpr uint64_t kSentAgain = uint64_t{1} << 63;
+
+thread_local uint64_t current_request = 0;
+
+// Room for one request.
+class Buffer {
+ public:
+  Buffer()
+      : memory_(mmap(nullptr, kBeforeRequest + kRequestRoom, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {}
+  ~Buffer() {
+    if (valid()) munmap(memory_, kBeforeRequest + kRequestRoom);
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  bool valid() const { return memory_ != MAP_FAILED; }
+  char* request() const { return static_cast<char*>(memory_) + kBeforeRequest; }
+
+ private:
+  void* const memory_;
+};
+
+fuse_buf RequestIn(char* memory, size_t size) {
+  fuse_buf buffer = {};
+  buffer.mem = memory;
+  buffer.size = size;
+  buffer.fd = -1;
+  return buffer;
+}
+
+}  // namespace
+
+uint64_t ReceiveLoop::CurrentRequest() { return current_request; }
+
+int ReceiveLoop::Run(unsigned threads) {
+  std::vector<std::thread> workers;
+  running_ = threads;
+  for (unsigned i = 0; i < threads; ++i) {
+    workers.emplace_back([this] {
+      pthread_setname_np(pthread_self(), "rnullfs-fuse");
+      Work();
+      --running_;
+      ended_.release();
+    });
+  }
+  ended_.acquire();
+  fuse_session_exit(session_);
+  while (running_ > 0) {  // a signal may come just before a thread begins to read
+    for (std::thread& worker : workers) pthread_kill(worker.native_handle(), SIGUSR1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  for (std::thread& worker : workers) worker.join();
+  return error_;
+}
+
+void ReceiveLoop::End() { ended_.release(); }
+
+void ReceiveLoop::Work() {
+  const Buffer buffer;
+  if (!buffer.valid()) {
+    error_ = ENOMEM;
+    return;
+  }
+  const int fuse = fuse_session_fd(session_);
+  while (fuse_session_exited(session_) == 0) {
+    const ssize_t got = read(fuse, buffer.request(), kRequestRoom);
+    // ENOENT: who asked has been killed, and the request went with him.
+    if (got < 0 && (errno == EINTR || errno == ENOENT || errno == EAGAIN)) continue;
+    if (got < 0 && errno == ENODEV) return;  // unmounted
+    if (got < static_cast<ssize_t>(sizeof(fuse_in_header))) {
+      error_ = got < 0 ? errno : EIO;
+      return;
+    }
+    const std::string_view request(buffer.request(), got);
+    const auto& header = *reinterpret_cast<const fuse_in_header*>(buffer.request());
+    if (header.opcode == FUSE_INIT) on_init_(request);
+    current_request = header.unique & ~kSentAgain;
+    const fuse_buf handed = RequestIn(buffer.request(), request.size());
+    fuse_session_process_buf(session_, &handed);
+  }
+}
+
+void Replay(fuse_session* session, std::string init) {
+  const fuse_buf request = RequestIn(init.data(), init.size());
+  fuse_session_process_buf(session, &request);
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,57 @@
+// The threads that take requests from /dev/fuse and hand them to libfuse.
+//
+// They are ours, not fuse_session_loop_mt()'s, for three reasons: while a request is worked on, its
+// number is known, by which one that is sent again is recognized; the kernel's FUSE_INIT can be
+// kept for a process that takes over; and no lock of libfuse's is taken on a request's way.
+//
+// Thread safety: End() and CurrentRequest() from any thread; Run() once.
+#ifndef RNULLFS_FUSE_RECEIVE_LOOP_H_
+#define RNULLFS_FUSE_RECEIVE_LOOP_H_
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <semaphore>
+#include <string>
+#include <string_view>
+
+struct fuse_session;
+
+namespace rnullfs {
+
+// The largest data of a request, in bytes.
+inline constexpr size_t kRequestBytesMax = size_t{1} << 20;
+
+class ReceiveLoop {
+ public:
+  // `on_init` gets the bytes of FUSE_INIT before libfuse does.
+  ReceiveLoop(fuse_session* session, std::function<void(std::string_view)> on_init)
+      : session_(session), on_init_(std::move(on_init)) {}
+
+  // Serves with so many threads until the mount is gone or End(): 0, or the errno of what failed.
+  int Run(unsigned threads);
+
+  // Has Run() return soon.
+  void End();
+
+  // The number of the request that the calling thread works on; 0 when there is none.
+  static uint64_t CurrentRequest();
+
+ private:
+  void Work();
+
+  fuse_session* const session_;
+  const std::function<void(std::string_view)> on_init_;
+  std::atomic<int> error_{0};
+  std::atomic<unsigned> running_{0};
+  std::counting_semaphore<> ended_{0};
+};
+
+// For libfuse's sake: the request that the kernel had sent to a process which is gone.
+void Replay(fuse_session* session, std::string init);
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_FUSE_RECEIVE_LOOP_H_

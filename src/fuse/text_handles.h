@@ -1,0 +1,62 @@
+// Open files of text, by the number that the kernel holds for each.
+//
+// A number outlives the process that gave it: it says how the file was opened, so that one which
+// takes over makes an open file again when it is asked for it.  Numbers of different processes
+// differ in their upper bits.
+//
+// Thread safety: all calls from any thread.
+#ifndef RNULLFS_FUSE_TEXT_HANDLES_H_
+#define RNULLFS_FUSE_TEXT_HANDLES_H_
+
+#include <fcntl.h>
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "rnullfs/mutex.h"
+#include "tree/tree.h"
+
+namespace rnullfs {
+
+class TextHandles {
+ public:
+  // `process`: how many have served the mount before.
+  explicit TextHandles(uint64_t process) : next_(process << 32) {}
+
+  uint64_t Add(std::shared_ptr<TextFile> file, int flags) {
+    const LockGuard lock(mutex_);
+    const uint64_t handle = next_++ << kFlagBits | FlagsOf(flags);
+    files_.emplace(handle, std::move(file));
+    return handle;
+  }
+
+  // The open file; made again if another process had it open.  Null when that cannot be.
+  std::shared_ptr<TextFile> Find(const Tree& tree, Inode inode, uint64_t handle) {
+    const LockGuard lock(mutex_);
+    const auto it = files_.find(handle);
+    if (it != files_.end()) return it->second;
+    absl::StatusOr<std::unique_ptr<TextFile>> file =
+        tree.Open(inode, (handle & 1) != 0 ? O_RDONLY | O_APPEND : O_RDONLY, /*again=*/true);
+    if (!file.ok()) return nullptr;
+    return files_.emplace(handle, *std::move(file)).first->second;
+  }
+
+  void Remove(uint64_t handle) {
+    const LockGuard lock(mutex_);
+    files_.erase(handle);
+  }
+
+ private:
+  static constexpr int kFlagBits = 1;
+  static uint64_t FlagsOf(int flags) { return (flags & O_APPEND) != 0 ? 1 : 0; }
+
+  Mutex mutex_;
+  uint64_t next_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint64_t, std::shared_ptr<TextFile>> files_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_FUSE_TEXT_HANDLES_H_

@@ -1,0 +1,308 @@
+#include "guard/guard.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "base/log.h"
+#include "base/process.h"
+#include "guard/crash_loop.h"
+#include "guard/descriptors.h"
+#include "guard/link.h"
+#include "guard/refuser.h"
+#include "rnullfs/clock.h"
+
+namespace rnullfs {
+namespace {
+
+// What an upgrade hands on: how many workers there have been, or that it only asks; and where.
+constexpr char kUpgradeVariable[] = "RNULLFS_UPGRADE";
+constexpr char kMountpointVariable[] = "RNULLFS_MOUNTPOINT";
+constexpr char kOnlyCheck[] = "check";
+
+// The last that is taken when memory runs out, and the one before.
+constexpr int kGuardOomScore = -1000;
+
+sigset_t GuardSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int each : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&signals, each);
+  return signals;
+}
+
+// One line of the log, without an allocation of ours.
+template <typename... Arguments>
+void Say(const char* format, Arguments... arguments) {
+  char line[512];
+  std::snprintf(line, sizeof line, format, arguments...);
+  Log(line);
+}
+
+class Guard {
+ public:
+  explicit Guard(const GuardSetup& setup)
+      : setup_(setup), replaced_(setup.replaced), ready_(setup.replaced > 0) {
+    const sigset_t signals = GuardSignals();
+    sigprocmask(SIG_BLOCK, &signals, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+    signals_ = UniqueFd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+    fd_max_ = HighestDescriptor();
+    FindFuse();
+  }
+
+  // Returns in a worker.
+  WorkerStart Run() {
+    if (StartWorker()) return Hand();
+    while (true) {
+      pollfd watched[] = {{signals_.get(), POLLIN, 0},
+                          {gave_up_ ? fuse_ : channel_.get(), POLLIN, 0}};
+      if (poll(watched, 2, -1) < 0) continue;
+      if (watched[1].revents != 0) gave_up_ ? Refuse() : TakeMessages();
+      if (watched[0].revents != 0 && TakeSignals()) return Hand();
+    }
+  }
+
+ private:
+  // True in the worker, with its end of the channel in channel_.
+  bool StartWorker() {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+      GiveUp("no socket for another worker");
+      return false;
+    }
+    worker_ = fork();
+    if (worker_ < 0) {
+      close(ends[0]);
+      close(ends[1]);
+      GiveUp("no process for another worker");
+      return false;
+    }
+    channel_ = UniqueFd(ends[worker_ == 0 ? 1 : 0]);
+    close(ends[worker_ == 0 ? 0 : 1]);
+    if (worker_ == 0) return true;
+    if (std::exchange(protected_, true)) return false;
+    // Not before: the first worker has a score of its own, and does not inherit locks.
+    static_cast<void>(ProtectFromOom(kGuardOomScore));  // the worker says what the kernel refuses
+    static_cast<void>(LockInMemory());
+    return false;
+  }
+
+  // In the worker: out of the guard's ways, and what it kept.
+  WorkerStart Hand() {
+    const sigset_t signals = GuardSignals();
+    sigprocmask(SIG_UNBLOCK, &signals, nullptr);
+    signals_.Reset();
+    setpgid(0, 0);  // a terminal's Ctrl-C comes to the guard, which hands it on
+    WorkerStart start;
+    start.channel = std::move(channel_);
+    start.guard_pid = getppid();
+    start.replaced = replaced_;
+    start.replaced_why = replaced_why_;
+    for (const int fd : CollectKept(fd_max_)) {
+      const KeptKind kind = KindOf(fd);
+      if (kind == KeptKind::kFuse) {
+        start.fuse = UniqueFd(fd);
+      } else if (kind == KeptKind::kState) {
+        start.state = UniqueFd(fd);
+      } else {
+        start.memfds.emplace_back(fd);
+      }
+    }
+    return start;
+  }
+
+  void TakeMessages() {
+    GuardMessage message = {};
+    UniqueFd fd;
+    while (ReceiveGuardMessage(channel_.get(), /*wait=*/false, message, fd)) {
+      switch (message.kind) {
+        case GuardMessage::Kind::kKeep:
+          fd_max_ = std::max(fd_max_, fd.get());
+          if (KindOf(fd.get()) == KeptKind::kFuse) fuse_ = fd.get();
+          fd.Release();  // stays open
+          break;
+        case GuardMessage::Kind::kDrop:
+          CloseKept(fd_max_, message.inode);
+          break;
+        case GuardMessage::Kind::kReady:
+          if (!std::exchange(ready_, true) && setup_.ready) setup_.ready();
+      }
+    }
+  }
+
+  // True in a new worker.
+  bool TakeSignals() {
+    signalfd_siginfo signal = {};
+    while (read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
+      if (signal.ssi_signo == SIGUSR2) {
+        if (Upgrade()) return true;
+      } else if (signal.ssi_signo != SIGCHLD) {
+        if (gave_up_) Unmount();
+        kill(worker_, static_cast<int>(signal.ssi_signo));
+      }
+    }
+    int status = 0;
+    if (gave_up_ || waitpid(worker_, &status, WNOHANG) != worker_) return false;
+    return Buried(status);
+  }
+
+  // The worker has ended.  True in a new one.
+  bool Buried(int status) {
+    TakeMessages();
+    if (!ready_ || !WIFSIGNALED(status)) {
+      const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+      if (!ready_ || code != kExitDamaged) _exit(code);
+      GiveUp("what the last worker left cannot be read");
+      return false;
+    }
+    const int signal = WTERMSIG(status);
+    std::snprintf(replaced_why_, sizeof replaced_why_, "signal %d (%s)", signal,
+                  sigdescr_np(signal) == nullptr ? "unknown" : sigdescr_np(signal));
+    if (crash_loop_.Add(Clock::Real().NowNsec())) {
+      GiveUp("five workers have died within ten seconds");
+      return false;
+    }
+    Say("worker %d died of %s: another one takes over", worker_, replaced_why_);
+    ++replaced_;
+    ResendRequests(fuse_);
+    return StartWorker();
+  }
+
+  void GiveUp(const char* why) {
+    if (!ready_) _exit(1);
+    Say("%s (the last died of %s): the disks of %s fail with EIO from here on; their bytes are in "
+        "memory until it is unmounted: rnullfs --rescue %d DIRECTORY copies them",
+        why, replaced_why_, setup_.mountpoint.c_str(), getpid());
+    gave_up_ = true;
+    channel_.Reset();
+    fcntl(fuse_, F_SETFL, O_NONBLOCK);
+    ResendRequests(fuse_);
+  }
+
+  void Refuse() const {
+    if (!RefuseRequest(fuse_)) _exit(1);
+  }
+
+  [[noreturn]] void Unmount() const {
+    if (umount2(setup_.mountpoint.c_str(), MNT_DETACH) != 0 && fork() == 0) {
+      execlp("fusermount3", "fusermount3", "-u", "-q", "-z", setup_.mountpoint.c_str(), nullptr);
+      _exit(1);
+    }
+    _exit(1);
+  }
+
+  void FindFuse() {
+    for (const int fd : CollectKept(fd_max_)) {
+      if (KindOf(fd) == KeptKind::kFuse) fuse_ = fd;
+    }
+  }
+
+  // The program that is there now is asked whether it can go on from here.  Then the worker is
+  // killed, which is what it must survive anyway, and the guard becomes the new program.  True in a
+  // new worker.
+  bool Upgrade() {
+    if (gave_up_ || !ready_) return false;
+    TakeMessages();
+    SetInherited(fd_max_, true);
+    const bool can = CanGoOn();
+    if (can) {
+      EndWorker();
+      SetInherited(fd_max_, true);  // also what came last
+      char count[16];
+      std::snprintf(count, sizeof count, "%u", replaced_ + 1);
+      SetUpgradeVariables(count);
+      execv(setup_.program.c_str(), setup_.argv);
+    }
+    Say("%s cannot take the mount over: it stays with the version that serves it",
+        setup_.program.c_str());
+    unsetenv(kUpgradeVariable);
+    SetInherited(fd_max_, false);
+    if (!can) return false;
+    ++replaced_;
+    return StartWorker();  // it was executable just now
+  }
+
+  // Runs it with the same words, to say whether it understands them and what the worker has saved.
+  bool CanGoOn() const {
+    const pid_t child = fork();
+    if (child == 0) {
+      SetUpgradeVariables(kOnlyCheck);
+      execv(setup_.program.c_str(), setup_.argv);
+      _exit(1);
+    }
+    int status = 1;
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  }
+
+  void SetUpgradeVariables(const char* what) const {
+    setenv(kUpgradeVariable, what, 1);
+    setenv(kMountpointVariable, setup_.mountpoint.c_str(), 1);
+  }
+
+  void EndWorker() {
+    kill(worker_, SIGKILL);
+    while (waitpid(worker_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    TakeMessages();
+    std::snprintf(replaced_why_, sizeof replaced_why_, "an upgrade");
+    ResendRequests(fuse_);
+  }
+
+  const GuardSetup& setup_;
+  UniqueFd signals_;
+  UniqueFd channel_;
+  pid_t worker_ = -1;
+  int fuse_ = -1;
+  int fd_max_ = 0;
+  unsigned replaced_;
+  bool ready_;
+  bool gave_up_ = false;
+  bool protected_ = false;
+  CrashLoop crash_loop_;
+  char replaced_why_[64] = "";
+};
+
+}  // namespace
+
+WorkerStart StartGuarded(const GuardSetup& setup) {
+  Guard guard(setup);
+  return guard.Run();
+}
+
+Upgrade TakeUpgrade(GuardSetup& setup) {
+  const char* const what = std::getenv(kUpgradeVariable);
+  const char* const mountpoint = std::getenv(kMountpointVariable);
+  if (what == nullptr || mountpoint == nullptr) return Upgrade::kNone;
+  setup.mountpoint = mountpoint;
+  setup.replaced = static_cast<unsigned>(std::strtoul(what, nullptr, 10));
+  const bool check = std::strcmp(what, kOnlyCheck) == 0;
+  unsetenv(kUpgradeVariable);
+  unsetenv(kMountpointVariable);
+  SetInherited(HighestDescriptor(), false);
+  return check ? Upgrade::kCheck : Upgrade::kGoOn;
+}
+
+UniqueFd InheritedState() {
+  for (const int fd : CollectKept(HighestDescriptor())) {
+    if (KindOf(fd) == KeptKind::kState) return UniqueFd(fd);
+  }
+  return UniqueFd();
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,38 @@
+#include "guard/refuser.h"
+
+#include <linux/fuse.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace rnullfs {
+namespace {
+
+// The kernel hands a request out to who has room for the largest there is.
+alignas(fuse_in_header) char request[(1 << 20) + 4096];
+
+bool TakesAnswer(uint32_t opcode) {
+  return opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET && opcode != FUSE_INTERRUPT;
+}
+
+}  // namespace
+
+void ResendRequests(int fuse_fd) {
+  constexpr int kResend = 7;  // FUSE_NOTIFY_RESEND, Linux 6.9
+  const fuse_out_header resend = {.len = sizeof resend, .error = kResend, .unique = 0};
+  // A kernel that knows no resending leaves those requests to wait for the mount's end.
+  [[maybe_unused]] const ssize_t sent = write(fuse_fd, &resend, sizeof resend);
+}
+
+bool RefuseRequest(int fuse_fd) {
+  const ssize_t got = read(fuse_fd, request, sizeof request);
+  if (got < 0) return errno != ENODEV;
+  if (static_cast<size_t>(got) < sizeof(fuse_in_header)) return false;
+  const auto& header = *reinterpret_cast<const fuse_in_header*>(request);
+  if (!TakesAnswer(header.opcode)) return true;
+  const fuse_out_header refusal = {.len = sizeof refusal, .error = -EIO, .unique = header.unique};
+  [[maybe_unused]] const ssize_t sent = write(fuse_fd, &refusal, sizeof refusal);
+  return true;
+}
+
+}  // namespace rnullfs

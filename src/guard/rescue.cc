@@ -1,0 +1,117 @@
+#include "guard/rescue.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <system_error>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "base/memfd_name.h"
+#include "rnullfs/error.h"
+#include "rnullfs/unique_fd.h"
+
+namespace rnullfs {
+namespace {
+
+// Copies what is stored of [begin, end); holes stay holes.
+absl::Status CopyData(int from, int to, off_t begin, off_t end) {
+  std::vector<char> buffer(1 << 20);
+  while (begin < end) {
+    const size_t wanted = std::min<off_t>(end - begin, static_cast<off_t>(buffer.size()));
+    const ssize_t got = pread(from, buffer.data(), wanted, begin);
+    if (got < 0) return SystemError(errno, "reading");
+    if (got == 0) break;
+    if (pwrite(to, buffer.data(), got, begin) != got) return SystemError(errno, "writing");
+    begin += got;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CopySparse(int from, int to) {
+  struct stat status = {};
+  if (fstat(from, &status) != 0) return SystemError(errno, "fstat");
+  if (ftruncate(to, status.st_size) != 0) return SystemError(errno, "ftruncate");
+  for (off_t at = 0; at < status.st_size;) {
+    const off_t data = lseek(from, at, SEEK_DATA);
+    if (data < 0) break;
+    const off_t hole = lseek(from, data, SEEK_HOLE);
+    if (absl::Status copied = CopyData(from, to, data, hole); !copied.ok()) return copied;
+    at = hole;
+  }
+  return fsync(to) == 0 ? absl::OkStatus() : SystemError(errno, "fsync");
+}
+
+absl::Status CopyOut(const std::string& memfd, const std::string& image) {
+  const UniqueFd from(open(memfd.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!from.valid()) return SystemError(errno, memfd);
+  const UniqueFd to(open(image.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!to.valid()) return SystemError(errno, image);
+  if (absl::Status copied = CopySparse(from.get(), to.get()); !copied.ok()) {
+    return Error(ErrnoOf(copied), absl::StrCat(image, ": ", std::string(copied.message())));
+  }
+  struct stat status = {};
+  fstat(to.get(), &status);
+  std::printf("%s: %lld bytes, %lld stored\n", image.c_str(),
+              static_cast<long long>(status.st_size),
+              static_cast<long long>(status.st_blocks) * 512);
+  return absl::OkStatus();
+}
+
+struct Disk {
+  std::string memfd;  // a path in /proc
+  std::string device;
+  uint64_t id;
+};
+
+// By inode: a process may hold a file more than once.
+absl::StatusOr<std::map<uint64_t, Disk>> FindDisks(pid_t pid) {
+  std::map<uint64_t, Disk> disks;
+  const std::string directory = absl::StrCat("/proc/", pid, "/fd");
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string path = it->path();
+    std::error_code unreadable;
+    const std::string link = std::filesystem::read_symlink(path, unreadable);
+    const auto disk = ParseDiskMemfd(link);
+    struct stat status = {};
+    if (unreadable || !disk.has_value() || stat(path.c_str(), &status) != 0) continue;
+    disks[status.st_ino] = {.memfd = path, .device = disk->device, .id = disk->id};
+  }
+  if (error) return SystemError(error.value(), directory);
+  return disks;
+}
+
+}  // namespace
+
+absl::Status Rescue(pid_t pid, const std::string& directory) {
+  const absl::StatusOr<std::map<uint64_t, Disk>> disks = FindDisks(pid);
+  if (!disks.ok()) return disks.status();
+  if (disks->empty()) {
+    return Error(ENOENT, absl::StrCat("process ", pid,
+                                      " holds no disks of rnullfs; status.json has "
+                                      "guard_pid, and the log had it when the mount failed"));
+  }
+  for (const auto& [inode, disk] : *disks) {
+    // Two of one name: a disk that was just being moved to another file, a part in each.
+    const bool alone = std::count_if(disks->begin(), disks->end(), [&](const auto& other) {
+                         return other.second.device == disk.device;
+                       }) == 1;
+    const std::string image = alone ? absl::StrCat(directory, "/", disk.device, ".img")
+                                    : absl::StrCat(directory, "/", disk.device, ".", inode, ".img");
+    if (absl::Status copied = CopyOut(disk.memfd, image); !copied.ok()) return copied;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace rnullfs

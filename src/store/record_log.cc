@@ -1,0 +1,236 @@
+#include "store/record_log.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/memfd_name.h"
+#include "rnullfs/error.h"
+#include "store/arena.h"
+
+namespace rnullfs {
+namespace {
+
+constexpr uint64_t kMagic = 0x31474f4c4c554e52;  // "RNULLOG1"
+constexpr uint64_t kRegionSize = uint64_t{1} << 40;
+constexpr uint64_t kCounters = 2 * kRegionSize;
+constexpr uint64_t kFileSize = uint64_t{1} << 60;
+constexpr uint64_t kKeyMax = (kFileSize - kCounters) / RecordLog::kPageSize - 1;
+
+// So much history is not worth a copy.
+constexpr uint64_t kHistoryMax = uint64_t{1} << 20;
+constexpr uint32_t kTextMax = uint32_t{64} << 20;
+
+struct RecordHeader {
+  uint64_t key;
+  uint32_t length;
+  uint32_t erased;
+  uint64_t check;  // of the text and of the fields above
+};
+
+uint64_t RegionOffset(uint64_t region) { return region == 0 ? RecordLog::kPageSize : kRegionSize; }
+
+// FNV-1a: tells a damaged record from a whole one; nobody forges them.
+uint64_t Mix(uint64_t hash, const void* data, size_t length) {
+  const auto* const bytes = static_cast<const unsigned char*>(data);
+  for (size_t i = 0; i < length; ++i) hash = (hash ^ bytes[i]) * 0x100000001b3;
+  return hash;
+}
+
+uint64_t Check(const RecordHeader& header, std::string_view text) {
+  const uint64_t hash = Mix(0xcbf29ce484222325, &header, offsetof(RecordHeader, check));
+  return Mix(hash, text.data(), text.size());
+}
+
+int WriteAll(int fd, const void* data, size_t length, uint64_t offset) {
+  const auto* bytes = static_cast<const char*>(data);
+  while (length > 0) {
+    const ssize_t written = pwrite(fd, bytes, length, static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return written < 0 && errno != ENOMEM ? errno : ENOSPC;
+    bytes += written;
+    offset += written;
+    length -= written;
+  }
+  return 0;
+}
+
+absl::StatusOr<std::string> ReadRange(int fd, uint64_t offset, uint64_t length) {
+  std::string text(length, '\0');
+  uint64_t got = 0;
+  while (got < length) {
+    const ssize_t count =
+        pread(fd, text.data() + got, length - got, static_cast<off_t>(offset + got));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return Error(EINVAL, "the saved state ends too soon");
+    got += count;
+  }
+  return text;
+}
+
+}  // namespace
+
+// Written whole, and so never seen half by whoever comes after a SIGKILL.
+struct RecordLog::Header {
+  uint64_t magic;
+  uint64_t region;
+  uint64_t end;
+};
+
+absl::StatusOr<std::unique_ptr<RecordLog>> RecordLog::Create() {
+  absl::StatusOr<UniqueFd> memfd = CreateMemfd(kStateMemfdName);
+  if (!memfd.ok()) return memfd.status();
+  if (ftruncate(memfd->get(), kFileSize) != 0) return SystemError(errno, "the state's memfd");
+  std::unique_ptr<RecordLog> log(new RecordLog(*std::move(memfd)));
+  const LockGuard lock(log->mutex_);
+  if (const int error = log->Commit(0, 0); error != 0) {
+    return SystemError(error, "the state's memfd");
+  }
+  return log;
+}
+
+absl::StatusOr<std::unique_ptr<RecordLog>> RecordLog::Open(UniqueFd memfd) {
+  std::unique_ptr<RecordLog> log(new RecordLog(std::move(memfd)));
+  if (absl::Status status = log->Read(); !status.ok()) return status;
+  return log;
+}
+
+RecordLog::~RecordLog() = default;
+
+absl::Status RecordLog::Read() {
+  const LockGuard lock(mutex_);
+  const absl::StatusOr<std::string> head = ReadRange(memfd_.get(), 0, sizeof(Header));
+  if (!head.ok()) return head.status();
+  Header header = {};
+  std::memcpy(&header, head->data(), sizeof header);
+  struct stat status = {};
+  if (fstat(memfd_.get(), &status) != 0) return SystemError(errno, "the saved state");
+  const bool sound = header.magic == kMagic && header.region <= 1 &&
+                     header.end <= kRegionSize - kPageSize &&
+                     header.end / 512 <= static_cast<uint64_t>(status.st_blocks);
+  if (!sound) return Error(EINVAL, "the saved state's header is damaged");
+  const absl::StatusOr<std::string> log =
+      ReadRange(memfd_.get(), RegionOffset(header.region), header.end);
+  if (!log.ok()) return log.status();
+  const std::string_view text = *log;
+  for (size_t at = 0; at < text.size();) {
+    RecordHeader record = {};
+    const size_t left = text.size() - at;
+    if (left >= sizeof record) std::memcpy(&record, text.data() + at, sizeof record);
+    const bool whole = left >= sizeof record && record.length <= left - sizeof record;
+    const std::string_view body =
+        whole ? text.substr(at + sizeof record, record.length) : std::string_view();
+    if (!whole || record.key > kKeyMax || record.check != Check(record, body)) {
+      return Error(EINVAL, absl::StrCat("the saved state is damaged at byte ", at));
+    }
+    if (record.erased != 0) {
+      records_.erase(record.key);
+    } else {
+      records_[record.key] = body;
+    }
+    at += sizeof record + record.length;
+  }
+  region_ = header.region;
+  end_ = header.end;
+  for (const auto& [key, body] : records_) live_ += sizeof(RecordHeader) + body.size();
+  return absl::OkStatus();
+}
+
+RecordLog::Records RecordLog::All() const {
+  const LockGuard lock(mutex_);
+  return records_;
+}
+
+int RecordLog::Put(uint64_t key, std::string_view text) {
+  if (key > kKeyMax || text.size() > kTextMax) return EINVAL;
+  const LockGuard lock(mutex_);
+  const auto it = records_.find(key);
+  if (it != records_.end() && it->second == text) return 0;
+  if (const int error = Append(key, text, false); error != 0) return error;
+  if (it != records_.end()) live_ -= sizeof(RecordHeader) + it->second.size();
+  live_ += sizeof(RecordHeader) + text.size();
+  records_[key] = text;
+  CompactIfWorthwhile();
+  return 0;
+}
+
+void RecordLog::Erase(uint64_t key) {
+  const LockGuard lock(mutex_);
+  const auto it = records_.find(key);
+  if (it == records_.end()) return;
+  // Without memory for the note it will be there again after a death of the process: the lesser
+  // evil.
+  Append(key, {}, true);
+  live_ -= sizeof(RecordHeader) + it->second.size();
+  records_.erase(it);
+  fallocate(memfd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+            static_cast<off_t>(kCounters + key * kPageSize), kPageSize);
+  CompactIfWorthwhile();
+}
+
+int RecordLog::Append(uint64_t key, std::string_view text, bool erased) {
+  RecordHeader header = {.key = key,
+                         .length = static_cast<uint32_t>(text.size()),
+                         .erased = erased ? 1U : 0U,
+                         .check = 0};
+  header.check = Check(header, text);
+  std::string record(reinterpret_cast<const char*>(&header), sizeof header);
+  record += text;
+  const uint64_t offset = RegionOffset(region_) + end_;
+  if (const int error = WriteAll(memfd_.get(), record.data(), record.size(), offset); error != 0) {
+    return error;
+  }
+  return Commit(region_, end_ + record.size());
+}
+
+int RecordLog::Commit(uint64_t region, uint64_t end) {
+  const Header header = {.magic = kMagic, .region = region, .end = end};
+  const int error = WriteAll(memfd_.get(), &header, sizeof header, 0);
+  if (error != 0) return error;
+  region_ = region;
+  end_ = end;
+  return 0;
+}
+
+void RecordLog::CompactIfWorthwhile() {
+  if (end_ < 2 * live_ + kHistoryMax) return;
+  const uint64_t old_region = region_;
+  const uint64_t old_end = end_;
+  region_ = 1 - old_region;
+  end_ = 0;
+  std::string copy;
+  for (const auto& [key, text] : records_) {
+    RecordHeader header = {
+        .key = key, .length = static_cast<uint32_t>(text.size()), .erased = 0, .check = 0};
+    header.check = Check(header, text);
+    copy.append(reinterpret_cast<const char*>(&header), sizeof header).append(text);
+  }
+  if (WriteAll(memfd_.get(), copy.data(), copy.size(), RegionOffset(region_)) != 0 ||
+      Commit(region_, copy.size()) != 0) {
+    region_ = old_region;
+    end_ = old_end;
+    return;
+  }
+  fallocate(memfd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+            static_cast<off_t>(RegionOffset(old_region)), static_cast<off_t>(old_end));
+}
+
+void* RecordLog::MapPage(uint64_t key) {
+  if (key > kKeyMax) return nullptr;
+  const auto offset = static_cast<off_t>(kCounters + key * kPageSize);
+  // Taken by a system call: it returns an errno where a page fault would end the process.
+  if (fallocate(memfd_.get(), FALLOC_FL_KEEP_SIZE, offset, kPageSize) != 0) return nullptr;
+  void* const page =
+      mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, memfd_.get(), offset);
+  return page == MAP_FAILED ? nullptr : page;
+}
+
+void RecordLog::UnmapPage(void* page) { munmap(page, kPageSize); }
+
+}  // namespace rnullfs

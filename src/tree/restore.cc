@@ -1,0 +1,83 @@
+// A device's directory and the record of it: what is saved while it is served, and how a process
+// that comes after one that died makes it again.
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "rnullfs/error.h"
+#include "tree/device_node.h"
+
+namespace rnullfs {
+
+DeviceRecord DeviceNode::Record() const {
+  DeviceRecord record = {.id = id_,
+                         .name = name_,
+                         .request = request_,
+                         .config = config_,
+                         .created = created_,
+                         .ownership = ownership_,
+                         .opens = {},
+                         .next_handle = next_handle_,
+                         .backing_id = backing_id_,
+                         .last_error = last_error_,
+                         .unfinished_json = unfinished_json_};
+  if (medium_ != nullptr && medium_->store() != nullptr) {
+    struct stat status = {};
+    fstat(medium_->store()->fd(), &status);
+    record.memfd = status.st_ino;
+  }
+  for (const auto& [handle, open] : opens_) record.opens.push_back(open);
+  return record;
+}
+
+void DeviceNode::Save() const {
+  if (services_.survival != nullptr && medium_ != nullptr) services_.survival->Save(Record());
+}
+
+void DeviceNode::SaveNew() const {
+  LockGuard lock(mutex_);
+  Save();
+}
+
+absl::Status DeviceNode::Restore(const DeviceRecord& record, UniqueFd memfd, UniqueFd moving_to) {
+  LockGuard lock(mutex_);
+  statistics_.ForgetInFlight();
+  config_ = record.config;
+  ownership_ = record.ownership;
+  next_handle_ = record.next_handle;
+  backing_id_ = record.backing_id;
+  last_error_ = record.last_error;
+  unfinished_json_ = record.unfinished_json;
+  for (const OpenRecord& open : record.opens) {
+    opens_[open.handle] = open;
+    if (open.passthrough) ++passthrough_opens_;
+  }
+  if (memfd.valid()) {
+    absl::Status adopted = medium_->Adopt(std::move(memfd), std::move(moving_to));
+    if (!adopted.ok()) return adopted;
+  } else if (record.memfd != 0) {
+    return Error(EINVAL, absl::StrCat("the memory of ", name_, " is missing"));
+  }
+  if (!config_.power && !opens_.empty()) {
+    return Error(EINVAL, absl::StrCat("the saved state of ", name_, " is damaged: off, but open"));
+  }
+  kernel_wrote_ = medium_->store() != nullptr;  // as far as we know
+  if (!config_.power) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<Device>> device =
+      Device::PowerOn(config_, *medium_, statistics_, services_.device);
+  if (!device.ok()) return device.status();
+  device_ = std::move(*device);
+  live_device_.store(device_.get(), std::memory_order_release);
+  pinned_ = config_.datapath == DataPath::kPassthrough;
+  for (const bool shared : {pinned_, passthrough_opens_ > 0}) {
+    if (!shared) continue;
+    if (medium_->store() == nullptr) return Error(EINVAL, "a disk without memory cannot be shared");
+    if (absl::Status status = medium_->store()->ShareAgain(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,94 @@
+#include "tree/survival.h"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "rnullfs/error.h"
+
+namespace rnullfs {
+namespace {
+
+// The log's key of the mount's record; a device's is its id.
+constexpr uint64_t kMountKey = 0;
+
+// What a page of counters looks like.  One that a program of another layout has left starts anew.
+constexpr uint64_t kCountersLayout = sizeof(Statistics) << 8 | kOpCount;
+static_assert(sizeof(Statistics) <= RecordLog::kPageSize);
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Survival>> Survival::Create(MemfdKeeper& keeper) {
+  absl::StatusOr<std::unique_ptr<RecordLog>> log = RecordLog::Create();
+  if (!log.ok()) return log.status();
+  keeper.Keep((*log)->fd());
+  std::unique_ptr<Survival> survival(new Survival(*std::move(log), keeper));
+  survival->UpdateMount([](MountRecord& mount) { mount.counters_layout = kCountersLayout; });
+  return survival;
+}
+
+absl::StatusOr<std::unique_ptr<Survival>> Survival::Open(UniqueFd memfd, MemfdKeeper& keeper) {
+  absl::StatusOr<std::unique_ptr<RecordLog>> log = RecordLog::Open(std::move(memfd));
+  if (!log.ok()) return log.status();
+  std::unique_ptr<Survival> survival(new Survival(*std::move(log), keeper));
+  if (absl::Status status = survival->Read(); !status.ok()) return status;
+  return survival;
+}
+
+absl::Status Survival::Read() {
+  bool has_mount = false;
+  for (const auto& [key, bytes] : log_->All()) {
+    if (key == kMountKey) {
+      absl::StatusOr<MountRecord> mount = ReadMountRecord(bytes);
+      if (!mount.ok()) return mount.status();
+      const LockGuard lock(mutex_);
+      mount_ = *std::move(mount);
+      has_mount = true;
+      continue;
+    }
+    absl::StatusOr<DeviceRecord> device = ReadDeviceRecord(bytes);
+    if (!device.ok()) return device.status();
+    if (device->id != key) return Error(EINVAL, "the saved state has a disk under a wrong number");
+    devices_.push_back(*std::move(device));
+  }
+  if (!has_mount) return Error(EINVAL, "the saved state knows no mount");
+  if (mount().counters_layout == kCountersLayout) return absl::OkStatus();
+  Log("the counters in stats.json start anew: this version keeps them in another way");
+  for (const DeviceRecord& device : devices_) {
+    const Counters counters = CountersOf(device.id);
+    if (counters != nullptr) std::memset(static_cast<void*>(counters.get()), 0, sizeof(Statistics));
+  }
+  UpdateMount([](MountRecord& mount) { mount.counters_layout = kCountersLayout; });
+  return absl::OkStatus();
+}
+
+MountRecord Survival::mount() const {
+  const LockGuard lock(mutex_);
+  return mount_;
+}
+
+void Survival::UpdateMount(absl::FunctionRef<void(MountRecord&)> change) {
+  const LockGuard lock(mutex_);
+  change(mount_);
+  Put(kMountKey, WriteRecord(mount_));
+}
+
+void Survival::Save(const DeviceRecord& device) { Put(device.id, WriteRecord(device)); }
+
+void Survival::Forget(uint64_t id) { log_->Erase(id); }
+
+Survival::Counters Survival::CountersOf(uint64_t id) {
+  // A page of zeros is a Statistics that has counted nothing.
+  return Counters(static_cast<Statistics*>(log_->MapPage(id)));
+}
+
+void Survival::Put(uint64_t key, const std::string& bytes) {
+  const int error = log_->Put(key, bytes);
+  if (error == 0 || complained_.exchange(true)) return;
+  Log(absl::StrCat("what has changed could not be saved (", std::strerror(error),
+                   "): a worker that takes over would not know it"));
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,71 @@
+// What of a tree outlives the process that serves it: a record for the mount and one for each
+// device, their counters, and the memfds with their bytes.  The guard (src/guard) holds it all; a
+// process that comes after one that died goes on from here.
+//
+// A change is saved after it has taken effect and before it is answered.  So what was answered is
+// known to whoever takes over; what was not is asked again by the kernel, and is either done once
+// more to the same effect, or recognized by its request's number.
+//
+// Thread safety: all calls from any thread.
+#ifndef RNULLFS_TREE_SURVIVAL_H_
+#define RNULLFS_TREE_SURVIVAL_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "config/state_records.h"
+#include "rnullfs/memfd_keeper.h"
+#include "rnullfs/mutex.h"
+#include "rnullfs/statistics.h"
+#include "store/record_log.h"
+
+namespace rnullfs {
+
+class Survival {
+ public:
+  // `keeper` outlives it.
+  static absl::StatusOr<std::unique_ptr<Survival>> Create(MemfdKeeper& keeper);
+
+  // From the memfd of a process that died.  EINVAL, with a sentence, when it is damaged.
+  static absl::StatusOr<std::unique_ptr<Survival>> Open(UniqueFd memfd, MemfdKeeper& keeper);
+
+  MemfdKeeper& keeper() const { return keeper_; }
+
+  // The devices that were found.
+  const std::vector<DeviceRecord>& devices() const { return devices_; }
+
+  MountRecord mount() const ABSL_LOCKS_EXCLUDED(mutex_);
+  void UpdateMount(absl::FunctionRef<void(MountRecord&)> change) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  void Save(const DeviceRecord& device);
+  void Forget(uint64_t id);
+
+  // The device's counters, zeros when new; null when there is no memory.
+  struct Unmap {
+    void operator()(Statistics* counters) const { RecordLog::UnmapPage(counters); }
+  };
+  using Counters = std::unique_ptr<Statistics, Unmap>;
+  Counters CountersOf(uint64_t id);
+
+ private:
+  Survival(std::unique_ptr<RecordLog> log, MemfdKeeper& keeper)
+      : log_(std::move(log)), keeper_(keeper) {}
+  absl::Status Read();
+  void Put(uint64_t key, const std::string& bytes);
+
+  const std::unique_ptr<RecordLog> log_;
+  MemfdKeeper& keeper_;
+  std::vector<DeviceRecord> devices_;
+  std::atomic<bool> complained_{false};
+  mutable Mutex mutex_;
+  MountRecord mount_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_TREE_SURVIVAL_H_

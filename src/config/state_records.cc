@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <concepts>
+#include <exception>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -189,10 +190,14 @@ bool FromJson(const Json& json, T& value) {
 
 template <typename Record>
 absl::StatusOr<Record> Read(std::string_view bytes, const char* what) {
-  const Json json = Json::from_cbor(bytes.begin(), bytes.end(), /*strict=*/true,
-                                    /*allow_exceptions=*/false);
   Record record;
-  if (FromJson(json, record)) return record;
+  try {
+    // It throws all the same, at sizes that no vector can have.
+    const Json json = Json::from_cbor(bytes.begin(), bytes.end(), /*strict=*/true,
+                                      /*allow_exceptions=*/false);
+    if (FromJson(json, record)) return record;
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
+  }
   return Error(EINVAL, absl::StrCat("the saved state of ", what,
                                     " is damaged, or of a later version of rnullfs"));
 }

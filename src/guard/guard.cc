@@ -59,6 +59,7 @@ class Guard {
     const sigset_t signals = GuardSignals();
     sigprocmask(SIG_BLOCK, &signals, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+    if (setup.replaced > 0) std::snprintf(replaced_why_, sizeof replaced_why_, "an upgrade");
     signals_ = UniqueFd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
     fd_max_ = HighestDescriptor();
     FindFuse();
@@ -260,7 +261,7 @@ class Guard {
     while (waitpid(worker_, nullptr, 0) < 0 && errno == EINTR) {
     }
     TakeMessages();
-    std::snprintf(replaced_why_, sizeof replaced_why_, "an upgrade");
+    std::snprintf(replaced_why_, sizeof replaced_why_, "an upgrade that failed");
     ResendRequests(fuse_);
   }
 

@@ -1,0 +1,152 @@
+// A guard in a process of its own, with workers that a test tells what to do.  No FUSE: what the
+// guard keeps are memfds.
+
+#include "guard/guard.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "base/memfd_name.h"
+#include "guard/link.h"
+
+namespace rnullfs {
+namespace {
+
+// Forks a guard whose workers run `work`, their exit status being what it returns; `said` is what
+// they wrote into the pipe they were given.
+struct Outcome {
+  int status = 0;  // of the guard
+  std::string said;
+};
+
+Outcome RunGuarded(const std::function<int(WorkerStart, int say)>& work) {
+  int ends[2];
+  EXPECT_EQ(pipe(ends), 0);
+  const pid_t guard = fork();
+  if (guard == 0) {
+    close(ends[0]);
+    const UniqueFd null(open("/dev/null", O_WRONLY));
+    dup2(null.get(), STDERR_FILENO);
+    GuardSetup setup;
+    setup.program = "/nonexistent";
+    setup.mountpoint = "/nonexistent";
+    _exit(work(StartGuarded(setup), ends[1]));
+  }
+  close(ends[1]);
+  Outcome outcome;
+  char buffer[256];
+  for (ssize_t got = 0; (got = read(ends[0], buffer, sizeof buffer)) > 0;) {
+    outcome.said.append(buffer, got);
+  }
+  close(ends[0]);
+  EXPECT_EQ(waitpid(guard, &outcome.status, 0), guard);
+  return outcome;
+}
+
+void Say(int say, const std::string& text) {
+  EXPECT_EQ(write(say, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+}
+
+TEST(Guard, EndsAsAWorkerThatEndsByItself) {
+  EXPECT_EQ(WEXITSTATUS(RunGuarded([](WorkerStart, int) { return 0; }).status), 0);
+  EXPECT_EQ(WEXITSTATUS(RunGuarded([](WorkerStart, int) { return 7; }).status), 7);
+  const Outcome ready = RunGuarded([](WorkerStart start, int) {
+    GuardLink(std::move(start.channel)).Ready();
+    return 5;
+  });
+  EXPECT_EQ(WEXITSTATUS(ready.status), 5);
+}
+
+TEST(Guard, GivesUpAWorkerThatDiesBeforeItIsReady) {
+  const Outcome outcome = RunGuarded([](WorkerStart, int) {
+    raise(SIGKILL);
+    return 0;
+  });
+  EXPECT_EQ(WEXITSTATUS(outcome.status), 1);
+}
+
+// Each worker but the last dies by a signal; what one kept the next ones have.
+TEST(Guard, HandsWhatItKeepsToTheNextWorker) {
+  const Outcome outcome = RunGuarded([](WorkerStart start, int say) {
+    GuardLink link(std::move(start.channel));
+    link.Ready();
+    Say(say, std::to_string(start.replaced) + ":" + std::to_string(start.memfds.size()));
+    for (const UniqueFd& memfd : start.memfds) {
+      char text[9] = {};
+      EXPECT_EQ(pread(memfd.get(), text, 8, 0), 8);
+      Say(say, std::string(" ") + text);
+      if (start.replaced == 2) link.Drop(memfd.get());
+    }
+    Say(say, start.state.valid() ? " state\n" : " no state\n");
+    if (start.replaced == 3) return 0;
+    if (start.replaced == 0) {
+      const UniqueFd disk(memfd_create(DiskMemfdName(1, "d").c_str(), MFD_CLOEXEC));
+      EXPECT_EQ(write(disk.get(), "the disk", 8), 8);
+      const UniqueFd state(memfd_create(std::string(kStateMemfdName).c_str(), MFD_CLOEXEC));
+      link.Keep(disk.get());
+      link.Keep(state.get());
+    }
+    constexpr int kSignals[] = {SIGKILL, SIGSEGV, SIGABRT};
+    signal(kSignals[start.replaced], SIG_DFL);
+    raise(kSignals[start.replaced]);
+    return 1;
+  });
+  EXPECT_EQ(WEXITSTATUS(outcome.status), 0);
+  EXPECT_EQ(outcome.said,
+            "0:0 no state\n"
+            "1:1 the disk state\n"
+            "2:1 the disk state\n"
+            "3:0 state\n");
+}
+
+TEST(Guard, SaysWhatBecameOfTheLastWorker) {
+  const Outcome outcome = RunGuarded([](WorkerStart start, int say) {
+    GuardLink(std::move(start.channel)).Ready();
+    Say(say, start.replaced_why + "\n");
+    if (start.replaced == 1) return 0;
+    raise(SIGKILL);
+    return 1;
+  });
+  EXPECT_EQ(outcome.said, "\nsignal 9 (Killed)\n");
+}
+
+TEST(Guard, HandsSignalsOn) {
+  const Outcome outcome = RunGuarded([](WorkerStart start, int say) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    kill(start.guard_pid, SIGTERM);
+    int got = 0;
+    sigwait(&set, &got);
+    Say(say, std::to_string(got));
+    return 0;
+  });
+  EXPECT_EQ(outcome.said, std::to_string(SIGTERM));
+}
+
+// There is no such program: the worker stays as it is.
+TEST(Guard, DoesNotReplaceByWhatCannotTakeOver) {
+  const Outcome outcome = RunGuarded([](WorkerStart start, int say) {
+    GuardLink(std::move(start.channel)).Ready();
+    kill(start.guard_pid, SIGUSR2);
+    usleep(200'000);
+    Say(say, std::to_string(start.replaced));
+    return 0;
+  });
+  EXPECT_EQ(outcome.said, "0");
+  EXPECT_EQ(WEXITSTATUS(outcome.status), 0);
+}
+
+}  // namespace
+}  // namespace rnullfs

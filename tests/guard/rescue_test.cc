@@ -1,0 +1,83 @@
+#include "guard/rescue.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "base/memfd_name.h"
+#include "rnullfs/error.h"
+#include "rnullfs/unique_fd.h"
+
+namespace rnullfs {
+namespace {
+
+namespace fs = std::filesystem;
+
+class RescueTest : public testing::Test {
+ protected:
+  RescueTest() {
+    std::string name = (fs::temp_directory_path() / "rescue.XXXXXX").string();
+    directory_ = mkdtemp(name.data());
+  }
+  ~RescueTest() override { fs::remove_all(directory_); }
+
+  static UniqueFd Disk(uint64_t id, const std::string& name, off_t at, const std::string& data) {
+    UniqueFd disk(memfd_create(DiskMemfdName(id, name).c_str(), MFD_CLOEXEC));
+    EXPECT_EQ(ftruncate(disk.get(), 64 << 20), 0);
+    EXPECT_EQ(pwrite(disk.get(), data.data(), data.size(), at), static_cast<ssize_t>(data.size()));
+    return disk;
+  }
+
+  std::string ImageAt(const std::string& name, off_t at, size_t length) const {
+    std::ifstream file(directory_ / name, std::ios::binary);
+    std::string data(length, '?');
+    file.seekg(at).read(data.data(), static_cast<std::streamsize>(length));
+    return data;
+  }
+
+  fs::path directory_;
+};
+
+TEST_F(RescueTest, CopiesEveryDiskSparsely) {
+  const UniqueFd one = Disk(1, "one", 5 << 20, "data");
+  const UniqueFd two = Disk(2, "two", 0, std::string(3 << 20, 'x'));
+  ASSERT_TRUE(Rescue(getpid(), directory_).ok());
+  EXPECT_EQ(ImageAt("one.img", (5 << 20) - 1, 6), std::string("\0data\0", 6));
+  EXPECT_EQ(ImageAt("two.img", (3 << 20) - 1, 2), std::string("x\0", 2));
+  struct stat status = {};
+  ASSERT_EQ(stat((directory_ / "one.img").c_str(), &status), 0);
+  EXPECT_EQ(status.st_size, 64 << 20);
+  EXPECT_LT(status.st_blocks * 512, 1 << 20);
+  EXPECT_EQ(status.st_mode & 0777, 0600U);
+}
+
+TEST_F(RescueTest, OverwritesNothing) {
+  const UniqueFd one = Disk(1, "one", 0, "data");
+  std::ofstream(directory_ / "one.img") << "mine";
+  EXPECT_EQ(ErrnoOf(Rescue(getpid(), directory_)), EEXIST);
+  EXPECT_EQ(ImageAt("one.img", 0, 4), "mine");
+}
+
+TEST_F(RescueTest, TakesBothPartsOfADiskThatWasBeingMoved) {
+  const UniqueFd one = Disk(1, "one", 0, "first");
+  const UniqueFd also_one = Disk(1, "one", 0, "second");
+  ASSERT_TRUE(Rescue(getpid(), directory_).ok());
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory_), {}), 2);
+}
+
+TEST_F(RescueTest, SaysWhenThereIsNothing) {
+  const absl::Status none = Rescue(getpid(), directory_);
+  EXPECT_EQ(ErrnoOf(none), ENOENT);
+  EXPECT_THAT(std::string(none.message()), testing::HasSubstr("holds no disks"));
+  EXPECT_EQ(ErrnoOf(Rescue(999'999'999, directory_)), ENOENT);
+}
+
+}  // namespace
+}  // namespace rnullfs

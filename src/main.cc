@@ -99,13 +99,11 @@ int Run(MountOptions options) {
   const absl::StatusOr<Devices> devices = MakeDevices(options, tree);
   if (!devices.ok()) return Fail(devices.status());
   if (absl::Status status = session.Mount(tree); !status.ok()) return Fail(status);
-  const absl::Status served = session.Serve(
-      [&] {
-        absl::Status powered = PowerOn(options, *devices);
-        if (powered.ok()) background.Ready();
-        return powered;
-      },
-      [&] { completions.Stop(); });
+  const absl::Status served = session.Serve({
+      .ready = [&] { return PowerOn(options, *devices); },
+      .answering = [&] { background.Ready(); },
+      .idle = [&] { completions.Stop(); },
+  });
   return served.ok() ? 0 : Fail(served);
 }
 

@@ -15,7 +15,6 @@
 #include "absl/strings/str_join.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "config/document.h"
 #include "fuse/negotiate.h"
 #include "fuse/operations.h"
 #include "fuse/ring.h"
@@ -76,24 +75,6 @@ std::vector<std::string> Session::MountFlags() const {
   return flags;
 }
 
-void Session::ChooseTransport() {
-  switch (options_.transport) {
-    case Transport::kAuto:
-      transport_why_ =
-          "auto: a ring would let a delayed request hold up its processor's other requests; "
-          "transport=uring suits disks with irqmode 0";
-      return;
-    case Transport::kDev:
-      transport_why_ = "as asked";
-      return;
-    case Transport::kUring:
-      const std::string obstacle = RingObstacle();
-      wants_ring_ = obstacle.empty();
-      transport_why_ = wants_ring_ ? "as asked" : obstacle;
-      if (!wants_ring_) Log(absl::StrCat("transport=uring falls back to dev: ", obstacle));
-  }
-}
-
 absl::Status Session::Mount(Tree& tree) {
   tree_ = &tree;
   ChooseTransport();
@@ -105,6 +86,10 @@ absl::Status Session::Mount(Tree& tree) {
     Log("PR_SET_IO_FLUSHER is refused (CAP_SYS_RESOURCE is missing): when memory runs out, a file "
         "system on a disk of this mount may wait for itself");
   }
+  return Attach();
+}
+
+absl::Status Session::Attach() {
   fuse_lowlevel_ops operations = Operations();
   operations.init = &Session::Init;
   std::string flags = absl::StrJoin(MountFlags(), ",");
@@ -136,27 +121,30 @@ void Session::Negotiate(fuse_conn_info* connection) {
                    .capabilities = NegotiateCapabilities(*connection, wants_ring_)};
     negotiated_.passthrough_obstacle = PassthroughObstacle(negotiated_.capabilities);
   }
-  absl::Status ready = ready_();
-  if (ready.ok()) return;
-  LockGuard lock(mutex_);
-  not_ready_ = std::move(ready);
-  fuse_session_exit(session_);
+  absl::Status ready = hooks_.ready();
+  if (!ready.ok()) {
+    LockGuard lock(mutex_);
+    not_ready_ = std::move(ready);
+    fuse_session_exit(session_);
+  } else if (wants_ring_) {
+    ring_watch_ = std::thread(&Session::AwaitRing, this);
+  } else {
+    hooks_.answering();
+  }
 }
 
-absl::Status Session::Serve(std::function<absl::Status()> ready, std::function<void()> idle) {
-  ready_ = std::move(ready);
-  idle_ = std::move(idle);
-  std::thread signal_thread(&Session::AwaitSignals, this, pthread_self());
-  fuse_loop_config* config = fuse_loop_cfg_create();
-  fuse_loop_cfg_set_clone_fd(config, 0);
-  fuse_loop_cfg_set_max_threads(config, ThreadCount());
-  const int result = fuse_session_loop_mt(session_, config);
-  fuse_loop_cfg_destroy(config);
-  finished_.store(true);
-  pthread_kill(signal_thread.native_handle(), SIGHUP);  // it may be waiting for one
-  signal_thread.join();
+absl::Status Session::Serve(Hooks hooks) {
+  hooks_ = std::move(hooks);
+  int result = Loop();
+  if (ring_is_silent_ && !ending_.load()) {
+    fuse_session_unmount(session_);
+    fuse_session_destroy(std::exchange(session_, nullptr));
+    wants_ring_ = false;
+    if (absl::Status attached = Attach(); !attached.ok()) return attached;
+    result = Loop();
+  }
   huge_pages_.Stop();
-  idle_();
+  hooks_.idle();
   fuse_session_unmount(session_);
   {
     LockGuard lock(mutex_);
@@ -166,7 +154,23 @@ absl::Status Session::Serve(std::function<absl::Status()> ready, std::function<v
   return absl::OkStatus();
 }
 
-void Session::AwaitSignals(unsigned long main_thread) {
+int Session::Loop() {
+  finished_.store(false);
+  main_thread_ = pthread_self();
+  std::thread signal_thread(&Session::AwaitSignals, this);
+  fuse_loop_config* config = fuse_loop_cfg_create();
+  fuse_loop_cfg_set_clone_fd(config, 0);
+  fuse_loop_cfg_set_max_threads(config, ThreadCount());
+  const int result = fuse_session_loop_mt(session_, config);
+  fuse_loop_cfg_destroy(config);
+  finished_.store(true);
+  pthread_kill(signal_thread.native_handle(), SIGHUP);  // it may be waiting for one
+  signal_thread.join();
+  if (ring_watch_.joinable()) ring_watch_.join();
+  return result;
+}
+
+void Session::AwaitSignals() {
   const sigset_t signals = EndSignals();
   bool ending = false;
   while (true) {
@@ -174,7 +178,7 @@ void Session::AwaitSignals(unsigned long main_thread) {
     if (finished_.load()) return;
     if (!signalled && !ending) continue;  // EINTR: the process was stopped and goes on
     const std::vector<std::string> in_use = tree_->DisksInUse();
-    if (in_use.empty() || (signalled && ending)) return EndLoop(main_thread);
+    if (in_use.empty() || (signalled && ending)) return End();
     if (signalled) {
       Log(absl::StrCat("still in use: ", absl::StrJoin(in_use, ", "),
                        "; unmounting when they are closed, or at once at the next signal"));
@@ -185,18 +189,23 @@ void Session::AwaitSignals(unsigned long main_thread) {
   }
 }
 
-// libfuse's loop sleeps until a worker ends or a signal arrives, and may just be about to.
-void Session::EndLoop(unsigned long main_thread) {
+void Session::End() {
+  ending_.store(true);
   if (wants_ring_) {
     // A ring's thread waits for its answer; libfuse would wait for the thread.
-    idle_();
+    hooks_.idle();
     // A ring that closes aborts the connection, which libfuse takes for an unmount by somebody
     // else: it would leave the mount behind.
     umount2(options_.mountpoint.c_str(), MNT_DETACH);
   }
+  EndLoop();
+}
+
+// libfuse's loop sleeps until a worker ends or a signal arrives, and may just be about to.
+void Session::EndLoop() {
   while (!finished_.load()) {
     fuse_session_exit(session_);
-    pthread_kill(main_thread, SIGUSR1);
+    pthread_kill(main_thread_, SIGUSR1);
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
@@ -204,43 +213,6 @@ void Session::EndLoop(unsigned long main_thread) {
 std::string Session::passthrough_obstacle() const {
   LockGuard lock(mutex_);
   return negotiated_.passthrough_obstacle;
-}
-
-std::string Session::StatusText() const {
-  const uint64_t devices = tree_ == nullptr ? 0 : tree_->device_count();
-  LockGuard lock(mutex_);
-  const auto& capabilities = negotiated_.capabilities;
-  const bool ring =
-      std::find(capabilities.begin(), capabilities.end(), kRingCapability) != capabilities.end();
-  Document document;
-  document.AddText("version", RNULLFS_VERSION)
-      .AddNumber("worker_pid", static_cast<uint64_t>(getpid()))
-      .AddText("mountpoint", options_.mountpoint)
-      .AddList("mount_options", options_.given)
-      .AddNumber("devices", devices)
-      .AddText("libfuse", fuse_pkgversion())
-      .AddText("kernel_protocol",
-               absl::StrCat(negotiated_.protocol_major, ".", negotiated_.protocol_minor))
-      .AddList("capabilities", negotiated_.capabilities)
-      .AddText("transport", ring ? "uring" : "dev")
-      .AddText("transport_why",
-               wants_ring_ && !ring ? "the kernel does not offer the ring" : transport_why_)
-      .AddText("passthrough", negotiated_.passthrough_obstacle.empty()
-                                  ? "possible"
-                                  : negotiated_.passthrough_obstacle)
-      .AddText("memory_limit", memory_.limit_bytes() == MemoryLimit::kNone
-                                   ? "none"
-                                   : absl::StrCat(memory_.limit_bytes()))
-      .AddNumber("memory_used", memory_.used_bytes())
-      .AddText("huge", huge_pages_.Describe())
-      .AddBool("allow_other", allow_other_)
-      .AddText("losetup", allow_other_
-                              ? "root may attach the disks"
-                              : "root's losetup is refused: add user_allow_other to /etc/fuse.conf "
-                                "and mount again")
-      .AddBool("io_flusher", io_flusher_)
-      .AddList("unmount_waits_for", awaited_);
-  return document.Text();
 }
 
 }  // namespace rnullfs

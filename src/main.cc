@@ -122,20 +122,20 @@ int Serve(const MountOptions& options, Worker& worker, Background& background) {
     if (!devices.ok()) return Fail(devices.status());
   }
   if (absl::Status status = session.Mount(tree); !status.ok()) return Fail(status);
-  const absl::Status served = session.Serve(
-      [&] {
-        absl::Status powered = PowerOn(options, *devices);
-        if (!powered.ok()) return powered;
-        if (worker.link == nullptr) {
-          background.Ready();
-          NotifyReady();
-        } else {
-          background.Detach();
-          worker.link->Ready();
-        }
-        return powered;
-      },
-      [&] { completions.Stop(); });
+  const absl::Status served = session.Serve({
+      .ready = [&] { return PowerOn(options, *devices); },
+      .answering =
+          [&] {
+            if (worker.link == nullptr) {
+              background.Ready();
+              NotifyReady();
+            } else {
+              background.Detach();
+              worker.link->Ready();
+            }
+          },
+      .idle = [&] { completions.Stop(); },
+  });
   return served.ok() ? 0 : Fail(served);
 }
 

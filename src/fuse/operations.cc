@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "fuse/receive_loop.h"
+#include "fuse/ring.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -192,6 +193,7 @@ void FsyncDirectory(fuse_req_t request, fuse_ino_t, int, fuse_file_info*) {
 // f_bsize becomes the discard granularity of a loop device on the disk (loop_config_discard()), so
 // it is the disk's block size, as null_blk has it.  Space is the machine's memory.
 void StatFs(fuse_req_t request, fuse_ino_t inode) {
+  SessionOf(request).NoteTransport(CameThroughRing(request));
   struct sysinfo memory = {};
   sysinfo(&memory);
   Tree& tree = TreeOf(request);

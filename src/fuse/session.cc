@@ -18,7 +18,6 @@
 #include "absl/strings/str_join.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "config/document.h"
 #include "fuse/negotiate.h"
 #include "fuse/operations.h"
 #include "fuse/ring.h"
@@ -89,24 +88,6 @@ std::vector<std::string> Session::MountFlags() const {
   return flags;
 }
 
-void Session::ChooseTransport() {
-  switch (options_.transport) {
-    case Transport::kAuto:
-      transport_why_ =
-          "auto: a ring would let a delayed request hold up its processor's other requests; "
-          "transport=uring suits disks with irqmode 0";
-      return;
-    case Transport::kDev:
-      transport_why_ = "as asked";
-      return;
-    case Transport::kUring:
-      const std::string obstacle = RingObstacle();
-      wants_ring_ = obstacle.empty();
-      transport_why_ = wants_ring_ ? "as asked" : obstacle;
-      if (!wants_ring_) Log(absl::StrCat("transport=uring falls back to dev: ", obstacle));
-  }
-}
-
 absl::Status Session::Mount(Tree& tree) {
   tree_ = &tree;
   ChooseTransport();
@@ -118,6 +99,10 @@ absl::Status Session::Mount(Tree& tree) {
       geteuid() == 0 && heritage_.replaced == 0 && !warning.empty()) {
     Log(warning);
   }
+  return Attach();
+}
+
+absl::Status Session::Attach() {
   fuse_lowlevel_ops operations = Operations();
   operations.init = &Session::Init;
   std::string flags = absl::StrJoin(MountFlags(), ",");
@@ -169,19 +154,45 @@ void Session::Negotiate(fuse_conn_info* connection) {
     }
     negotiated_.passthrough_obstacle = PassthroughObstacle(negotiated_.capabilities);
   }
-  absl::Status ready = ready_();
-  if (ready.ok()) return;
-  LockGuard lock(mutex_);
-  not_ready_ = std::move(ready);
-  fuse_session_exit(session_);
+  absl::Status ready = hooks_.ready();
+  if (!ready.ok()) {
+    LockGuard lock(mutex_);
+    not_ready_ = std::move(ready);
+    fuse_session_exit(session_);
+  } else if (wants_ring_) {
+    ring_watch_ = std::thread(&Session::AwaitRing, this);
+  } else {
+    hooks_.answering();
+  }
 }
 
-absl::Status Session::Serve(std::function<absl::Status()> ready, std::function<void()> idle) {
-  ready_ = std::move(ready);
-  idle_ = std::move(idle);
-  std::thread signal_thread(&Session::AwaitSignals, this, pthread_self());
+absl::Status Session::Serve(Hooks hooks) {
+  hooks_ = std::move(hooks);
+  int error = Loop();
+  if (ring_is_silent_ && !ending_.load()) {
+    fuse_session_unmount(session_);
+    fuse_session_destroy(std::exchange(session_, nullptr));
+    wants_ring_ = false;
+    if (absl::Status attached = Attach(); !attached.ok()) return attached;
+    error = Loop();
+  }
+  huge_pages_.Stop();
+  hooks_.idle();
+  Unmount();
+  {
+    LockGuard lock(mutex_);
+    if (!not_ready_.ok()) return not_ready_;
+  }
+  if (error != 0) return SystemError(error, "serving the mount");
+  return absl::OkStatus();
+}
+
+int Session::Loop() {
+  finished_.store(false);
+  main_thread_ = pthread_self();
+  std::thread signal_thread(&Session::AwaitSignals, this);
   int error = 0;
-  if (wants_ring_) {
+  if (loop_ == nullptr) {
     error = ServeRing();
   } else {
     if (heritage_.fuse_fd >= 0) GoOn();
@@ -190,15 +201,8 @@ absl::Status Session::Serve(std::function<absl::Status()> ready, std::function<v
   finished_.store(true);
   pthread_kill(signal_thread.native_handle(), SIGHUP);  // it may be waiting for one
   signal_thread.join();
-  huge_pages_.Stop();
-  idle_();
-  Unmount();
-  {
-    LockGuard lock(mutex_);
-    if (!not_ready_.ok()) return not_ready_;
-  }
-  if (error != 0) return SystemError(error, "serving the mount");
-  return absl::OkStatus();
+  if (ring_watch_.joinable()) ring_watch_.join();
+  return error;
 }
 
 // libfuse's own loop: a ring's threads belong to it.
@@ -236,7 +240,7 @@ void Session::Unmount() {
   if (child > 0) waitpid(child, nullptr, 0);
 }
 
-void Session::AwaitSignals(unsigned long main_thread) {
+void Session::AwaitSignals() {
   const sigset_t signals = EndSignals();
   bool ending = false;
   while (true) {
@@ -250,7 +254,7 @@ void Session::AwaitSignals(unsigned long main_thread) {
     const bool signalled = signal > 0;
     if (!signalled && !ending) continue;  // EINTR: the process was stopped and goes on
     const std::vector<std::string> in_use = tree_->DisksInUse();
-    if (in_use.empty() || (signalled && ending)) return EndLoop(main_thread);
+    if (in_use.empty() || (signalled && ending)) return End();
     if (signalled) {
       Log(absl::StrCat("still in use: ", absl::StrJoin(in_use, ", "),
                        "; unmounting when they are closed, or at once at the next signal"));
@@ -261,19 +265,24 @@ void Session::AwaitSignals(unsigned long main_thread) {
   }
 }
 
-// libfuse's loop sleeps until a worker ends or a signal arrives, and may just be about to.
-void Session::EndLoop(unsigned long main_thread) {
+void Session::End() {
+  ending_.store(true);
   if (wants_ring_) {
     // A ring's thread waits for its answer; libfuse would wait for the thread.
-    idle_();
+    hooks_.idle();
     // A ring that closes aborts the connection, which libfuse takes for an unmount by somebody
     // else: it would leave the mount behind.
     umount2(options_.mountpoint.c_str(), MNT_DETACH);
   }
   if (loop_ != nullptr) return loop_->End();
+  EndLoop();
+}
+
+// libfuse's loop sleeps until a worker ends or a signal arrives, and may just be about to.
+void Session::EndLoop() {
   while (!finished_.load()) {
     fuse_session_exit(session_);
-    pthread_kill(main_thread, SIGUSR1);
+    pthread_kill(main_thread_, SIGUSR1);
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
@@ -281,51 +290,6 @@ void Session::EndLoop(unsigned long main_thread) {
 std::string Session::passthrough_obstacle() const {
   LockGuard lock(mutex_);
   return negotiated_.passthrough_obstacle;
-}
-
-std::string Session::StatusText() const {
-  const uint64_t devices = tree_ == nullptr ? 0 : tree_->device_count();
-  LockGuard lock(mutex_);
-  const auto& capabilities = negotiated_.capabilities;
-  const bool ring =
-      std::find(capabilities.begin(), capabilities.end(), kRingCapability) != capabilities.end();
-  Document document;
-  document.AddText("version", RNULLFS_VERSION)
-      .AddText("guard", heritage_.guard_pid == 0 ? "off"
-                        : guard_lost_            ? "lost"
-                                                 : "on")
-      .AddNumber("guard_pid", static_cast<uint64_t>(guard_lost_ ? 0 : heritage_.guard_pid))
-      .AddNumber("worker_pid", static_cast<uint64_t>(getpid()))
-      .AddNumber("workers_replaced", heritage_.replaced)
-      .AddText("replaced_why", heritage_.replaced_why)
-      .AddText("mountpoint", options_.mountpoint)
-      .AddList("mount_options", options_.given)
-      .AddNumber("devices", devices)
-      .AddText("libfuse", fuse_pkgversion())
-      .AddText("kernel_protocol",
-               absl::StrCat(negotiated_.protocol_major, ".", negotiated_.protocol_minor))
-      .AddList("capabilities", negotiated_.capabilities)
-      .AddText("transport", ring ? "uring" : "dev")
-      .AddText("transport_why",
-               wants_ring_ && !ring ? "the kernel does not offer the ring" : transport_why_)
-      .AddText("passthrough", negotiated_.passthrough_obstacle.empty()
-                                  ? "possible"
-                                  : negotiated_.passthrough_obstacle)
-      .AddText("memory_limit", memory_.limit_bytes() == MemoryLimit::kNone
-                                   ? "none"
-                                   : absl::StrCat(memory_.limit_bytes()))
-      .AddNumber("memory_used", memory_.used_bytes())
-      .AddText("huge", huge_pages_.Describe())
-      .AddBool("allow_other", allow_other_)
-      .AddText("losetup", allow_other_
-                              ? "root may attach the disks"
-                              : "root's losetup is refused: add user_allow_other to /etc/fuse.conf "
-                                "and mount again")
-      .AddBool("io_flusher", heritage_.pressure.io_flusher)
-      .AddBool("locked_in_memory", heritage_.pressure.locked)
-      .AddBool("oom_score_lowered", heritage_.pressure.oom_score)
-      .AddList("unmount_waits_for", awaited_);
-  return document.Text();
 }
 
 }  // namespace rnullfs

@@ -6,12 +6,14 @@
 #ifndef RNULLFS_FUSE_SESSION_H_
 #define RNULLFS_FUSE_SESSION_H_
 
+#include <pthread.h>
 #include <sys/types.h>
 
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -51,12 +53,24 @@ class Session {
   // mount that is there.
   absl::Status Mount(Tree& tree);
 
+  // What Serve() tells its caller.
+  struct Hooks {
+    // The kernel has accepted the mount, and no request has come yet.  An error ends the session
+    // and is returned.  Called again when a ring fails and the mount is made without.
+    std::function<absl::Status()> ready;
+    // The mount answers requests.
+    std::function<void()> answering;
+    // No more requests will come; the session goes when this has returned, and all answers have to
+    // be given by then.  Over a ring it may be called twice.
+    std::function<void()> idle;
+  };
+
   // Serves until the mount is gone: unmounted by a user, or by SIGTERM or SIGINT.  A signal waits
-  // for disks that are in use, naming them; a second one does not.  `ready` is called when the
-  // kernel has accepted the mount and before its first request: an error ends the session and is
-  // returned.  `idle` is called when no more requests will come and before the session
-  // goes: it returns when all answers have been given.  Over a ring it may be called twice.
-  absl::Status Serve(std::function<absl::Status()> ready, std::function<void()> idle);
+  // for disks that are in use, naming them; a second one does not.
+  absl::Status Serve(Hooks hooks);
+
+  // StatFs() says by which way a request came: the first one is our own (transport.cc).
+  void NoteTransport(bool ring) { over_ring_.store(ring); }
 
   // Why this mount can have no passthrough; empty when it can.
   std::string passthrough_obstacle() const;
@@ -79,9 +93,15 @@ class Session {
 
   static void Init(void* userdata, fuse_conn_info* connection);
   void Negotiate(fuse_conn_info* connection);
+  absl::Status Attach();
+  int Loop();
   void ChooseTransport();
-  void AwaitSignals(unsigned long main_thread);
-  void EndLoop(unsigned long main_thread);
+  void FallBack(const std::string& why);
+  bool RingPromised() const;
+  void AwaitRing();
+  void AwaitSignals();
+  void End();
+  void EndLoop();
   int ServeRing();
   void GoOn();
   void Unmount();
@@ -97,14 +117,18 @@ class Session {
   std::unique_ptr<ReceiveLoop> loop_;  // null over a ring
   HugePageKeeper huge_pages_;
   TextHandles text_handles_;
-  bool wants_ring_ = false;    // set by Mount()
-  std::string transport_why_;  // set by Mount()
-  std::function<absl::Status()> ready_;
-  std::function<void()> idle_;
-  std::atomic<bool> finished_{false};
+  bool wants_ring_ = false;  // set while no thread serves
+  std::thread ring_watch_;   // AwaitRing()
+  bool ring_is_silent_ = false;
+  std::atomic<bool> over_ring_{false};
+  Hooks hooks_;
+  pthread_t main_thread_ = {};
+  std::atomic<bool> ending_{false};    // a signal has asked for the end
+  std::atomic<bool> finished_{false};  // libfuse's loop has ended
 
   mutable Mutex mutex_;
   Negotiated negotiated_ ABSL_GUARDED_BY(mutex_);
+  std::string transport_why_ ABSL_GUARDED_BY(mutex_);
   absl::Status not_ready_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> awaited_ ABSL_GUARDED_BY(mutex_);  // disks that hold up the end
 };

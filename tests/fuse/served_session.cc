@@ -32,7 +32,9 @@ int Serve(int fd) {
              .memory = memory,
              .passthrough_obstacle = [&session] { return session.passthrough_obstacle(); }});
   if (absl::Status status = session.Mount(tree); !status.ok()) return ErrnoOf(status);
-  return ErrnoOf(session.Serve([] { return absl::OkStatus(); }, [&] { completions.Stop(); }));
+  return ErrnoOf(session.Serve({.ready = [] { return absl::OkStatus(); },
+                                .answering = [] {},
+                                .idle = [&] { completions.Stop(); }}));
 }
 
 }  // namespace

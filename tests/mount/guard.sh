@@ -14,11 +14,11 @@ mount_guarded() {
   daemons+=("$guard")
 }
 
-# kill_worker [SIGNAL]: returns when another one serves.
+# kill_worker SIGNAL: returns when another one serves.
 kill_worker() {
   local before
   before=$(status .worker_pid)
-  kill "-${1:-KILL}" "$before"
+  kill "-$1" "$before"
   within 5 served_by_another "$before"
 }
 served_by_another() { [[ $(status .worker_pid) != "$1" ]]; }
@@ -45,7 +45,7 @@ printf '{"size":' >&6
 before=$(stats '"\(.writes.requests) \(.discards.requests) \(.stored_bytes)"')
 counted=$(field "$mnt/daemon/stats.json" '"\(.writes.bytes) \(.discards.requests) \(.stored_bytes)"')
 inode=$(stat -c %i "$mnt/daemon/disk")
-kill_worker
+kill_worker KILL
 same 'another worker' "1 signal 9 (Killed)" "$(status '"\(.workers_replaced) \(.replaced_why)"')"
 same 'the same guard' "$guard" "$(status .guard_pid)"
 same 'the devices' 'auto daemon features rnullb0 status.json' "$(names "$mnt")"
@@ -139,7 +139,7 @@ disk=$mnt/rnullb0/disk
 random_file "$scratch/random" 4
 dd if="$scratch/random" of="$disk" bs=1M conv=notrunc status=none
 exec 3<>"$disk"
-for ((i = 0; i < 4; ++i)); do kill_worker; done
+for ((i = 0; i < 4; ++i)); do kill_worker KILL; done
 kill -KILL "$(status .worker_pid)"
 io_error() { sys "$mnt/features" O_RDONLY pread 0 1 2>&1 | grep -q EIO; }
 check 'the fifth within ten seconds is the last: EIO' within 5 io_error

@@ -2,7 +2,7 @@
 # Requests over /dev/fuse and over io_uring: what is chosen, what it falls back to, and verified data
 # over the ring, up to the end of the mount.  Sets the kernel's switch and puts it back.
 . "$(dirname "$0")/../lib.sh"
-needs root fuse jq fio
+needs root fuse jq fio python3
 parameter=/sys/module/fuse/parameters/enable_uring
 datapath=daemon # what the kernel serves by itself comes over neither
 switch_was=$(cat "$parameter" 2>/dev/null || true)
@@ -24,11 +24,30 @@ why() { field "$mnt/status.json" .transport_why; }
 
 # falls_back WHAT: a mount that asks for the ring does without, says so twice, and works.
 falls_back() {
-  mount_with guard=off,transport=uring
+  mount_with guard=off,transport=uring,nr_devices=1,gb=1,power=1
   same "$1: dev" dev "$(transport)"
+  check "$1: the mount's own disk is on" test -f "$mnt/rnullb0/disk"
   says "$1: stderr says so" "falls back to dev: $(why | head -c 20)" "$(<"$scratch/stderr")"
   make_disk d '{}'
   check "$1: the disk works" verified "$dev/disk"
+}
+
+# refusing NUMBER COMMAND...: with an $RNULLFS which that system call is refused to.
+refusing() {
+  local RNULLFS=$scratch/refusing
+  cat >"$RNULLFS" <<END
+#!/bin/sh
+exec "$tests/without_call.py" $1 "$whole" "\$@"
+END
+  chmod 755 "$RNULLFS"
+  "${@:2}"
+}
+whole=$RNULLFS
+
+in_foreground() {
+  "$RNULLFS" -f -o guard=off,transport=uring "$mnt" 2>"$scratch/stderr" &
+  daemon=$!
+  daemons+=("$daemon")
 }
 
 # verified FILE [FIO-OPTION...]
@@ -64,6 +83,20 @@ if [[ -w $disabled && $disabled_was == 0 ]]; then
   echo 0 >"$disabled"
   mnt=$ring daemon=$ring_daemon
 fi
+
+# What fails before the kernel is promised a ring, libfuse notices; what fails after it, nobody but us.
+ring=$mnt ring_daemon=$daemon
+refusing 427 falls_back 'files cannot be registered'
+refusing 426 falls_back 'the ring never comes'
+says 'the ring never comes: the reason' 'in vain' "$(why)"
+
+mnt=$(mktemp -d "$scratch/mnt.XXX")
+refusing 426 in_foreground
+check 'it is mounted, and waits' within 10 grep -q "$mnt" /proc/self/mounts
+kill -TERM "$daemon"
+check 'SIGTERM ends it while it waits for the ring' within 4 gone "$daemon"
+same 'nothing is mounted' '' "$(mounts_here | grep -F "$mnt" || true)"
+mnt=$ring daemon=$ring_daemon
 
 make_disk plain '{}'
 check '4 KiB at depth 32, verified' verified "$dev/disk"

@@ -64,6 +64,8 @@ def rnullfs(stand, binary, size_mib, datapath, transport=None, extra=None):
     # A binary that has no choice of transports is measured all the same when its only one is right.
     if transport and binary.knows("transport"):
         options["transport"] = transport
+    if transport == "uring" and binary.knows("guard"):
+        options["guard"] = "off"  # which could not save a ring
     options.update(extra or {})
     # power is last: what comes after it would be refused.
     options.update(datapath=datapath, power=1)

@@ -20,7 +20,7 @@ _rnullfs() {
   elif [[ $typed == -o* ]]; then
     list=${typed#-o}
   elif [[ $typed == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W '-f -o -h --help -V --version' -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W '-f -o -h --help -V --version --upgrade --rescue' -- "$cur")
     return
   else
     mapfile -t COMPREPLY < <(compgen -d -- "$cur")
@@ -44,7 +44,7 @@ std::string BashCompletion() {
     options += Concat({row.name, "= "});
     if (!row.alias.empty()) options += Concat({row.alias, "= "});
   }
-  options += "nr_devices= memory_limit= huge= transport= fsname=";
+  options += "nr_devices= memory_limit= huge= transport= guard= fsname=";
   for (const std::string_view flag : MountFlags()) options += Concat({" ", flag});
   return Concat({"# bash completion for rnullfs(8); made by rnullfs-generate completion.\n",
                  "_rnullfs_options='", options, "'\n", kFunction});

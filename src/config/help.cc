@@ -21,6 +21,9 @@ configure it, writing 1 to power starts it, and its file disk is the disk.
   -o option,...  the options below; of several that contradict, the last wins
   -h, --help     print this text
   -V, --version  print the version
+  --upgrade MNT  replace the processes of a mount by this program, while I/O runs
+  --rescue PID DIRECTORY
+                 copy the disks that the process holds (guard_pid) to DIRECTORY
 
 What the disks made at the mount are set to, as with the files of these names:
 
@@ -76,6 +79,9 @@ std::string HelpText() {
   text += Entry("transport=auto|dev|uring",
                 "how requests come from the kernel: read from /dev/fuse or through io_uring, which "
                 "falls back to dev where it cannot be had; default auto, which is dev");
+  text += Entry("guard=on|off",
+                "on keeps the disks in a second process, so that another worker goes on when the "
+                "one that serves them dies; default on");
   text += Entry("fsname=NAME", "what mount(8) and df(1) show as the source");
   text += FlagsEntry();
   return text += kAfter;

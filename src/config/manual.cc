@@ -63,6 +63,7 @@ std::string MountParagraphs() {
       {Paragraph(".BI nr_devices= count", devices), Paragraph(".BI memory_limit= size", memory),
        Paragraph(".BR huge= never | advise | always", kManualHuge),
        Paragraph(".BR transport= auto | dev | uring", kManualTransport),
+       Paragraph(".BR guard= on | off", kManualGuard),
        Paragraph(".BI fsname= name", "The source that\n.BR mount (8)\nand\n.BR df (1)\nshow.\n"),
        Paragraph(Concat({".B ", flags}), kManualMountFlags)});
 }

@@ -1,8 +1,8 @@
 // rnullfs(8) between the parts that are made from tables, in troff's man macros.
 //
 // In the order of the page: kManualBeforeOptions, the options with kManualHuge,
-// kManualTransport and kManualMountFlags as some of their meaning, kManualBeforeAttributes, the
-// attributes, kManualAfterAttributes.
+// kManualTransport, kManualGuard and kManualMountFlags as some of their meaning,
+// kManualBeforeAttributes, the attributes, kManualAfterAttributes.
 #ifndef RNULLFS_CONFIG_MANUAL_PROSE_H_
 #define RNULLFS_CONFIG_MANUAL_PROSE_H_
 
@@ -19,7 +19,16 @@ rnullfs \- disks as directories
 .SY rnullfs
 .OP \-f
 .OP \-o option,...\&
+.RI [ source ]
 .I mountpoint
+.YS
+.SY rnullfs
+.B \-\-upgrade
+.I mountpoint
+.YS
+.SY rnullfs
+.B \-\-rescue
+.I pid directory
 .YS
 .SH DESCRIPTION
 .B rnullfs
@@ -50,6 +59,21 @@ Print a summary.
 .TP
 .BR \-V ", " \-\-version
 Print the version.
+.TP
+.BI \-\-upgrade " mountpoint"
+Have the processes that serve a mount replaced by the program that is on disk now, where the one
+that serves it was, while I/O runs.
+Returns when the new one serves.
+.TP
+.BI \-\-rescue " pid directory"
+Copy every disk that the process holds
+.RI ( guard_pid
+in
+.IR status.json )
+to
+.IR directory / name .img,
+sparse.
+It works whatever state the mount is in, also when it is served no more.
 .PP
 Every attribute below is a mount option of the same name,
 .IB name = value\fR,
@@ -96,6 +120,15 @@ is hence for disks with
 .BR auto ,
 is
 .BR dev .
+)troff";
+
+inline constexpr std::string_view kManualGuard = R"troff(With
+.B on
+(the default) two processes belong to a mount; see RELIABILITY.
+.B off
+runs one, with which the disks end.
+.B transport=uring
+needs it.
 )troff";
 
 inline constexpr std::string_view kManualMountFlags = R"troff(As in
@@ -214,6 +247,29 @@ a disk that cannot have it is refused at power-on.
 A new value is for opens to come, and while one open goes through passthrough all new ones do.
 Until the last of them is closed nothing can be set that delays requests
 .RB ( EBUSY ).
+.SH RELIABILITY
+Two processes belong to a mount: a guard, which does nothing but hold what the disks consist of, and
+its worker, which serves them.
+When the worker dies by a signal, for example of the OOM killer, the guard starts another one, which
+goes on where it was: with all disks, their data, settings and counters, and all open files.
+No request is lost and none fails.
+.I status.json
+has
+.IR guard_pid ", " worker_pid ", " workers_replaced
+and
+.IR replaced_why .
+.PP
+When five workers have died within ten seconds, or one cannot read what the last one has left, there
+is no other: every request then fails with
+.BR EIO ,
+the log says why, and the data stay in memory until the file system is unmounted;
+.B rnullfs \-\-rescue
+copies them.
+When the guard itself is killed, the worker serves on alone and says so
+.RI ( guard
+is lost in
+.IR status.json ).
+What ends both processes, or the machine, ends the disks.
 .SH JSON
 .I config.json
 accepts an object with any of the attributes as its keys; those it does not name stay as they are.
@@ -281,10 +337,14 @@ On
 or
 .B SIGINT
 .B rnullfs
-unmounts the file system and exits.
+unmounts the file system and exits; the guard hands these signals on to the worker.
 While disks are in use it names them (in the log and in
 .IR status.json ),
 and does so when they are closed; a second signal unmounts at once.
+.B SIGUSR2
+to the guard is what
+.B \-\-upgrade
+sends.
 .SH EXIT STATUS
 .TP
 .B 0

@@ -11,6 +11,7 @@
 #define RNULLFS_TREE_DEVICE_NODE_H_
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -39,6 +40,9 @@ struct NodeServices {
   // Why this mount can have no passthrough, as a clause ("CAP_SYS_ADMIN is missing"); empty when it
   // can.  May be called by any thread.
   std::function<std::string()> passthrough_obstacle;
+  // close(2) returns before FUSE tells us (RELEASE is asynchronous), so `losetup -d ...; echo 0 >
+  // power` would fail now and then if the first look decided.
+  std::chrono::milliseconds close_grace{200};
 };
 
 // An open of `disk`.

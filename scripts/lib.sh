@@ -126,6 +126,23 @@ shellcheck command shellcheck'
   install_packages $(missing_packages <<<"$wanted")
 }
 
+# Whether clang++ can link with libFuzzer.
+has_libfuzzer() {
+  clang++ -fsanitize=fuzzer,address -x c++ -o /dev/null - 2>/dev/null \
+    <<<'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }'
+}
+
+# clang, and its runtime, whose package has clang's number in its name.
+install_fuzz_packages() {
+  local version
+  # shellcheck disable=SC2046
+  install_packages $(missing_packages <<<'clang command clang++')
+  if has_libfuzzer; then return; fi
+  version=$(clang++ -dumpversion)
+  install_packages "libclang-rt-${version%%.*}-dev"
+  has_libfuzzer || die 'clang++ -fsanitize=fuzzer,address does not link'
+}
+
 # --- Building -------------------------------------------------------------------------------------
 
 # choose_libfuse WISH DIR: sets $libfuse to bundled or system and sees to it that it is there.  WISH

@@ -1,7 +1,6 @@
 #include "tree/device_node.h"
 
 #include <cerrno>
-#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -15,10 +14,6 @@
 
 namespace rnullfs {
 namespace {
-
-// close(2) returns before FUSE tells us (RELEASE is asynchronous), so `losetup -d ...; echo 0 >
-// power` would fail now and then if the first look decided.
-constexpr std::chrono::milliseconds kCloseGrace(200);
 
 bool WantsPin(const DeviceConfig& config) {
   return config.power && config.datapath == DataPath::kPassthrough;
@@ -154,7 +149,7 @@ void DeviceNode::PowerOff() {
 }
 
 void DeviceNode::AwaitLastClose() {
-  last_close_.wait_for(mutex_, kCloseGrace,
+  last_close_.wait_for(mutex_, services_.close_grace,
                        [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return opens_.empty(); });
 }
 

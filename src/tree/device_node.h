@@ -11,6 +11,7 @@
 #define RNULLFS_TREE_DEVICE_NODE_H_
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -41,6 +42,9 @@ struct NodeServices {
   // can.  May be called by any thread.
   std::function<std::string()> passthrough_obstacle;
   Survival* survival = nullptr;  // null: everything ends with this process
+  // close(2) returns before FUSE tells us (RELEASE is asynchronous), so `losetup -d ...; echo 0 >
+  // power` would fail now and then if the first look decided.
+  std::chrono::milliseconds close_grace{200};
 };
 
 // An open of `disk`.

@@ -64,6 +64,11 @@ absl::Status DeviceNode::Restore(const DeviceRecord& record, UniqueFd memfd, Uni
   if (!config_.power && !opens_.empty()) {
     return Error(EINVAL, absl::StrCat("the saved state of ", name_, " is damaged: off, but open"));
   }
+  const PageStore* const store = medium_->store();
+  if (config_.power && config_.memory_backed &&
+      (store == nullptr || store->size_bytes() >> 20 != config_.size)) {
+    return Error(EINVAL, absl::StrCat("the memory of ", name_, " is not of the disk's size"));
+  }
   kernel_wrote_ = medium_->store() != nullptr;  // as far as we know
   if (!config_.power) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<Device>> device =

@@ -1,0 +1,68 @@
+// Any command line: the words are the lines of the input.
+//
+// It is refused with a sentence, or read into options that, written as a command line again, are
+// read the same way.
+
+#include "config/mount_options.h"
+
+#include <cerrno>
+#include <vector>
+
+#include "absl/strings/str_join.h"
+#include "config/json.h"
+#include "fuzz/fuzz_target.h"
+
+namespace rnullfs {
+namespace {
+
+absl::StatusOr<MountOptions> Parse(const std::vector<std::string>& words) {
+  std::vector<const char*> arguments;
+  arguments.reserve(words.size());
+  for (const std::string& word : words) arguments.push_back(word.c_str());
+  return ParseCommandLine(arguments);
+}
+
+std::vector<std::string> WordsOf(std::string_view text) {
+  std::vector<std::string> words(1);
+  for (const char c : text) {
+    if (c == '\n') {
+      words.emplace_back();
+    } else {
+      words.back() += c;
+    }
+  }
+  return words;
+}
+
+bool Same(const MountOptions& a, const MountOptions& b) {
+  return a.mountpoint == b.mountpoint && a.foreground == b.foreground &&
+         a.nr_devices == b.nr_devices && a.transport == b.transport && a.huge == b.huge &&
+         a.device == b.device && a.memory_limit == b.memory_limit &&
+         a.mount_flags == b.mount_flags && a.given == b.given;
+}
+
+void RequireReadsAgain(const MountOptions& options) {
+  std::vector<std::string> words = {"-o", absl::StrJoin(options.given, ","), "--",
+                                    options.mountpoint};
+  if (options.foreground) words.insert(words.begin(), "-f");
+  const absl::StatusOr<MountOptions> again = Parse(words);
+  Require(again.ok() && Same(*again, options), "options that were read are read again");
+  const absl::StatusOr<DeviceConfig> device = ApplyJson(ShowJson(options.device), DeviceConfig());
+  Require(device.ok() && *device == options.device, "options make a device that JSON can make");
+}
+
+}  // namespace
+}  // namespace rnullfs
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace rnullfs;
+  const absl::StatusOr<MountOptions> options = Parse(WordsOf(AsText(data, size)));
+  if (!options.ok()) {
+    RequireRefusal(options.status(), EINVAL);
+  } else if (!options->show_help && !options->show_version) {
+    Require(!options->mountpoint.empty(), "there is a mount point");
+    Require(options->nr_devices <= kMaxDevicesAtMount, "the number of devices is bounded");
+    RequireReadsAgain(*options);
+  }
+  return 0;
+}

@@ -21,7 +21,7 @@ configure it, writing 1 to power starts it, and its file disk is the disk.
   -o option,...  the options below; of several that contradict, the last wins
   -h, --help     print this text
   -V, --version  print the version
-  --upgrade MNT  replace the processes of a mount by this program, while I/O runs
+  --upgrade MNT  replace the processes of a mount by this program, under I/O
   --rescue PID DIRECTORY
                  copy the disks that the process holds (guard_pid) to DIRECTORY
 

@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <concepts>
-#include <exception>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -15,6 +14,39 @@ namespace rnullfs {
 namespace {
 
 using Json = nlohmann::json;
+
+// --- Bytes as text: each is the character of its number (U+0000 to U+00FF)
+// ------------------------
+
+std::string ToUtf8(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      text += c;
+    } else {
+      text += static_cast<char>(0xC0 | byte >> 6);
+      text += static_cast<char>(0x80 | (byte & 0x3F));
+    }
+  }
+  return text;
+}
+
+// `text` is valid UTF-8.  False for a character past U+00FF.
+bool FromUtf8(std::string_view text, std::string& bytes) {
+  bytes.clear();
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    if (lead < 0x80) {
+      bytes += text[i];
+    } else if (lead <= 0xC3) {
+      bytes += static_cast<char>(lead << 6 | (static_cast<unsigned char>(text[++i]) & 0x3F));
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
 
 // --- Both ways, by type: a list of a struct's fields serves reading and writing
 // -------------------
@@ -77,8 +109,10 @@ void ForEachField(MountRecord& mount, Field field) {
 template <typename T>
 Json ToJson(T& value) {
   Json json = Json::array();
-  if constexpr (std::integral<T> || std::same_as<T, std::string>) {
+  if constexpr (std::integral<T>) {
     json = value;
+  } else if constexpr (std::same_as<T, std::string>) {
+    json = ToUtf8(value);
   } else if constexpr (std::same_as<T, DeviceConfig>) {  // by the attributes' names
     json = Json::object();
     for (const Attribute& row : Attributes()) json[std::string(row.name)] = GetValue(row, value);
@@ -95,9 +129,7 @@ Json ToJson(T& value) {
 
 template <typename Record>
 std::string Write(Record record) {
-  std::string bytes;
-  Json::to_cbor(ToJson(record), bytes);
-  return bytes;
+  return ToJson(record).dump();
 }
 
 // --- Reading: false for what is no such value
@@ -175,8 +207,7 @@ bool FromJson(const Json& json, T& value) {
   if constexpr (std::integral<T>) {
     return ReadNumber(json, value);
   } else if constexpr (std::same_as<T, std::string>) {
-    if (json.is_string()) value = json.get_ref<const std::string&>();
-    return json.is_string();
+    return json.is_string() && FromUtf8(json.get_ref<const std::string&>(), value);
   } else if constexpr (std::same_as<T, DeviceConfig>) {
     return ReadConfig(json, value);
   } else if constexpr (requires { typename T::mapped_type; }) {
@@ -190,14 +221,9 @@ bool FromJson(const Json& json, T& value) {
 
 template <typename Record>
 absl::StatusOr<Record> Read(std::string_view bytes, const char* what) {
+  const Json json = Json::parse(bytes.begin(), bytes.end(), nullptr, /*allow_exceptions=*/false);
   Record record;
-  try {
-    // It throws all the same, at sizes that no vector can have.
-    const Json json = Json::from_cbor(bytes.begin(), bytes.end(), /*strict=*/true,
-                                      /*allow_exceptions=*/false);
-    if (FromJson(json, record)) return record;
-  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
-  }
+  if (FromJson(json, record)) return record;
   return Error(EINVAL, absl::StrCat("the saved state of ", what,
                                     " is damaged, or of a later version of rnullfs"));
 }

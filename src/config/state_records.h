@@ -1,7 +1,8 @@
 // What of a device and of a mount outlives the process that serves them, as records of bytes.
 //
-// The bytes are CBOR (RFC 8949), by key: a later version of the program reads an earlier one's.
-// What it does not know it refuses, because to leave it out would be to lose it.
+// They are JSON, by key: a later version of the program reads an earlier one's.  What it does not
+// know it refuses, because to leave it out would be to lose it.  (Not one of the JSON library's
+// binary formats: it reads them by recursion, and nesting without end would end the process.)
 //
 // Thread safety: pure functions.
 // Errors: EINVAL with a sentence for bytes that are no such record, whatever they are.

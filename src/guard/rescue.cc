@@ -102,7 +102,8 @@ absl::Status Rescue(pid_t pid, const std::string& directory) {
                                       " holds no disks of rnullfs; status.json has "
                                       "guard_pid, and the log had it when the mount failed"));
   }
-  for (const auto& [inode, disk] : *disks) {
+  for (const auto& [inode, found] : *disks) {
+    const Disk& disk = found;  // clang 14 lets no lambda have a structured binding
     // Two of one name: a disk that was just being moved to another file, a part in each.
     const bool alone = std::count_if(disks->begin(), disks->end(), [&](const auto& other) {
                          return other.second.device == disk.device;

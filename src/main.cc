@@ -79,7 +79,7 @@ struct Worker {
   std::unique_ptr<Survival> survival;
   WorkerStart start;
 
-  bool takes_over() const { return start.fuse.valid(); }
+  bool takes_over() const { return start.replaced > 0; }
 
   Heritage heritage() {
     return {.guard_pid = start.guard_pid,
@@ -95,8 +95,9 @@ absl::Status OpenSurvival(Worker& worker) {
   absl::StatusOr<std::unique_ptr<Survival>> survival =
       worker.takes_over() ? Survival::Open(std::move(worker.start.state), *worker.link)
                           : Survival::Create(*worker.link);
-  if (survival.ok()) worker.survival = *std::move(survival);
-  return survival.status();
+  if (!survival.ok()) return survival.status();
+  worker.survival = *std::move(survival);
+  return absl::OkStatus();
 }
 
 int Serve(const MountOptions& options, Worker& worker, Background& background) {

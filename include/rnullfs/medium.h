@@ -31,6 +31,11 @@ class Medium {
   // the medium is unchanged then.
   absl::Status Prepare(const DeviceConfig& config);
 
+  // For rmdir: nobody holds the bytes any more when this has been destroyed.
+  void Remove() {
+    if (store_ != nullptr) store_->GiveBack();
+  }
+
   // Null until the first memory-backed power-on.
   PageStore* store() const { return store_.get(); }
   // Whether a disk as `config` says would fit into what the memory limit leaves to it, all of it.

@@ -62,6 +62,10 @@ class PageStore {
                                                           UniqueFd memfd, UniqueFd moving_to);
   ~PageStore();
 
+  // For who removes the disk: the keeper holds it no more.  (A process that ends, for whatever
+  // reason, leaves it to the next.)
+  void GiveBack();
+
   // Truncates or grows to a multiple of kPageSize; what is cut off is freed and reads as zeros when
   // it grows again.  EINVAL when no file can be that large; ENOSPC when there is no memory to move
   // what has been shared, whose file cannot grow.  Nothing has changed then.

@@ -25,7 +25,10 @@ absl::Status Medium::Prepare(const DeviceConfig& config) {
   if (store_ != nullptr) return store_->Resize(size_bytes);
   absl::StatusOr<std::unique_ptr<PageStore>> store = PageStore::Create(name_, memory_, keeper_);
   if (!store.ok()) return store.status();
-  if (absl::Status resized = (*store)->Resize(size_bytes); !resized.ok()) return resized;
+  if (absl::Status resized = (*store)->Resize(size_bytes); !resized.ok()) {
+    (*store)->GiveBack();
+    return resized;
+  }
   store_ = *std::move(store);
   return absl::OkStatus();
 }
@@ -33,8 +36,9 @@ absl::Status Medium::Prepare(const DeviceConfig& config) {
 absl::Status Medium::Adopt(UniqueFd memfd, UniqueFd moving_to) {
   absl::StatusOr<std::unique_ptr<PageStore>> store =
       PageStore::Adopt(name_, memory_, keeper_, std::move(memfd), std::move(moving_to));
-  if (store.ok()) store_ = *std::move(store);
-  return store.status();
+  if (!store.ok()) return store.status();
+  store_ = *std::move(store);
+  return absl::OkStatus();
 }
 
 bool Medium::Fits(const DeviceConfig& config) const {

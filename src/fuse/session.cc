@@ -247,6 +247,7 @@ void Session::AwaitSignals() {
     const int signal = sigtimedwait(&signals, nullptr, ending ? &kLookAgain : nullptr);
     if (finished_.load()) return;
     if (signal == kGuardDied) {
+      if (getppid() == heritage_.guard_pid) continue;  // somebody else's idea
       guard_lost_ = true;
       Log("the guard has died: the disks are served on, but would not outlive this process now");
       continue;

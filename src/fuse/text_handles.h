@@ -25,10 +25,10 @@ class TextHandles {
   // `process`: how many have served the mount before.
   explicit TextHandles(uint64_t process) : next_(process << 32) {}
 
-  uint64_t Add(std::shared_ptr<TextFile> file, int flags) {
+  uint64_t Add(std::unique_ptr<TextFile> file, int flags) {
     const LockGuard lock(mutex_);
     const uint64_t handle = next_++ << kFlagBits | FlagsOf(flags);
-    files_.emplace(handle, std::move(file));
+    files_[handle] = std::move(file);
     return handle;
   }
 

@@ -33,6 +33,7 @@ namespace {
 constexpr char kUpgradeVariable[] = "RNULLFS_UPGRADE";
 constexpr char kMountpointVariable[] = "RNULLFS_MOUNTPOINT";
 constexpr char kOnlyCheck[] = "check";
+constexpr unsigned kCheckSeconds = 5;
 
 // The last that is taken when memory runs out, and the one before.
 constexpr int kGuardOomScore = -1000;
@@ -104,8 +105,11 @@ class Guard {
 
   // In the worker: out of the guard's ways, and what it kept.
   WorkerStart Hand() {
-    const sigset_t signals = GuardSignals();
-    sigprocmask(SIG_UNBLOCK, &signals, nullptr);
+    // The others stay blocked until somebody waits for them: the guard may hand one on at once.
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_UNBLOCK, &child, nullptr);
     signals_.Reset();
     setpgid(0, 0);  // a terminal's Ctrl-C comes to the guard, which hands it on
     WorkerStart start;
@@ -113,6 +117,7 @@ class Guard {
     start.guard_pid = getppid();
     start.replaced = replaced_;
     start.replaced_why = replaced_why_;
+    if (replaced_ == 0) return start;  // what there is then is not ours
     for (const int fd : CollectKept(fd_max_)) {
       const KeptKind kind = KindOf(fd);
       if (kind == KeptKind::kFuse) {
@@ -164,11 +169,12 @@ class Guard {
   // The worker has ended.  True in a new one.
   bool Buried(int status) {
     TakeMessages();
-    if (!ready_ || !WIFSIGNALED(status)) {
-      const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-      if (!ready_ || code != kExitDamaged) _exit(code);
-      GiveUp("what the last worker left cannot be read");
-      return false;
+    if (!ready_) _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+    if (!WIFSIGNALED(status)) {
+      if (WEXITSTATUS(status) == 0) _exit(0);
+      GiveUp(WEXITSTATUS(status) == kExitDamaged ? "what the last worker left cannot be read"
+                                                 : "the worker could not go on");
+      return false;  // if it has unmounted, the first look at the mount ends it
     }
     const int signal = WTERMSIG(status);
     std::snprintf(replaced_why_, sizeof replaced_why_, "signal %d (%s)", signal,
@@ -184,7 +190,7 @@ class Guard {
   }
 
   void GiveUp(const char* why) {
-    if (!ready_) _exit(1);
+    if (!ready_ || fuse_ < 0) _exit(1);
     Say("%s (the last died of %s): the disks of %s fail with EIO from here on; their bytes are in "
         "memory until it is unmounted: rnullfs --rescue %d DIRECTORY copies them",
         why, replaced_why_, setup_.mountpoint.c_str(), getpid());
@@ -242,6 +248,7 @@ class Guard {
     const pid_t child = fork();
     if (child == 0) {
       SetUpgradeVariables(kOnlyCheck);
+      alarm(kCheckSeconds);  // meanwhile nobody looks after the worker
       execv(setup_.program.c_str(), setup_.argv);
       _exit(1);
     }

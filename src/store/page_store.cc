@@ -60,7 +60,9 @@ PageStore::PageStore(std::string_view name, MemoryLimit& memory, MemfdKeeper& ke
       account_(std::make_unique<MemoryAccount>(memory)),
       pages_(std::make_unique<Pages>(std::move(memfd), *account_, found)) {}
 
-PageStore::~PageStore() { keeper_.Drop(fd()); }
+PageStore::~PageStore() = default;
+
+void PageStore::GiveBack() { keeper_.Drop(fd()); }
 
 absl::Status PageStore::Resize(uint64_t size_bytes) {
   assert(size_bytes % kPageSize == 0);

@@ -209,6 +209,7 @@ absl::Status DeviceNode::Retire() {
   // First: without a record a memfd is dropped by who takes over, the other way round data are
   // lost.
   if (services_.survival != nullptr) services_.survival->Forget(id_);
+  medium_->Remove();
   medium_.reset();
   return absl::OkStatus();
 }

@@ -104,7 +104,7 @@ bool Tree::WasRemovedBy(uint64_t request) const {
   return std::find(removals.begin(), removals.end(), request) != removals.end();
 }
 
-void Tree::NoteRemoval(uint64_t request) {
+void Tree::NoteRemoval(uint64_t request) const {
   if (request == 0 || services_.survival == nullptr) return;
   services_.survival->UpdateMount([request](MountRecord& mount) {
     if (mount.removals.size() == kRemovalsMax) mount.removals.erase(mount.removals.begin());

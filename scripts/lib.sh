@@ -95,7 +95,7 @@ install_test_packages() {
       ;;
   esac
   case " $1 " in
-    *' mount '* | *' loop '* | *' asan '* | *' system-libfuse '*)
+    *' mount '* | *' loop '* | *' chaos '* | *' long '* | *' asan '* | *' system-libfuse '*)
       wanted+='
 fuse3 command fusermount3
 e2fsprogs command mkfs.ext4

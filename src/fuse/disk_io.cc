@@ -39,8 +39,22 @@ void ReplyError(void* tag, const Answer& answer) {
   fuse_reply_err(static_cast<fuse_req_t>(tag), answer.error);
 }
 
+// Has every page mapped that the kernel is about to copy.  It finds those that are by itself; for
+// others it takes the page fault's way, which ends at once in a process that has been killed, and
+// then the request is not sent again: it has failed, with EIO.
+void FaultIn(absl::Span<const iovec> blocks) {
+  constexpr size_t kPageSize = PageStore::kPageSize;
+  for (const iovec& block : blocks) {
+    const volatile char* const bytes = static_cast<const char*>(block.iov_base);
+    if (block.iov_len == 0) continue;
+    for (size_t i = 0; i < block.iov_len; i += kPageSize) static_cast<void>(bytes[i]);
+    static_cast<void>(bytes[block.iov_len - 1]);
+  }
+}
+
 void ReplyRead(void* tag, const Answer& answer) {
   auto* request = static_cast<fuse_req_t>(tag);
+  FaultIn(answer.data);
   if (answer.error != 0) {
     fuse_reply_err(request, answer.error);
   } else if (answer.data.size() == 1) {  // spares libfuse the copy of the vector

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <thread>
 #include <vector>
 
@@ -25,14 +26,19 @@ constexpr uint64_t kSentAgain = uint64_t{1} << 63;
 
 thread_local uint64_t current_request = 0;
 
-// Room for one request.
+// Room for one request, all of it mapped: were a page missing, the kernel would have to fault it in
+// to hand a request out, and when it cannot, because the process has been killed, the request
+// fails.
 class Buffer {
  public:
   Buffer()
-      : memory_(mmap(nullptr, kBeforeRequest + kRequestRoom, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {}
+      : memory_(
+            mmap(nullptr, kLength, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
+    // MAP_POPULATE does nothing in a process that is locked with MCL_ONFAULT.
+    if (valid()) std::memset(memory_, 0, kLength);
+  }
   ~Buffer() {
-    if (valid()) munmap(memory_, kBeforeRequest + kRequestRoom);
+    if (valid()) munmap(memory_, kLength);
   }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
@@ -41,6 +47,7 @@ class Buffer {
   char* request() const { return static_cast<char*>(memory_) + kBeforeRequest; }
 
  private:
+  static constexpr size_t kLength = kBeforeRequest + kRequestRoom;
   void* const memory_;
 };
 

@@ -5,18 +5,20 @@
 namespace rnullfs {
 namespace {
 
-// Never written, so the kernel maps its one zero page here over and over.  Were it const, it would
-// be a megabyte of zeros in the executable.
-char zeros[1 << 20];
+// Const, and so pages of the executable: where the kernel maps its one zero page it takes the slow
+// way to it, on which a SIGKILL turns the answer into EIO (ReplyRead()).
+constexpr char kZeros[1 << 16] = {};
 
 }  // namespace
 
-void IoVector::Append(char* data, size_t length) { blocks_.push_back({data, length}); }
+void IoVector::Append(const char* data, size_t length) {
+  blocks_.push_back({const_cast<char*>(data), length});  // an iovec is for both directions
+}
 
 void IoVector::AppendZeros(uint64_t length) {
   while (length > 0) {
-    const size_t part = std::min<uint64_t>(length, sizeof(zeros));
-    Append(zeros, part);
+    const size_t part = std::min<uint64_t>(length, sizeof(kZeros));
+    Append(kZeros, part);
     length -= part;
   }
 }

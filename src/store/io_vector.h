@@ -17,7 +17,7 @@ namespace rnullfs {
 class IoVector {
  public:
   // The memory is pointed at, not copied.
-  void Append(char* data, size_t length);
+  void Append(const char* data, size_t length);
   void AppendZeros(uint64_t length);
 
   absl::Span<const iovec> blocks() const { return blocks_; }

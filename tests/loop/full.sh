@@ -36,11 +36,12 @@ for direct in on off; do
   [[ $direct == on ]] || expected="($expected|Input/output error)"
   says '  as a full thin device does' "$expected" "$(<"$scratch/fill")"
   check '  requests failed' test "$(failed_at)" -gt 0
-  same '  at the limit' 160 "$(($(field "$mnt/status.json" .memory_used) / mib))"
+  # A request that does not fit whole takes nothing.
+  check '  at the limit' test "$(field "$mnt/status.json" .memory_used)" -gt $((158 * mib))
   check '  what was written before can be read' cmp "$scratch/fs/kept" "$scratch/random"
 
   check 'deleting' rm "$scratch/fs/fill"
-  sync -f "$scratch/fs" || true
+  sync -f "$scratch/fs" 2>/dev/null || true # it tells of the same error once more
   check 'fstrim' fstrim "$scratch/fs"
   check '  gives the memory back' test "$(stored_mib "$dev")" -le 80
   check 'there is room again' cp "$scratch/x" "$scratch/fs/second"

@@ -2,6 +2,7 @@
 # A file system on a loop device on a disk, written by who may have far less memory than he writes:
 # in both loop modes, served by the daemon and by the kernel.  It ends, and all of it is there.
 # usage: pressure.sh ext4|xfs
+# shellcheck disable=SC2016 # for the inner shells
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../memory_group.sh"
 type=${1:-ext4}

@@ -57,7 +57,6 @@ same 'and one is there' fuse.rnullfs "$(types)"
 guard=$(field "$mnt/status.json" .guard_pid)
 kill -KILL "$guard" "$daemon"
 check 'guard and worker killed: the mount is dead' within 5 not stat "$mnt/features"
-ln -s "$mnt" "$scratch/link"
 here "$scratch/../${scratch##*/}/other/"
 says 'by another name: taken away' "took away a mount on $mnt" "$(<"$scratch/stderr")"
 same 'and one is there' fuse.rnullfs "$(types)"

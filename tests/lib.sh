@@ -24,6 +24,7 @@ checks=0
 failures=0
 daemons=()
 loops=()
+groups=()
 
 # --- Checks ---------------------------------------------------------------------------------------
 
@@ -245,6 +246,7 @@ clean_up() {
       kill -KILL "$pid"
     fi
   done
+  for group in "${groups[@]}"; do within 5 rmdir "$group" 2>/dev/null; done
   rm -rf --one-file-system "$scratch"
   ((status == 0)) || exit "$status"
   echo "1..$checks"

@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "rnullfs/mutex.h"
@@ -20,10 +21,14 @@
 namespace rnullfs {
 
 // Bytes that new pages can have without swapping anything out, or before a program is ended: what
-// the machine has and what this process's control groups leave (memory.max).  UINT64_MAX where
-// neither can be read.
+// the machine has and what this process's control groups leave.  UINT64_MAX where neither can be
+// read.
 uint64_t AvailableMemory();
 uint64_t AvailableMemoryAndSwap();
+
+// What control groups leave, of either version: `groups` is what /proc/self/cgroup says, `mounts`
+// where they are mounted.  UINT64_MAX where there is no limit.
+uint64_t LeftInMemoryGroups(const std::string& groups, const std::string& mounts);
 
 class MemoryLimit {
  public:

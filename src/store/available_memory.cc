@@ -1,5 +1,5 @@
 // What the kernel says of free memory: /proc/meminfo (Documentation/filesystems/proc.rst), and the
-// files of control groups, version 2 (Documentation/admin-guide/cgroup-v2.rst).
+// files of control groups (Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst).
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -37,44 +38,70 @@ uint64_t Field(std::string_view text, std::string_view name, uint64_t missing) {
   return value;
 }
 
+// How a version of control groups names what is asked of it, all of it with the groups below.
+struct Files {
+  const char* limit;
+  const char* used;
+  const char* inactive_file;
+  const char* active_file;
+};
+constexpr Files kVersion1 = {"/memory.limit_in_bytes", "/memory.usage_in_bytes",
+                             "\ntotal_inactive_file ", "\ntotal_active_file "};
+constexpr Files kVersion2 = {"/memory.max", "/memory.current", "\ninactive_file ",
+                             "\nactive_file "};
+
 // What the group leaves: its limit less what it uses and could not drop at once.  A disk's pages
 // are shared memory, which counts as anonymous there.
-uint64_t LeftInGroup(const std::string& directory) {
-  const uint64_t limit = Field(ReadText(directory + "/memory.max"), "", kUnknown);
+uint64_t LeftInGroup(const std::string& directory, const Files& files) {
+  const uint64_t limit = Field(ReadText(directory + files.limit), "", kUnknown);
   if (limit == kUnknown) return kUnknown;
   const std::string statistics = ReadText(directory + "/memory.stat");
   const uint64_t droppable =
-      Field(statistics, "\ninactive_file ", 0) + Field(statistics, "\nactive_file ", 0);
-  const uint64_t used = Field(ReadText(directory + "/memory.current"), "", 0);
+      Field(statistics, files.inactive_file, 0) + Field(statistics, files.active_file, 0);
+  const uint64_t used = Field(ReadText(directory + files.used), "", 0);
   return limit - std::min(limit, used - std::min(used, droppable));
 }
 
-// The least that this process's group and those above it leave.
-uint64_t LeftInGroups() {
-  constexpr std::string_view kVersion2 = "0::";
-  const std::string groups = ReadText("/proc/self/cgroup");
-  const size_t line = groups.rfind(kVersion2);
-  if (line == std::string::npos || (line > 0 && groups[line - 1] != '\n')) return kUnknown;
-  std::string path = groups.substr(line + kVersion2.size());
-  path.resize(std::min(path.size(), path.find('\n')));
+// The least that the group `path` below `mount` and those above it leave.
+uint64_t LeftInGroups(const std::string& mount, std::string path, const Files& files) {
   uint64_t left = kUnknown;
   while (path.size() > 1) {
-    left = std::min(left, LeftInGroup("/sys/fs/cgroup" + path));
+    left = std::min(left, LeftInGroup(mount + path, files));
     path.resize(path.rfind('/'));
   }
   // A container's own group is the root of what it sees.
-  return std::min(left, LeftInGroup("/sys/fs/cgroup"));
+  return std::min(left, LeftInGroup(mount, files));
 }
 
 uint64_t Available(bool with_swap) {
   const std::string meminfo = ReadText("/proc/meminfo");
   const uint64_t available_kib = Field(meminfo, "MemAvailable:", kUnknown);
-  if (available_kib == kUnknown) return LeftInGroups();
+  const uint64_t left = LeftInMemoryGroups(ReadText("/proc/self/cgroup"), "/sys/fs/cgroup");
+  if (available_kib == kUnknown) return left;
   const uint64_t swap_kib = with_swap ? Field(meminfo, "SwapFree:", 0) : 0;
-  return std::min((available_kib + swap_kib) << 10, LeftInGroups());
+  return std::min((available_kib + swap_kib) << 10, left);
 }
 
 }  // namespace
+
+// A line is "NUMBER:CONTROLLERS:PATH"; version 2's has no controllers.
+uint64_t LeftInMemoryGroups(const std::string& groups, const std::string& mounts) {
+  uint64_t left = kUnknown;
+  std::istringstream lines(groups);
+  for (std::string line; std::getline(lines, line);) {
+    const size_t name = line.find(':');
+    const size_t end = name == std::string::npos ? name : line.find(':', name + 1);
+    if (end == std::string::npos) continue;
+    const std::string path = line.substr(end + 1);
+    const std::string controllers = "," + line.substr(name + 1, end - name - 1) + ",";
+    if (line.starts_with("0::")) {
+      left = std::min(left, LeftInGroups(mounts, path, kVersion2));
+    } else if (controllers.find(",memory,") != std::string::npos) {
+      left = std::min(left, LeftInGroups(mounts + "/memory", path, kVersion1));
+    }
+  }
+  return left;
+}
 
 uint64_t AvailableMemory() { return Available(false); }
 

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -105,6 +109,60 @@ TEST(AvailableMemory, IsSomeOfWhatTheMachineHas) {
   EXPECT_GT(AvailableMemory(), 0);
   EXPECT_LE(AvailableMemory(), uint64_t{machine.totalram} * machine.mem_unit);
   EXPECT_GE(AvailableMemoryAndSwap() + kSpared, AvailableMemory());
+}
+
+// Control groups made of plain files.
+class MemoryGroupsTest : public testing::Test {
+ protected:
+  void Write(const std::string& name, const std::string& text) {
+    const std::filesystem::path path = mounts_ / name;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << text;
+  }
+  uint64_t Left(const std::string& groups) const {
+    return LeftInMemoryGroups(groups, mounts_.string());
+  }
+  void TearDown() override { std::filesystem::remove_all(mounts_); }
+
+ private:
+  const std::filesystem::path mounts_ =
+      std::filesystem::path(testing::TempDir()) / ("groups" + std::to_string(getpid()));
+};
+
+TEST_F(MemoryGroupsTest, LeaveNoLimitWhereThereIsNone) {
+  EXPECT_EQ(Left(""), UINT64_MAX);
+  EXPECT_EQ(Left("0::/\n"), UINT64_MAX);
+  EXPECT_EQ(Left("nonsense\n1:memory\n"), UINT64_MAX);
+  Write("a/memory.max", "max\n");
+  EXPECT_EQ(Left("0::/a\n"), UINT64_MAX);
+}
+
+TEST_F(MemoryGroupsTest, OfVersion2LeaveTheLeastOfAllAbove) {
+  Write("a/b/memory.max", "1000\n");
+  Write("a/b/memory.current", "700\n");
+  Write("a/b/memory.stat", "anon 1\ninactive_file 100\nactive_file 50\n");
+  EXPECT_EQ(Left("0::/a/b\n"), 450);
+  Write("a/memory.max", "800\n");
+  Write("a/memory.current", "700\n");
+  EXPECT_EQ(Left("1:name=systemd:/x\n0::/a/b\n"), 100);
+  Write("memory.max", "10\n");
+  EXPECT_EQ(Left("0::/not/seen\n"), 10) << "a container's own group is the root";
+}
+
+TEST_F(MemoryGroupsTest, OfVersion1LeaveTheLeastOfAllAbove) {
+  const std::string unlimited = "9223372036854771712\n";
+  Write("memory/memory.limit_in_bytes", unlimited);
+  Write("memory/a/memory.limit_in_bytes", "1000\n");
+  Write("memory/a/memory.usage_in_bytes", "700\n");
+  Write("memory/a/memory.stat",
+        "cache 1\ninactive_file 9\ntotal_inactive_file 100\ntotal_active_file 50\n");
+  Write("memory/a/b/memory.limit_in_bytes", unlimited);
+  EXPECT_EQ(Left("4:memory:/a/b\n0::/\n"), 450);
+  EXPECT_EQ(Left("4:cpu,memory:/a:b\n"), 9223372036854771712U);
+  EXPECT_EQ(Left("4:cpu,memory:/a\n"), 450);
+  EXPECT_EQ(Left("4:name=memory:/a\n"), UINT64_MAX);
+  Write("memory/a/memory.usage_in_bytes", "2000\n");
+  EXPECT_EQ(Left("4:memory:/a\n"), 0);
 }
 
 }  // namespace

@@ -106,6 +106,7 @@ qemu-utils command qemu-img
 attr command setfattr
 jq command jq
 procps command pgrep
+systemd command systemd-analyze
 ed command ed
 vim command vim
 nano command nano'

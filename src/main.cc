@@ -1,5 +1,6 @@
 // rnullfs: reads the command line, makes the devices, mounts, serves.
 
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -159,6 +160,7 @@ int CheckState() {
 int Mount(MountOptions options, char** argv) {
   GuardSetup setup;
   setup.argv = argv;
+  setup.mountpoint = options.mountpoint;
   const Upgrade upgrade = TakeUpgrade(setup);
   if (upgrade == Upgrade::kCheck) return CheckState();
   Background background;
@@ -191,6 +193,12 @@ int Mount(MountOptions options, char** argv) {
 }
 
 int Main(int argc, char** argv) {
+  if (getauxval(AT_SECURE) != 0) {
+    return Fail(Error(EPERM,
+                      "set-user-ID or with file capabilities it would do for anybody what they may "
+                      "not do themselves; take these away (for others to mount there is "
+                      "fusermount3)"));
+  }
   absl::StatusOr<MountOptions> options =
       ParseCommandLine({argv + 1, static_cast<size_t>(argc - 1)});
   if (!options.ok()) return Fail(options.status());

@@ -32,6 +32,8 @@ std::optional<DiskMemfd> ParseDiskMemfd(std::string_view link) {
   const size_t digits = stop - name.data();
   if (error != std::errc() || digits >= name.size() || name[digits] != ':') return std::nullopt;
   disk.device = name.substr(digits + 1);
+  // Another program may call a memfd what it likes, but no disk of ours.
+  if (disk.device.empty() || disk.device.find('/') != std::string::npos) return std::nullopt;
   return disk;
 }
 

@@ -10,8 +10,10 @@
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
@@ -20,38 +22,17 @@
 namespace rnullfs {
 namespace {
 
-// What is mounted last on `path`, as "fuse.rnullfs"; empty when nothing is.
-std::string MountedOn(const std::string& path) {
-  std::string type;
-  const std::unique_ptr<FILE, int (*)(FILE*)> table(setmntent("/proc/self/mounts", "r"),
-                                                    &endmntent);
-  if (table == nullptr) return type;
-  while (const mntent* entry = getmntent(table.get())) {
-    if (path == entry->mnt_dir) type = entry->mnt_type;
-  }
-  return type;
-}
-
-bool Unmount(const std::string& path) {
-  if (umount2(path.c_str(), MNT_DETACH) == 0) return true;
-  const pid_t child = fork();
-  if (child == 0) {
-    execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", path.c_str(), nullptr);
-    _exit(1);
-  }
-  int status = 1;
-  return child > 0 && waitpid(child, &status, 0) == child && status == 0;
-}
+constexpr std::string_view kOurType = "fuse.rnullfs";
 
 // The mount on `path` answers no more: its process is gone.
 absl::Status RemoveDeadMount(const std::string& path) {
-  const std::string type = MountedOn(path);
-  if (type != "fuse.rnullfs") {
+  const std::string type = MountedOn(path).type;
+  if (type != kOurType) {
     return Error(EBUSY, absl::StrCat("mountpoint ", path, ": a dead mount of ",
                                      type.empty() ? "another file system" : type,
                                      " is there; umount it first"));
   }
-  if (!Unmount(path)) {
+  if (!UnmountOurs(path)) {
     return Error(EBUSY,
                  absl::StrCat("mountpoint ", path,
                               ": a dead mount of rnullfs is there, and you may not umount it"));
@@ -70,6 +51,37 @@ std::string Absolute(const std::string& path) {
 }
 
 }  // namespace
+
+bool IsOurMount(const MountEntry& mounted) { return mounted.type == kOurType; }
+
+MountEntry MountedOn(const std::string& path) {
+  MountEntry mounted;
+  const std::unique_ptr<FILE, int (*)(FILE*)> table(setmntent("/proc/self/mounts", "r"),
+                                                    &endmntent);
+  if (table == nullptr) return mounted;
+  while (const mntent* entry = getmntent(table.get())) {
+    if (path != entry->mnt_dir) continue;
+    mounted = {.type = entry->mnt_type, .user = std::nullopt};
+    const char* const option = hasmntopt(entry, "user_id");
+    const char* const value = option == nullptr ? nullptr : std::strchr(option, '=');
+    if (value != nullptr) mounted.user = static_cast<uid_t>(std::strtoul(value + 1, nullptr, 10));
+  }
+  return mounted;
+}
+
+bool UnmountOurs(const std::string& path) {
+  // A directory above may have been moved, and a link put in its place.
+  if (!IsOurMount(MountedOn(path))) return false;
+  if (umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) return true;
+  if (geteuid() == 0) return false;  // fusermount3 could no more
+  const pid_t child = fork();
+  if (child == 0) {
+    execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", path.c_str(), nullptr);
+    _exit(1);
+  }
+  int status = 1;
+  return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
 
 absl::Status FindMountpoint(std::string& path) {
   // A descriptor of /dev/fuse: that mount has been made.

@@ -3,9 +3,7 @@
 #include <fuse_lowlevel.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/log.h"
+#include "base/mountpoint.h"
 #include "base/process.h"
 #include "fuse/negotiate.h"
 #include "fuse/operations.h"
@@ -230,14 +229,7 @@ void Session::Unmount() {
   pollfd gone = {.fd = heritage_.fuse_fd, .events = 0, .revents = 0};
   if (poll(&gone, 1, 0) == 1 && (gone.revents & POLLERR) != 0) return;
   // libfuse does not know where a mount is that it has not made.
-  if (umount2(options_.mountpoint.c_str(), MNT_DETACH) == 0 || geteuid() == 0) return;
-  const pid_t child = fork();
-  if (child == 0) {
-    execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", options_.mountpoint.c_str(),
-           nullptr);
-    _exit(1);
-  }
-  if (child > 0) waitpid(child, nullptr, 0);
+  UnmountOurs(options_.mountpoint);
 }
 
 void Session::AwaitSignals() {
@@ -273,7 +265,7 @@ void Session::End() {
     hooks_.idle();
     // A ring that closes aborts the connection, which libfuse takes for an unmount by somebody
     // else: it would leave the mount behind.
-    umount2(options_.mountpoint.c_str(), MNT_DETACH);
+    UnmountOurs(options_.mountpoint);
   }
   if (loop_ != nullptr) return loop_->End();
   EndLoop();

@@ -3,10 +3,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,7 +18,9 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/log.h"
+#include "base/mountpoint.h"
 #include "base/process.h"
 #include "guard/crash_loop.h"
 #include "guard/descriptors.h"
@@ -64,6 +66,8 @@ class Guard {
     signals_ = UniqueFd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
     fd_max_ = HighestDescriptor();
     FindFuse();
+    struct stat program = {};
+    if (stat("/proc/self/exe", &program) == 0) program_owner_ = program.st_uid;
   }
 
   // Returns in a worker.
@@ -205,10 +209,7 @@ class Guard {
   }
 
   [[noreturn]] void Unmount() const {
-    if (umount2(setup_.mountpoint.c_str(), MNT_DETACH) != 0 && fork() == 0) {
-      execlp("fusermount3", "fusermount3", "-u", "-q", "-z", setup_.mountpoint.c_str(), nullptr);
-      _exit(1);
-    }
+    UnmountOurs(setup_.mountpoint);
     _exit(1);
   }
 
@@ -223,6 +224,12 @@ class Guard {
   // new worker.
   bool Upgrade() {
     if (gave_up_ || !ready_) return false;
+    if (IsForeign()) {
+      Say("%s belongs to another user than the program that serves the mount, or anybody may write "
+          "it: it is not started",
+          setup_.program.c_str());
+      return false;
+    }
     TakeMessages();
     SetInherited(fd_max_, true);
     const bool can = CanGoOn();
@@ -237,10 +244,21 @@ class Guard {
     Say("%s cannot take the mount over: it stays with the version that serves it",
         setup_.program.c_str());
     unsetenv(kUpgradeVariable);
+    unsetenv(kMountpointVariable);
     SetInherited(fd_max_, false);
     if (!can) return false;
     ++replaced_;
     return StartWorker();  // it was executable just now
+  }
+
+  // Whether somebody may have put it there who could not have changed the one that is running: its
+  // directory may be gone and made anew, in /tmp say.
+  bool IsForeign() const {
+    struct stat there = {};
+    if (stat(setup_.program.c_str(), &there) != 0) return false;
+    const uid_t owner = there.st_uid;
+    const bool known = owner == 0 || owner == geteuid() || owner == program_owner_;
+    return !known || (there.st_mode & S_IWOTH) != 0;
   }
 
   // Runs it with the same words, to say whether it understands them and what the worker has saved.
@@ -278,6 +296,7 @@ class Guard {
   pid_t worker_ = -1;
   int fuse_ = -1;
   int fd_max_ = 0;
+  uid_t program_owner_ = 0;
   unsigned replaced_;
   bool ready_;
   bool gave_up_ = false;
@@ -285,6 +304,14 @@ class Guard {
   CrashLoop crash_loop_;
   char replaced_why_[64] = "";
 };
+
+// The value of an environment variable, which is gone then; empty when it was not set.
+std::string TakeVariable(const char* name) {
+  const char* const value = std::getenv(name);
+  std::string taken = value == nullptr ? "" : value;
+  unsetenv(name);
+  return taken;
+}
 
 }  // namespace
 
@@ -294,16 +321,28 @@ WorkerStart StartGuarded(const GuardSetup& setup) {
 }
 
 Upgrade TakeUpgrade(GuardSetup& setup) {
-  const char* const what = std::getenv(kUpgradeVariable);
-  const char* const mountpoint = std::getenv(kMountpointVariable);
-  if (what == nullptr || mountpoint == nullptr) return Upgrade::kNone;
-  setup.mountpoint = mountpoint;
-  setup.replaced = static_cast<unsigned>(std::strtoul(what, nullptr, 10));
-  const bool check = std::strcmp(what, kOnlyCheck) == 0;
-  unsetenv(kUpgradeVariable);
-  unsetenv(kMountpointVariable);
-  SetInherited(HighestDescriptor(), false);
-  return check ? Upgrade::kCheck : Upgrade::kGoOn;
+  const std::string what = TakeVariable(kUpgradeVariable);
+  const std::string mountpoint = TakeVariable(kMountpointVariable);
+  const bool check = what == kOnlyCheck;
+  const int fd_max = HighestDescriptor();
+  bool has_fuse = false;
+  bool has_state = false;
+  for (const int fd : CollectKept(fd_max)) {
+    has_fuse = has_fuse || KindOf(fd) == KeptKind::kFuse;
+    has_state = has_state || KindOf(fd) == KeptKind::kState;
+  }
+  SetInherited(fd_max, false);
+  // The environment may be anybody's words; a guard also leaves what they are about.
+  if (!what.empty() && has_state && (has_fuse || check)) {
+    setup.mountpoint = mountpoint;
+    setup.replaced = static_cast<unsigned>(std::strtoul(what.c_str(), nullptr, 10));
+    return check ? Upgrade::kCheck : Upgrade::kGoOn;
+  }
+  // What the caller has left open would be held for ever, or even be taken for this mount's.
+  for (int fd = STDERR_FILENO + 1; fd <= fd_max; ++fd) {
+    if (setup.mountpoint != absl::StrCat("/dev/fd/", fd)) close(fd);
+  }
+  return Upgrade::kNone;
 }
 
 UniqueFd InheritedState() {

@@ -54,7 +54,9 @@ WorkerStart StartGuarded(const GuardSetup& setup);
 // then with the state that it would take over.
 enum class Upgrade { kNone, kCheck, kGoOn };
 
-// Takes what the guard hands on out of the environment, into `setup`.
+// Takes what the guard hands on out of the environment, into `setup`.  Who has no guard's
+// descriptors is not believed, and loses what descriptors the caller has left it, but for 0 to 2
+// and that of `setup.mountpoint` (/dev/fd/N).
 Upgrade TakeUpgrade(GuardSetup& setup);
 
 // The state's memfd among the descriptors of this process; invalid if there is none.

@@ -51,12 +51,34 @@ absl::Status CopySparse(int from, int to) {
   return fsync(to) == 0 ? absl::OkStatus() : SystemError(errno, "fsync");
 }
 
-absl::Status CopyOut(const std::string& memfd, const std::string& image) {
-  const UniqueFd from(open(memfd.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!from.valid()) return SystemError(errno, memfd);
+struct Disk {
+  std::string memfd;  // a path in /proc
+  std::string device;
+  uint64_t id;
+};
+
+std::string OwnDescriptor(int fd) { return absl::StrCat("/proc/self/fd/", fd); }
+
+// A process that lies about its descriptors could have whoever rescues open any file for it: looked
+// at before it is opened.  A memfd has no name in any file system, and can be sealed.
+absl::StatusOr<UniqueFd> OpenDisk(const Disk& disk, uint64_t inode) {
+  const absl::Status changed = Error(ESTALE, absl::StrCat(disk.memfd, ": it is no disk any more"));
+  const UniqueFd seen(open(disk.memfd.c_str(), O_PATH | O_CLOEXEC));
+  struct stat status = {};
+  if (!seen.valid() || fstat(seen.get(), &status) != 0) return SystemError(errno, disk.memfd);
+  if (!S_ISREG(status.st_mode) || status.st_nlink != 0 || status.st_ino != inode) return changed;
+  UniqueFd memfd(open(OwnDescriptor(seen.get()).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!memfd.valid()) return SystemError(errno, disk.memfd);
+  if (fcntl(memfd.get(), F_GET_SEALS) < 0) return changed;
+  return memfd;
+}
+
+absl::Status CopyOut(const Disk& disk, uint64_t inode, const std::string& image) {
+  const absl::StatusOr<UniqueFd> from = OpenDisk(disk, inode);
+  if (!from.ok()) return from.status();
   const UniqueFd to(open(image.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!to.valid()) return SystemError(errno, image);
-  if (absl::Status copied = CopySparse(from.get(), to.get()); !copied.ok()) {
+  if (absl::Status copied = CopySparse(from->get(), to.get()); !copied.ok()) {
     return Error(ErrnoOf(copied), absl::StrCat(image, ": ", std::string(copied.message())));
   }
   struct stat status = {};
@@ -66,12 +88,6 @@ absl::Status CopyOut(const std::string& memfd, const std::string& image) {
               static_cast<long long>(status.st_blocks) * 512);
   return absl::OkStatus();
 }
-
-struct Disk {
-  std::string memfd;  // a path in /proc
-  std::string device;
-  uint64_t id;
-};
 
 // By inode: a process may hold a file more than once.
 absl::StatusOr<std::map<uint64_t, Disk>> FindDisks(pid_t pid) {
@@ -102,15 +118,15 @@ absl::Status Rescue(pid_t pid, const std::string& directory) {
                                       " holds no disks of rnullfs; status.json has "
                                       "guard_pid, and the log had it when the mount failed"));
   }
-  for (const auto& [inode, found] : *disks) {
-    const Disk& disk = found;  // clang 14 lets no lambda have a structured binding
+  for (const auto& [inode, disk] : *disks) {
+    const std::string& name = disk.device;  // clang 14 lets no lambda have the binding itself
     // Two of one name: a disk that was just being moved to another file, a part in each.
     const bool alone = std::count_if(disks->begin(), disks->end(), [&](const auto& other) {
-                         return other.second.device == disk.device;
+                         return other.second.device == name;
                        }) == 1;
     const std::string image = alone ? absl::StrCat(directory, "/", disk.device, ".img")
                                     : absl::StrCat(directory, "/", disk.device, ".", inode, ".img");
-    if (absl::Status copied = CopyOut(disk.memfd, image); !copied.ok()) return copied;
+    if (absl::Status copied = CopyOut(disk, inode, image); !copied.ok()) return copied;
   }
   return absl::OkStatus();
 }

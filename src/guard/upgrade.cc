@@ -1,5 +1,6 @@
 #include "guard/upgrade.h"
 
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -7,12 +8,16 @@
 #include <charconv>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <string_view>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "base/mountpoint.h"
 #include "rnullfs/error.h"
+#include "rnullfs/unique_fd.h"
 
 namespace rnullfs {
 namespace {
@@ -20,9 +25,44 @@ namespace {
 constexpr int kPatienceSeconds = 10;
 constexpr int kLooksPerSecond = 100;
 
+// As much as there ever is of it: another's mount might not end.
 std::string StatusOf(const std::string& mountpoint) {
   std::ifstream file(mountpoint + "/status.json");
-  return std::string(std::istreambuf_iterator<char>(file), {});
+  std::string text(size_t{64} << 10, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(file.gcount());
+  return text;
+}
+
+// Whether all that the process does it does as this user.
+bool IsProcessOf(pid_t pid, uid_t user) {
+  std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
+  for (std::string line; std::getline(status, line);) {
+    constexpr std::string_view kUids = "Uid:";
+    if (line.rfind(kUids, 0) != 0) continue;
+    std::istringstream uids(line.substr(kUids.size()));
+    uid_t real = 0;
+    uid_t effective = 0;
+    return uids >> real >> effective && real == user && effective == user;
+  }
+  return false;
+}
+
+// status.json is the word of whoever serves the mount, and a signal ends most programs: the process
+// must be of the user who, as the kernel says, has mounted it.
+absl::Status Signal(pid_t guard, const MountEntry& mounted) {
+  const std::string name = absl::StrCat("guard ", guard);
+  const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, guard, 0)));
+  if (!process.valid()) return SystemError(errno, name);
+  if (!mounted.user.has_value() || !IsProcessOf(guard, *mounted.user)) {
+    return Error(EPERM, absl::StrCat(name,
+                                     ", as status.json has it, is not a process of the user "
+                                     "who has mounted it: it is left alone"));
+  }
+  if (syscall(SYS_pidfd_send_signal, process.get(), SIGUSR2, nullptr, 0) == 0) {
+    return absl::OkStatus();
+  }
+  return SystemError(errno, name);
 }
 
 // A number of status.json, which we have written ourselves; 0 when it is not there.
@@ -39,7 +79,10 @@ pid_t PidIn(std::string_view status, std::string_view key) {
 }  // namespace
 
 absl::Status UpgradeMount(const std::string& mountpoint) {
-  const std::string before = StatusOf(mountpoint);
+  std::error_code error;
+  const MountEntry mounted = MountedOn(std::filesystem::canonical(mountpoint, error));
+  if (error) return SystemError(error.value(), mountpoint);
+  const std::string before = IsOurMount(mounted) ? StatusOf(mountpoint) : "";
   const pid_t guard = PidIn(before, "guard_pid");
   const pid_t worker = PidIn(before, "worker_pid");
   if (worker == 0) return Error(EINVAL, absl::StrCat(mountpoint, " is not a mount of rnullfs"));
@@ -48,7 +91,7 @@ absl::Status UpgradeMount(const std::string& mountpoint) {
                                       " is served without a guard (guard=off): nothing "
                                       "would be left for another process"));
   }
-  if (kill(guard, SIGUSR2) != 0) return SystemError(errno, absl::StrCat("guard ", guard));
+  if (absl::Status sent = Signal(guard, mounted); !sent.ok()) return sent;
   for (int looks = 0; looks < kPatienceSeconds * kLooksPerSecond; ++looks) {
     usleep(1'000'000 / kLooksPerSecond);
     const pid_t now = PidIn(StatusOf(mountpoint), "worker_pid");

@@ -52,9 +52,16 @@ void* MapAligned(int fd, uint64_t offset, size_t length) {
 }  // namespace
 
 absl::StatusOr<UniqueFd> CreateMemfd(std::string_view name) {
-  UniqueFd memfd(memfd_create(std::string(name.substr(0, kMemfdNameMax)).c_str(),
-                              MFD_CLOEXEC | MFD_ALLOW_SEALING));
+#ifndef MFD_NOEXEC_SEAL
+  constexpr unsigned MFD_NOEXEC_SEAL = 8;  // Linux 6.3, where vm.memfd_noexec may ask for it
+#endif
+  const std::string cut(name.substr(0, kMemfdNameMax));
+  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  UniqueFd memfd(memfd_create(cut.c_str(), kFlags | MFD_NOEXEC_SEAL));
+  if (!memfd.valid() && errno == EINVAL) memfd = UniqueFd(memfd_create(cut.c_str(), kFlags));
   if (!memfd.valid()) return SystemError(errno, "memfd_create");
+  // The kernel makes it anybody's, should somebody get to it through /proc.
+  if (fchmod(memfd.get(), S_IRUSR | S_IWUSR) != 0) return SystemError(errno, "memfd: fchmod");
   return memfd;
 }
 

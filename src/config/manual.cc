@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "config/manual_options.h"
 #include "config/manual_prose.h"
 #include "config/mount_flags.h"
 #include "config/mount_options.h"

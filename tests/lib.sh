@@ -226,7 +226,7 @@ detach_all() {
 }
 
 # A process that has ended, though its parent may not have looked yet.
-gone() { ! grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"; }
+gone() { ! grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"; }
 
 # clean_up [STATUS].  Each trap calls this itself, and signals are ignored first: a trap that did no
 # more than exit would end a clean-up which has just begun.

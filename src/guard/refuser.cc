@@ -18,7 +18,7 @@ bool TakesAnswer(uint32_t opcode) {
 }  // namespace
 
 void ResendRequests([[maybe_unused]] int fuse_fd) {
-#ifndef RNULLFS_MUTATION_NO_RESEND  // tests/chaos/mutation.sh
+#ifndef RNULLFS_MUTATION_NO_RESEND  // which the tests must notice: tests/chaos/mutation.sh
   constexpr int kResend = 7;        // FUSE_NOTIFY_RESEND, Linux 6.9
   const fuse_out_header resend = {.len = sizeof resend, .error = kResend, .unique = 0};
   // A kernel that knows no resending leaves those requests to wait for the mount's end.

@@ -207,8 +207,7 @@ class CommandLine {
       return UsageError(
           {"more than one mount point: ", Shown(options_.mountpoint), " and ", Shown(word)});
     }
-    options_.mount_flags.emplace_back(Concat({"fsname=", options_.mountpoint}));
-    options_.mountpoint = word;
+    options_.source = std::exchange(options_.mountpoint, std::string(word));
     return absl::OkStatus();
   }
 

@@ -28,6 +28,7 @@ enum class HugePages { kNever, kAdvise, kAlways };
 
 struct MountOptions {
   std::string mountpoint;
+  std::string source;         // what mount(8) shows; empty when none is given
   bool foreground = false;    // -f
   bool show_help = false;     // -h, --help
   bool show_version = false;  // -V, --version

@@ -43,6 +43,17 @@ sigset_t EndSignals() {
   return signals;
 }
 
+// As libfuse reads a list: its commas would be the list's.
+std::string SourceOf(const MountOptions& options) {
+  if (options.source.empty()) return "rnullfs";
+  std::string escaped;
+  for (const char c : options.source) {
+    if (c == ',' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
+}
+
 // For libfuse, "/dev/fd/N" is a mount that somebody has made.
 std::string MountpointOf(int fuse_fd) { return absl::StrCat("/dev/fd/", fuse_fd); }
 
@@ -81,7 +92,7 @@ std::vector<std::string> Session::MountFlags() const {
   const bool named = std::any_of(given.begin(), given.end(), [](const std::string& flag) {
     return flag.rfind("fsname=", 0) == 0;
   });
-  if (!named) flags.emplace_back("fsname=rnullfs");
+  if (!named) flags.emplace_back(absl::StrCat("fsname=", SourceOf(options_)));
   if (wants_ring_) flags.emplace_back(absl::StrCat("io_uring,io_uring_q_depth=", kRingDepth));
   flags.insert(flags.end(), given.begin(), given.end());
   return flags;

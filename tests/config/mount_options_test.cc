@@ -102,7 +102,8 @@ TEST(ParseCommandLine, HasAGuardUnlessToldOtherwise) {
 TEST(ParseCommandLine, TakesASourceAsMountDoes) {
   const MountOptions options = Parsed({"disks", "/mnt", "-o", "ro"});
   EXPECT_EQ(options.mountpoint, "/mnt");
-  EXPECT_THAT(options.mount_flags, testing::ElementsAre("fsname=disks", "ro"));
+  EXPECT_EQ(options.source, "disks");
+  EXPECT_THAT(options.mount_flags, testing::ElementsAre("ro"));
 }
 
 TEST(ParseCommandLine, TakesWhatIsNoMount) {

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "config/json.h"
 #include "fuzz/fuzz_target.h"
@@ -38,12 +39,19 @@ bool Same(const MountOptions& a, const MountOptions& b) {
   return a.mountpoint == b.mountpoint && a.foreground == b.foreground &&
          a.nr_devices == b.nr_devices && a.transport == b.transport && a.huge == b.huge &&
          a.device == b.device && a.memory_limit == b.memory_limit &&
-         a.mount_flags == b.mount_flags && a.given == b.given;
+         a.mount_flags == b.mount_flags && a.given == b.given && a.source == b.source &&
+         a.guard == b.guard && a.upgrade == b.upgrade && a.rescue_pid == b.rescue_pid;
 }
 
 void RequireReadsAgain(const MountOptions& options) {
-  std::vector<std::string> words = {"-o", absl::StrJoin(options.given, ","), "--",
-                                    options.mountpoint};
+  std::vector<std::string> words = {"-o", absl::StrJoin(options.given, ",")};
+  if (options.upgrade) words.emplace_back("--upgrade");
+  if (options.rescue_pid != 0) {
+    words.insert(words.end(), {"--rescue", absl::StrCat(options.rescue_pid)});
+  }
+  words.emplace_back("--");
+  if (!options.source.empty()) words.push_back(options.source);
+  words.push_back(options.mountpoint);
   if (options.foreground) words.insert(words.begin(), "-f");
   const absl::StatusOr<MountOptions> again = Parse(words);
   Require(again.ok() && Same(*again, options), "options that were read are read again");

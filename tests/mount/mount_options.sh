@@ -68,8 +68,8 @@ if ((EUID == 0)) && [[ -x /sbin/mount.fuse3 ]]; then
   same 'its options arrive' 8192 "$(cat "$scratch/here/rnullb0/size")"
   unmount "$scratch/here"
   check 'the helper of -t fuse.rnullfs, which hands on a source' \
-    mount -t fuse -o nofail,gb=8 "$RNULLFS#disks" "$scratch/here"
-  same 'which it is called by' disks "$(findmnt -no SOURCE "$scratch/here")"
+    mount -t fuse -o nofail,gb=8 "$RNULLFS#my,disks" "$scratch/here"
+  same 'which it is called by' my,disks "$(findmnt -no SOURCE "$scratch/here")"
   same 'its options arrive' 8192 "$(cat "$scratch/here/rnullb0/size")"
   unmount "$scratch/here"
 else

@@ -76,7 +76,7 @@ touch "$scratch/done"
 wait_all "${pids[@]}"
 same 'they saw it, or that it is not there' '' "$(grep -hoiE \
   'input/output error|not connected|bad file|invalid argument' "$scratch"/look.* | sort -u)"
-check 'at times it was there' grep -qs '^here' "$scratch"/look.3 "$scratch"/look.4
+check 'at times it was there' grep -qs -e '/new:$' -e '^here' "$scratch"/look.[1-4]
 same 'none is left over' "$count $count" "$(status .devices) $(find "$mnt"/d* -name disk | wc -l)"
 
 mkdir "$mnt/held"

@@ -2,6 +2,8 @@
 # What outlives the worker that serves a mount, and what becomes of one whose workers die for good.
 . "$(dirname "$0")/../lib.sh"
 needs fuse jq python3 fio
+# A sanitizer would make an exit of a signal.
+export ASAN_OPTIONS=handle_segv=0:handle_abort=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 mib=$((1 << 20))
 status() { field "$mnt/status.json" "$1"; }
 stats() { field "$dev/stats.json" "$1"; }

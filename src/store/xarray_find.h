@@ -37,10 +37,12 @@ auto BasicXArray<kChunkShift>::Seek(uint64_t index, uint64_t last, Candidate can
         ++index;
         break;
       }
-      if (next != offset) index = ((index >> at.shift) + (next - offset)) << at.shift;
-      if (index > last) return {};
+      // A retired node says nothing of where the next entry is, and a retired root has retries also
+      // in slots past the greatest index: the index moves only to what is not one.
       void* const slot = at.node->Load(next);
       if (slot == Retry()) break;
+      if (next != offset) index = ((index >> at.shift) + (next - offset)) << at.shift;
+      if (index > last) return {};
       if (slot == nullptr) continue;  // emptied since `candidate` looked, which now passes it
       if (at.shift == 0) return {at.node, index, slot};
       at = {static_cast<Node*>(slot), at.shift - kChunkShift};

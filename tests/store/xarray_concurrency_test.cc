@@ -114,6 +114,25 @@ TYPED_TEST(XArrayConcurrencyTest, FindsBesideAWriter) {
   });
 }
 
+// The root that is taken away had slots past the greatest index, which its retries fill, too.
+TYPED_TEST(XArrayConcurrencyTest, NothingIsFoundBehindWhereASearchBegan) {
+  this->StoreAll({0});
+  std::atomic<bool> done{false};
+  std::thread reader([&] {
+    while (!done) {
+      uint64_t index = this->kSpan;
+      if (this->array_.Find(&index, kMax) == nullptr) continue;
+      ASSERT_EQ(index, kMax);
+    }
+  });
+  for (int round = 0; round < 5'000; ++round) {
+    this->array_.Store(kMax, EntryOf(kMax));
+    this->array_.Erase(kMax);
+  }
+  done = true;
+  reader.join();
+}
+
 // One thread replaces a leaf and tells the other, whose cursor still has the old one.
 TYPED_TEST(XArrayConcurrencyTest, ACursorIsNeverBehindWhatItsThreadKnows) {
   constexpr uint64_t kRounds = 500;

@@ -74,7 +74,8 @@ class PageStore {
 
   // Hands [offset, offset + length), which must lie within the store, to `sink` without copying it:
   // one call, contiguous pages in one iovec, holes as iovecs of zeros.  The range is locked against
-  // writers while `sink` runs, and the memory is valid only then.
+  // writers while `sink` runs, and the memory is valid only then.  Whoever has what `sink` got may
+  // destroy the store.
   void Read(uint64_t offset, uint64_t length, ReadSink sink);
 
   // The rest return 0 or an errno; the range must lie within the store.  After an error any part of

@@ -29,6 +29,8 @@ PageStore::Pages::Pages(UniqueFd memfd, MemoryAccount& account, bool found)
   Settle(0);
 }
 
+PageStore::Pages::~Pages() { const StripeLocks::Exclusive all(locks, 0, UINT64_MAX); }
+
 PageStore::Pages::Piece PageStore::Pages::PieceAt(uint64_t begin, uint64_t end) {
   const uint64_t first = FirstPage(begin);
   {

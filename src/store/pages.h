@@ -33,6 +33,11 @@ class PageStore::Pages {
   // what is stored in it; else it is empty.
   Pages(UniqueFd memfd, MemoryAccount& account, bool found);
 
+  // Waits for those who have answered a read and have yet to let go of its locks.
+  ~Pages();
+  Pages(const Pages&) = delete;
+  Pages& operator=(const Pages&) = delete;
+
   // The longest piece from `begin` on, at most to `end`.
   Piece PieceAt(uint64_t begin, uint64_t end) ABSL_SHARED_LOCKS_REQUIRED(locks);
 

@@ -157,5 +157,19 @@ TEST(PageStoreThreads, SeekingBesideWriters) {
   EXPECT_EQ(missed, 0);
 }
 
+// As a reader that closes the disk and removes it before the thread which answered has returned.
+TEST(PageStoreThreads, WhoHasTheAnswerMayDestroyTheStore) {
+  for (int round = 0; round < 200; ++round) {
+    std::unique_ptr<PageStore> store = NewStore(kPages * kPage);
+    std::atomic<bool> answered{false};
+    std::thread answers([&answered, &store = *store] {
+      store.Read(0, kPages * kPage, [&](absl::Span<const iovec>) { answered = true; });
+    });
+    while (!answered) std::this_thread::yield();
+    store.reset();
+    answers.join();
+  }
+}
+
 }  // namespace
 }  // namespace rnullfs

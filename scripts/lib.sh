@@ -116,6 +116,9 @@ nano command nano'
     *' clang '* | *' lint '*) wanted+=$'\nclang command clang++' ;;
   esac
   case " $1 " in
+    *' system-libfuse '*) wanted+=$'\nlibfuse3-dev module fuse3' ;;
+  esac
+  case " $1 " in
     *' lint '*)
       wanted+='
 clang-format command clang-format

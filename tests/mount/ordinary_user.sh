@@ -3,9 +3,7 @@
 # root may come in is up to /etc/fuse.conf.
 #
 # It runs in a mount namespace of its own, where that file can be another one for a while.
-if [[ -z ${OWN_NAMESPACE-} && $EUID == 0 ]]; then
-  OWN_NAMESPACE=yes exec unshare --mount "$0"
-fi
+. "$(dirname "$0")/../own_namespace.sh"
 . "$(dirname "$0")/../lib.sh"
 needs root fuse fusermount3 setpriv jq fio mkfs.ext4
 

@@ -1,9 +1,8 @@
 #!/bin/bash
 # As a service: the unit of systemd, the word that the mount serves, and the line of fstab.
-if [[ -z ${OWN_NAMESPACE-} && $EUID == 0 ]]; then
-  # For a while another directory is where programs are.
-  OWN_NAMESPACE=yes exec unshare --mount "$0"
-fi
+#
+# It runs in a mount namespace of its own, where another directory is where programs are for a while.
+. "$(dirname "$0")/../own_namespace.sh"
 . "$(dirname "$0")/../lib.sh"
 needs fuse jq python3
 

@@ -5,22 +5,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "from_environment.h"
 #include "store_util.h"
 
 namespace rnullfs {
 namespace {
 
 constexpr uint64_t kModelMax = 96 * kPage;
-
-uint64_t Seed() {
-  const char* given = std::getenv("RNULLFS_TEST_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 0) : std::random_device()();
-}
 
 class Model {
  public:
@@ -59,7 +54,8 @@ class Model {
 
 class PageStoreRandom : public testing::Test {
  protected:
-  PageStoreRandom() : seed_(Seed()), random_(seed_) {
+  PageStoreRandom()
+      : seed_(FromEnvironment("RNULLFS_TEST_SEED", std::random_device()())), random_(seed_) {
     std::printf("RNULLFS_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed_));
     Resize(kModelMax);
   }

@@ -1,0 +1,45 @@
+#include "store/page_sectors.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "rnullfs/page_store.h"
+
+namespace rnullfs {
+namespace {
+
+constexpr uint64_t kPageSize = PageStore::kPageSize;
+static_assert(kSectorSize * kSectorsPerPage == kPageSize);
+
+}  // namespace
+
+int ForEachPage(uint64_t begin, uint64_t end,
+                absl::FunctionRef<int(uint64_t page, uint64_t begin, uint64_t end)> piece) {
+  while (begin < end) {
+    const uint64_t page = begin / kPageSize;
+    const uint64_t stop = std::min(end, (page + 1) * kPageSize);
+    if (const int error = piece(page, begin, stop); error != 0) return error;
+    begin = stop;
+  }
+  return 0;
+}
+
+PageSectors SectorsOf(uint64_t begin, uint64_t end) {
+  const auto first = static_cast<int>(begin % kPageSize / kSectorSize);
+  const auto last = static_cast<int>((end - 1) % kPageSize / kSectorSize);
+  return static_cast<PageSectors>((1U << (last + 1)) - (1U << first));
+}
+
+int ForEachRun(uint64_t page, PageSectors sectors,
+               absl::FunctionRef<int(uint64_t begin, uint64_t end)> run) {
+  while (sectors != 0) {
+    const int first = std::countr_zero(sectors);
+    const int length = std::countr_one(static_cast<PageSectors>(sectors >> first));
+    const uint64_t begin = page * kPageSize + first * kSectorSize;
+    if (const int error = run(begin, begin + length * kSectorSize); error != 0) return error;
+    sectors &= static_cast<PageSectors>(~(((1U << length) - 1) << first));
+  }
+  return 0;
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,35 @@
+// Ranges of bytes as pages, and parts of pages as a bit for each sector.
+//
+// Thread safety: no state.
+// Units: bytes on the disk.
+#ifndef RNULLFS_STORE_PAGE_SECTORS_H_
+#define RNULLFS_STORE_PAGE_SECTORS_H_
+
+#include <cstdint>
+
+#include "absl/functional/function_ref.h"
+
+namespace rnullfs {
+
+// Sectors of one page, the first in bit 0.
+using PageSectors = uint8_t;
+
+inline constexpr uint64_t kSectorSize = 512;
+inline constexpr int kSectorsPerPage = 8;
+
+// Calls `piece` with each page that the range has a part of, and that part, until one returns an
+// errno; which is returned, or 0.
+int ForEachPage(uint64_t begin, uint64_t end,
+                absl::FunctionRef<int(uint64_t page, uint64_t begin, uint64_t end)> piece);
+
+// The sectors of which a range, within one page and not empty, has a part.
+PageSectors SectorsOf(uint64_t begin, uint64_t end);
+
+// Calls `run` with each run of sectors, as a range, until one returns an errno; which is returned,
+// or 0.
+int ForEachRun(uint64_t page, PageSectors sectors,
+               absl::FunctionRef<int(uint64_t begin, uint64_t end)> run);
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_STORE_PAGE_SECTORS_H_

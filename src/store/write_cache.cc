@@ -1,0 +1,310 @@
+#include "store/write_cache.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "rnullfs/error.h"
+#include "store/page_sectors.h"
+
+namespace rnullfs {
+namespace {
+
+constexpr uint64_t kPageSize = PageStore::kPageSize;
+constexpr int kBatch = 16;  // FREE_BATCH
+
+void CopyOut(PageStore& store, uint64_t offset, uint64_t length, char* to) {
+  store.Read(offset, length, [&to](absl::Span<const iovec> blocks) {
+    for (const iovec& block : blocks) {
+      std::memcpy(to, block.iov_base, block.iov_len);
+      to += block.iov_len;
+    }
+  });
+}
+
+}  // namespace
+
+uint64_t WriteCache::StoreBytes(uint64_t disk_bytes) {
+  const uint64_t map_bytes = (disk_bytes + kPageSize - 1) / kPageSize;
+  return disk_bytes + (map_bytes + kPageSize - 1) / kPageSize * kPageSize;
+}
+
+absl::StatusOr<std::unique_ptr<WriteCache>> WriteCache::Create(const WriteCacheServices& services,
+                                                               uint64_t size_bytes) {
+  absl::StatusOr<std::unique_ptr<PageStore>> store =
+      PageStore::Create(services.name, services.memory, services.keeper);
+  if (!store.ok()) return store.status();
+  absl::Status resized = (*store)->Resize(StoreBytes(services.disk.size_bytes()));
+  if (!resized.ok()) {
+    (*store)->GiveBack();
+    return resized;
+  }
+  return std::unique_ptr<WriteCache>(new WriteCache(services, size_bytes, *std::move(store)));
+}
+
+absl::StatusOr<std::unique_ptr<WriteCache>> WriteCache::Adopt(const WriteCacheServices& services,
+                                                              uint64_t size_bytes, UniqueFd memfd) {
+  absl::StatusOr<std::unique_ptr<PageStore>> store = PageStore::Adopt(
+      services.name, services.memory, services.keeper, std::move(memfd), UniqueFd());
+  if (!store.ok()) return store.status();
+  const uint64_t store_bytes = StoreBytes(services.disk.size_bytes());
+  if ((*store)->size_bytes() == 0) {  // that process did not come to give it one
+    if (absl::Status sized = (*store)->Resize(store_bytes); !sized.ok()) return sized;
+  }
+  if ((*store)->size_bytes() != store_bytes) {
+    return Error(EINVAL, "the write cache that was left is not of the disk's size");
+  }
+  std::unique_ptr<WriteCache> cache(new WriteCache(services, size_bytes, *std::move(store)));
+  const LockGuard lock(cache->mutex_);
+  if (const int error = cache->Find(); error != 0) return SystemError(error, "the write cache");
+  return cache;
+}
+
+WriteCache::WriteCache(const WriteCacheServices& services, uint64_t size_bytes,
+                       std::unique_ptr<PageStore> store)
+    : disk_(services.disk),
+      written_back_(services.written_back),
+      disk_bytes_(services.disk.size_bytes()),
+      pages_max_(std::max<uint64_t>(size_bytes / kPageSize, 1)),
+      store_(std::move(store)) {}
+
+// Reads the map of a process that is gone.
+int WriteCache::Find() {
+  std::vector<char> map(kPageSize);
+  for (uint64_t at = store_->NextData(disk_bytes_); at < store_->size_bytes();
+       at = store_->NextData(at + kPageSize)) {
+    CopyOut(*store_, at, kPageSize, map.data());
+    for (uint64_t i = 0; i < kPageSize; ++i) {
+      const auto sectors = static_cast<PageSectors>(map[i]);
+      if (sectors != 0) pages_.emplace_hint(pages_.end(), at - disk_bytes_ + i, sectors);
+    }
+  }
+  cached_pages_ = pages_.size();
+  return FreeOrphans();
+}
+
+// Frees what it had stored, or written back, when it died.
+int WriteCache::FreeOrphans() {
+  for (uint64_t at = store_->NextData(0); at < disk_bytes_; at = store_->NextData(at + kPageSize)) {
+    if (pages_.contains(at / kPageSize)) continue;
+    if (const int error = store_->Discard(at, kPageSize); error != 0) return error;
+  }
+  return 0;
+}
+
+int WriteCache::Read(uint64_t offset, uint64_t length, char* to) {
+  const LockGuard lock(mutex_);
+  CopyOut(disk_, offset, length, to);
+  const uint64_t end = offset + length;
+  for (auto it = pages_.lower_bound(offset / kPageSize);
+       it != pages_.end() && it->first * kPageSize < end; ++it) {
+    ForEachRun(it->first, it->second, [&](uint64_t begin, uint64_t stop) {
+      begin = std::max(begin, offset);
+      stop = std::min(stop, end);
+      if (begin < stop) CopyOut(*store_, begin, stop - begin, to + (begin - offset));
+      return 0;
+    });
+  }
+  return 0;
+}
+
+int WriteCache::Write(uint64_t offset, uint64_t length, const void* data) {
+  const LockGuard lock(mutex_);
+  const auto* const bytes = static_cast<const char*>(data);
+  return ForEachPage(offset, offset + length,
+                     [&](uint64_t page, uint64_t begin, uint64_t end)
+                         ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                           return WriteToPage(page, begin, end, bytes + (begin - offset));
+                         });
+}
+
+int WriteCache::WriteToPage(uint64_t page, uint64_t begin, uint64_t end, const char* data) {
+  const auto it = pages_.find(page);
+  const PageSectors before = it == pages_.end() ? PageSectors{0} : it->second;
+  int error = before == 0 ? MakeRoom() : 0;
+  if (error == 0) error = CompleteSectors(begin, end);
+  if (error == 0) error = store_->Write(begin, end - begin, data);
+  if (error == 0) error = MarkSectors(page, before | SectorsOf(begin, end));
+  // Nobody would find it there.
+  if (error != 0 && before == 0) FreePage(page);
+  return error;
+}
+
+int WriteCache::WriteThrough(uint64_t offset, uint64_t length, const void* data) {
+  const LockGuard lock(mutex_);
+  int error = WriteBackEdges(offset, offset + length);
+  if (error == 0) error = disk_.Write(offset, length, data);
+  return error == 0 ? Drop(offset, offset + length) : error;
+}
+
+int WriteCache::Discard(uint64_t offset, uint64_t length) {
+  const LockGuard lock(mutex_);
+  int error = WriteBackEdges(offset, offset + length);
+  if (error == 0) error = disk_.Discard(offset, length);
+  return error == 0 ? Drop(offset, offset + length) : error;
+}
+
+int WriteCache::WriteZeroes(uint64_t offset, uint64_t length) {
+  const LockGuard lock(mutex_);
+  int error = WriteBackEdges(offset, offset + length);
+  if (error == 0) error = disk_.WriteZeroes(offset, length);
+  return error == 0 ? Drop(offset, offset + length) : error;
+}
+
+int WriteCache::Allocate(uint64_t offset, uint64_t length) {
+  return disk_.Allocate(offset, length);
+}
+
+int WriteCache::Flush() {
+  const LockGuard lock(mutex_);
+  while (!pages_.empty()) {
+    if (const int error = WriteBackSome(); error != 0) return error;
+  }
+  return 0;
+}
+
+// For one page more.
+int WriteCache::MakeRoom() {
+  while (pages_.size() >= pages_max_) {
+    if (const int error = WriteBackSome(); error != 0) return error;
+  }
+  return 0;
+}
+
+// A batch from the cursor on; pages that touch are freed at once.
+int WriteCache::WriteBackSome() {
+  PageRange written;
+  int error = 0;
+  for (int i = 0; i < kBatch && !pages_.empty() && error == 0; ++i) {
+    auto it = pages_.lower_bound(cursor_);
+    if (it == pages_.end()) it = pages_.begin();
+    const uint64_t page = it->first;
+    cursor_ = page + 1;
+    if (page != written.end) error = FreePages(written);
+    if (error == 0) error = CopyBack(it);
+    if (error == ENOSPC && !written.empty()) {  // what is freed makes room
+      error = FreePages(written);
+      if (error == 0) error = CopyBack(it);
+    }
+    if (error != 0) break;
+    written = {written.empty() ? page : written.begin, page + 1};
+  }
+  const int not_freed = FreePages(written);
+  return error != 0 ? error : not_freed;
+}
+
+// Writes back what the page has; it is cached no more, but its bytes are still here.
+int WriteCache::CopyBack(Pages::iterator page) {
+  const int error = ForEachRun(page->first, page->second, [&](uint64_t begin, uint64_t end) {
+    int written = 0;
+    store_->Read(begin, end - begin, [&](absl::Span<const iovec> blocks) {
+      for (const iovec& block : blocks) {
+        if (written == 0) written = disk_.Write(begin, block.iov_len, block.iov_base);
+        begin += block.iov_len;
+      }
+    });
+    return written;
+  });
+  if (error != 0) return error;
+  written_back_.fetch_add(1, std::memory_order_relaxed);
+  return MarkSectors(page->first, 0);
+}
+
+// Leaves an empty range.
+int WriteCache::FreePages(PageRange& pages) {
+  const PageRange freed = std::exchange(pages, {});
+  if (freed.empty()) return 0;
+  return store_->Discard(freed.begin * kPageSize, (freed.end - freed.begin) * kPageSize);
+}
+
+int WriteCache::FreePage(uint64_t page) { return store_->Discard(page * kPageSize, kPageSize); }
+
+// In the map that survives and in ours.
+int WriteCache::MarkSectors(uint64_t page, PageSectors sectors) {
+  const int error = store_->Write(disk_bytes_ + page, sizeof sectors, &sectors);
+  if (error != 0) return error;
+  if (sectors != 0) {
+    pages_[page] = sectors;
+  } else {
+    pages_.erase(page);
+  }
+  cached_pages_.store(pages_.size(), std::memory_order_relaxed);
+  return 0;
+}
+
+// What a write leaves of the sectors at its edges comes from the disk, if it is not cached.
+int WriteCache::CompleteSectors(uint64_t begin, uint64_t end) {
+  for (const uint64_t edge : {begin, end}) {
+    const uint64_t sector = edge / kSectorSize * kSectorSize;
+    if (edge == sector || IsCached(sector)) continue;
+    char bytes[kSectorSize];
+    CopyOut(disk_, sector, kSectorSize, bytes);
+    if (const int error = store_->Write(sector, kSectorSize, bytes); error != 0) return error;
+  }
+  return 0;
+}
+
+// So that sectors of which a range has a part can be dropped.
+int WriteCache::WriteBackEdges(uint64_t begin, uint64_t end) {
+  for (const uint64_t edge : {begin, end}) {
+    const auto it = pages_.find(edge / kPageSize);
+    if (edge % kSectorSize == 0 || it == pages_.end()) continue;
+    const uint64_t page = it->first;
+    int error = CopyBack(it);
+    if (error == 0) error = FreePage(page);
+    if (error != 0) return error;
+  }
+  return 0;
+}
+
+// Forgets what is cached of a range.
+int WriteCache::Drop(uint64_t begin, uint64_t end) {
+  auto it = pages_.lower_bound(begin / kPageSize);
+  while (it != pages_.end() && it->first * kPageSize < end) {
+    const auto [page, sectors] = *it++;  // the page may go
+    const uint64_t first = std::max(begin, page * kPageSize);
+    const uint64_t last = std::min(end, (page + 1) * kPageSize);
+    const auto left = static_cast<PageSectors>(sectors & ~SectorsOf(first, last));
+    if (left == sectors) continue;
+    int error = MarkSectors(page, left);
+    if (error == 0 && left == 0) error = FreePage(page);
+    if (error != 0) return error;
+  }
+  return 0;
+}
+
+bool WriteCache::IsCached(uint64_t offset) const {
+  const auto it = pages_.find(offset / kPageSize);
+  return it != pages_.end() && (it->second & SectorsOf(offset, offset + 1)) != 0;
+}
+
+// The first byte from `offset` on that is cached; the disk's end if none is.
+uint64_t WriteCache::NextCached(uint64_t offset) const {
+  if (IsCached(offset)) return offset;
+  for (auto it = pages_.lower_bound(offset / kPageSize); it != pages_.end(); ++it) {
+    for (int i = 0; i < kSectorsPerPage; ++i) {
+      const uint64_t at = it->first * kPageSize + i * kSectorSize;
+      if (at >= offset && (it->second >> i & 1) != 0) return at;
+    }
+  }
+  return disk_bytes_;
+}
+
+uint64_t WriteCache::NextData(uint64_t offset) const {
+  const LockGuard lock(mutex_);
+  return std::min(disk_.NextData(offset), NextCached(offset));
+}
+
+uint64_t WriteCache::NextHole(uint64_t offset) const {
+  const LockGuard lock(mutex_);
+  for (;;) {
+    const uint64_t hole = disk_.NextHole(offset);
+    if (hole >= disk_bytes_ || !IsCached(hole)) return hole;
+    offset = (hole / kSectorSize + 1) * kSectorSize;
+    while (offset < disk_bytes_ && IsCached(offset)) offset += kSectorSize;
+  }
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,118 @@
+// null_blk's volatile write-back cache, in front of a page store (copy_to_nullb(),
+// null_make_cache_space() and null_flush_cache_page() in drivers/block/null_blk/main.c).
+//
+// It is cached by the block, told by its sectors.  What is written lies here until a flush, or
+// until its room is wanted: then pages are written back in the order of their place, 16 at a time,
+// from where the last time ended.  Whoever destroys it loses what has not been written back; that
+// is what it is for.
+//
+// It loses nothing with the process, though: the cached bytes lie in a page store of their own, at
+// their offset on the disk, and behind the disk's end there is a byte for each page, with a bit for
+// each of its sectors that is cached.  Bytes are stored before their bits are set, and are on the
+// disk before their bits are cleared: a process that is killed in between leaves requests that were
+// not answered, and these are made again.
+//
+// Thread safety: all calls from any thread, one after the other: it is for what a cache does to a
+// disk's contents, not for speed.
+// Units: bytes; ranges lie within the disk.  What is no multiple of a sector is completed from the
+// disk, or first written back.  Errors: positive errno; ENOSPC when there is no memory.  What could
+// not be written back is still cached.
+#ifndef RNULLFS_STORE_WRITE_CACHE_H_
+#define RNULLFS_STORE_WRITE_CACHE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string_view>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "rnullfs/mutex.h"
+#include "rnullfs/page_store.h"
+#include "store/page_sectors.h"
+
+namespace rnullfs {
+
+// What a cache needs, all of which outlives it.
+struct WriteCacheServices {
+  std::string_view name;  // of its memfd
+  MemoryLimit& memory;
+  MemfdKeeper& keeper;
+  PageStore& disk;                      // keeps its size
+  std::atomic<uint64_t>& written_back;  // counts pages
+};
+
+class WriteCache {
+ public:
+  // An empty cache of `size_bytes`, at least a page.
+  static absl::StatusOr<std::unique_ptr<WriteCache>> Create(const WriteCacheServices& services,
+                                                            uint64_t size_bytes);
+
+  // The cache of a process that is gone, from its memfd.
+  static absl::StatusOr<std::unique_ptr<WriteCache>> Adopt(const WriteCacheServices& services,
+                                                           uint64_t size_bytes, UniqueFd memfd);
+
+  // For who drops it: the keeper holds it no more.
+  void GiveBack() { store_->GiveBack(); }
+
+  int Read(uint64_t offset, uint64_t length, char* to) ABSL_LOCKS_EXCLUDED(mutex_);
+  int Write(uint64_t offset, uint64_t length, const void* data) ABSL_LOCKS_EXCLUDED(mutex_);
+  // On to the disk, past the cache: a write with FUA.
+  int WriteThrough(uint64_t offset, uint64_t length, const void* data) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Writes all of it back.
+  int Flush() ABSL_LOCKS_EXCLUDED(mutex_);
+  int Discard(uint64_t offset, uint64_t length) ABSL_LOCKS_EXCLUDED(mutex_);
+  int WriteZeroes(uint64_t offset, uint64_t length) ABSL_LOCKS_EXCLUDED(mutex_);
+  int Allocate(uint64_t offset, uint64_t length);
+
+  // As PageStore's, of the disk with what is cached.
+  uint64_t NextData(uint64_t offset) const ABSL_LOCKS_EXCLUDED(mutex_);
+  uint64_t NextHole(uint64_t offset) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  uint64_t cached_pages() const { return cached_pages_.load(std::memory_order_relaxed); }
+  int fd() const { return store_->fd(); }
+
+ private:
+  struct PageRange {  // page numbers
+    uint64_t begin = 0;
+    uint64_t end = 0;
+    bool empty() const { return begin == end; }
+  };
+  using Pages = std::map<uint64_t, PageSectors>;  // by page number; none of them 0
+
+  WriteCache(const WriteCacheServices& services, uint64_t size_bytes,
+             std::unique_ptr<PageStore> store);
+  static uint64_t StoreBytes(uint64_t disk_bytes);
+
+  int Find() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int FreeOrphans() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int WriteToPage(uint64_t page, uint64_t begin, uint64_t end, const char* data)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int WriteBackSome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int CopyBack(Pages::iterator page) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int FreePages(PageRange& pages) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int FreePage(uint64_t page) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int MarkSectors(uint64_t page, PageSectors sectors) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int CompleteSectors(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int WriteBackEdges(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int Drop(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint64_t NextCached(uint64_t offset) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsCached(uint64_t offset) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  PageStore& disk_;
+  std::atomic<uint64_t>& written_back_;
+  const uint64_t disk_bytes_;
+  const uint64_t pages_max_;
+  const std::unique_ptr<PageStore> store_;
+  std::atomic<uint64_t> cached_pages_{0};  // pages_.size()
+  mutable Mutex mutex_;
+  Pages pages_ ABSL_GUARDED_BY(mutex_);
+  uint64_t cursor_ ABSL_GUARDED_BY(mutex_) = 0;  // the page to write back next, or one behind it
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_STORE_WRITE_CACHE_H_

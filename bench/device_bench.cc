@@ -36,10 +36,11 @@ struct Disk {
 
   CompletionQueue completions{Clock::Real()};
   MemoryLimit memory;
-  Medium medium{"bench", memory};
-  Statistics statistics;
-  std::unique_ptr<Device> device = *Device::PowerOn(
-      {.size = kDiskMib, .memory_backed = true}, medium, statistics, {Clock::Real(), completions});
+  DeviceCounters counters;
+  Medium medium{
+      {.name = "bench", .cache_name = "bench cache", .memory = memory, .counters = counters.cache}};
+  std::unique_ptr<Device> device = *Device::PowerOn({.size = kDiskMib, .memory_backed = true},
+                                                    medium, counters, {Clock::Real(), completions});
 };
 
 Disk& SharedDisk() {

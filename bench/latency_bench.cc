@@ -80,11 +80,14 @@ void Report(const char* what, int depth, std::vector<int64_t> late) {
 void Run(uint64_t completion_nsec, int requests) {
   CompletionQueue completions(Clock::Real());
   MemoryLimit memory;
-  Medium medium("latency", memory);
-  Statistics statistics;
+  DeviceCounters counters;
+  Medium medium{{.name = "latency",
+                 .cache_name = "latency cache",
+                 .memory = memory,
+                 .counters = counters.cache}};
   const std::unique_ptr<Device> device =
       *Device::PowerOn({.irqmode = IrqMode::kTimer, .completion_nsec = completion_nsec}, medium,
-                       statistics, {Clock::Real(), completions});
+                       counters, {Clock::Real(), completions});
   std::printf("completion_nsec=%llu\n", static_cast<unsigned long long>(completion_nsec));
   Report("clock_nanosleep", 1, MeasureSleep(completion_nsec, requests));
   for (const int depth : {1, 32, 128}) Report("device", depth, Measure(*device, depth, requests));

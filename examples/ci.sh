@@ -41,7 +41,7 @@ trap 'clean_up; exit 143' TERM
 
 "$rnullfs" -o "$options" "$mnt"
 DISK=$mnt/rnullb0/disk
-if ((EUID == 0)) && loop=$(losetup --find --show --direct-io=on "$DISK" 2>/dev/null); then
+if ((EUID == 0)) && loop=$(losetup --find --show --direct-io=on --sector-size 4096 "$DISK" 2>/dev/null); then
   DISK=$loop
 else
   loop=''

@@ -29,11 +29,11 @@ mkdir "$here/disks" "$here/ext4"
 stored() { grep stored_bytes "$here/disks/rnullb0/stats.json"; }
 
 echo '--- The whole disk on the command line: 4 GiB, memory backed, powered on.'
-"$rnullfs" -o gb=4,memory_backed,power "$here/disks"
+"$rnullfs" -o gb=4,memory_backed,discard,power "$here/disks"
 
 echo '--- A block device.  With --direct-io=on the kernel keeps no second copy of the data, and hands on'
 echo '    as many requests at once as there are.'
-loop=$(losetup --find --show --direct-io=on "$here/disks/rnullb0/disk")
+loop=$(losetup --find --show --direct-io=on --sector-size 4096 "$here/disks/rnullb0/disk")
 lsblk "$loop"
 
 echo '--- A file system of 4 GiB takes a few MiB of memory.'

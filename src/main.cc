@@ -20,6 +20,7 @@
 #include "base/process.h"
 #include "config/mount_options.h"
 #include "device/completion_queue.h"
+#include "fuse/patience.h"
 #include "fuse/session.h"
 #include "guard/guard.h"
 #include "guard/link.h"
@@ -111,7 +112,9 @@ int Serve(const MountOptions& options, Worker& worker, Background& background) {
   }
   Session session(options, memory, worker.heritage());
   Tree tree(getuid(), getgid(), [&session] { return session.StatusText(); },
-            {.device = {.clock = Clock::Real(), .completions = completions},
+            {.device = {.clock = Clock::Real(),
+                        .completions = completions,
+                        .patience_nsec = PatienceNsec()},
              .memory = memory,
              .passthrough_obstacle = [&session] { return session.passthrough_obstacle(); },
              .survival = worker.survival.get()});

@@ -64,10 +64,10 @@ says() {
 }
 
 declare -A errno_text=(
-  [EACCES]='Permission denied' [EBUSY]='(Device or resource|target is) busy' [EEXIST]='File exists'
+  [EACCES]='Permission denied' [EIO]='Input/output error' [EFAULT]='Bad address' [ETIMEDOUT]='Connection timed out' [EBUSY]='(Device or resource|target is) busy' [EEXIST]='File exists'
   [EINVAL]='Invalid argument' [ENAMETOOLONG]='File name too long'
   [ENOENT]='No such file or directory' [ENOSPC]='No space left on device'
-  [ENOTDIR]='Not a directory' [EPERM]='Operation not permitted' [EROFS]='Read-only file system')
+  [ENOTDIR]='Not a directory' [EOPNOTSUPP]='(Operation not |mode is un)supported' [EPERM]='Operation not permitted' [EROFS]='Read-only file system')
 
 # refused ERRNO WHAT COMMAND...: the command fails, and in the words of that errno.
 refused() {
@@ -150,7 +150,7 @@ datapath=${RNULLFS_DATAPATH:-auto}
 make_disk() {
   dev=$mnt/$1
   mkdir "$dev"
-  jq --arg datapath "$datapath" '{memory_backed: true, size: 64, datapath: $datapath} + .
+  jq --arg datapath "$datapath" '{memory_backed: true, discard: true, blocksize: 512, size: 64, datapath: $datapath} + .
     + {power: true}' <<<"$2" >"$scratch/make.json"
   put "$(<"$scratch/make.json")" "$dev/config.json"
 }

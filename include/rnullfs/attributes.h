@@ -8,8 +8,9 @@
 // 0x-hexadecimal, white space around them is trimmed; booleans are told by their first one or two
 // characters, white space before them is refused.
 //
-// Thread safety: the table is constant; the functions are pure.
-// Errors: EINVAL with a sentence that names the attribute, the value and what is accepted.
+// Thread safety: the tables are constant; the functions are pure.
+// Errors: EINVAL with a sentence that names the attribute, the value and what is accepted; ENOSPC
+// for more bad blocks than there may be.
 #ifndef RNULLFS_ATTRIBUTES_H_
 #define RNULLFS_ATTRIBUTES_H_
 
@@ -24,34 +25,63 @@
 
 namespace rnullfs {
 
-// Where a row's value lives.  The alternative also is its type: bool, u32, u64, irqmode or, told by
-// one of the row's words, datapath.
+// A number of a FaultAttr.
+struct FaultField {
+  FaultAttr DeviceConfig::*group;
+  int64_t FaultAttr::*number;
+};
+
+// Where a row's value lives.  The alternative also is its type.
 using AttributeField =
     std::variant<bool DeviceConfig::*, uint32_t DeviceConfig::*, uint64_t DeviceConfig::*,
-                 IrqMode DeviceConfig::*, DataPath DeviceConfig::*>;
+                 int32_t DeviceConfig::*, IrqMode DeviceConfig::*, DataPath DeviceConfig::*,
+                 RateLimit DeviceConfig::*, BadBlocks DeviceConfig::*, FaultField>;
 
 struct Attribute {
-  std::string_view name;  // the kernel's name: file, JSON key, mount option
+  // The kernel's name: file, JSON key, mount option.  In "timeout_inject/times" a file in a
+  // directory, a key in an object.
+  std::string_view name;
   AttributeField field;
   std::string_view unit;     // "bytes", "MiB", "ns" or empty
   std::string_view accepts;  // completes "it takes ..."; e.g. "a power of two from 512 to 4096"
   std::string_view summary;  // one line, for --help, the manual and the README
-  bool (*valid)(uint64_t value) = nullptr;  // beyond what the type allows; null: no check
-  bool live = false;                        // may be written while the device is powered
-  bool feature = true;                      // named in `features` (power is not)
-  bool size_suffix = false;                 // as JSON and mount option also "1536M", "8G", "2T"
-  // The module parameter of another name ("gb", "bs"); multiply its value by alias_unit.
+  // Beyond what the type allows (a negative number is 2^64 less its amount); null: no check.
+  bool (*valid)(uint64_t value) = nullptr;
+  bool live = false;         // may be written while the device is powered
+  bool inert = false;        // accepted and shown, but without effect through FUSE
+  bool ours = false;         // no attribute of the kernel's drivers
+  bool read_only = false;    // a file alone: neither JSON key nor mount option
+  bool size_suffix = false;  // as JSON and mount option also "1536M", "8G", "2T"
+  // Another name: the module parameter's ("gb", "bs"), or, with alias_is_file, one for everything.
+  // Multiply its value by alias_unit.
   std::string_view alias = {};
   uint64_t alias_unit = 1;
+  bool alias_is_file = false;
   // What a value is called in text and JSON, by its number; empty: it is a number or a boolean.
   absl::Span<const std::string_view> words = {};
 };
 
-// Every row: `power` first, then in the order of `features`.
+// Every row: `power` first, then as they came to be.
 absl::Span<const Attribute> Attributes();
 
-// The row with that name (not an alias), or null.
+// A directory of the kernel's fault_attr, whose files are rows of their own.
+struct FaultGroup {
+  std::string_view name;       // the directory
+  std::string_view parameter;  // null_blk's: "interval,probability,space,times" in one
+  FaultAttr DeviceConfig::*attr;
+  std::string_view summary;
+};
+absl::Span<const FaultGroup> FaultGroups();
+
+// What a row's value is, for faces that have types.
+enum class AttributeKind { kBoolean, kNumber, kWord, kRate, kRanges };
+AttributeKind KindOf(const Attribute& attribute);
+
+// The row with that name, or whose other file is called so; else null.
 const Attribute* FindAttribute(std::string_view name);
+
+// The directory that the row's file is in, "timeout_inject"; empty for the device's own.
+std::string_view DirectoryOf(const Attribute& attribute);
 
 // What the attribute's file shows: "1\n".
 std::string ShowAttribute(const Attribute& attribute, const DeviceConfig& config);
@@ -60,17 +90,9 @@ std::string ShowAttribute(const Attribute& attribute, const DeviceConfig& config
 absl::Status StoreAttribute(const Attribute& attribute, std::string_view text,
                             DeviceConfig& config);
 
-// The value as an integer (a boolean is 0 or 1, irqmode and datapath their numbers).
-uint64_t GetValue(const Attribute& attribute, const DeviceConfig& config);
-
-// The same as it stands in text: "1", "auto".
+// The value as text that StoreAttribute() makes the same of (in a new configuration, if it is a set
+// of ranges): "1", "auto", "100:50".
 std::string ValueText(const Attribute& attribute, const DeviceConfig& config);
-
-// Sets a value by its word.  EINVAL when the row has no such word; `config` is unchanged then.
-absl::Status SetWord(const Attribute& attribute, std::string_view word, DeviceConfig& config);
-
-// Checks `value` against the row and sets it; `config` is unchanged on an error.
-absl::Status SetValue(const Attribute& attribute, uint64_t value, DeviceConfig& config);
 
 // Whether the two configurations differ in this row.
 bool Differs(const Attribute& attribute, const DeviceConfig& a, const DeviceConfig& b);

@@ -28,6 +28,8 @@ struct Command {
   uint64_t offset = 0;         // bytes
   uint64_t length = 0;         // bytes
   const void* data = nullptr;  // kWrite: `length` bytes
+  bool direct = false;         // kRead, kWrite: O_DIRECT, so that the disk's blocks count
+  bool fua = false;            // kWrite: REQ_FUA, not answered before it is behind the write cache
 };
 
 // What became of a command.

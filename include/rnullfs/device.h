@@ -1,71 +1,106 @@
 // The powered controller over a medium.  It exists only while `power` is 1 and holds an immutable
-// copy of the configuration.
+// copy of the configuration; what may change under power has a place of its own.
 //
 // A request goes through Submit() and answers four questions in the order null_blk asks them
-// (null_handle_cmd() in drivers/block/null_blk/main.c):
+// (null_queue_rq() and null_handle_cmd() in drivers/block/null_blk/main.c):
 //     when may it start?   how much of it works?   where do the bytes go?   when does it answer?
+// The stages compute; the completion queue is the one place that waits.  So a request's bytes are
+// moved when it is submitted, and what holds it back holds back its answer.
 //
-// Thread safety: Submit(), NextData() and NextHole() from any thread at once.
+// Thread safety: Submit(), NextData() and NextHole() from any thread at once; SetLive() and
+// RestartFaults() beside them, one at a time.
 // Units: bytes.  Errors: positive errno through the completion.
 #ifndef RNULLFS_DEVICE_H_
 #define RNULLFS_DEVICE_H_
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "rnullfs/clock.h"
 #include "rnullfs/command.h"
 #include "rnullfs/device_config.h"
+#include "rnullfs/device_counters.h"
 #include "rnullfs/medium.h"
-#include "rnullfs/statistics.h"
 
 namespace rnullfs {
 
 class CompletionQueue;
+struct FaultPoint;
 
 // What devices share and tests replace.  All outlive the devices.
 struct DeviceServices {
   const Clock& clock;
   CompletionQueue& completions;
+  // How long a lost request may be out before somebody above gives up more than the request.
+  int64_t patience_nsec = INT64_MAX;
 };
 
 class Device {
  public:
-  // Instantiates the controller.  EINVAL or ENOSPC with a sentence when the medium cannot be made
-  // to fit `config`; nothing has changed then.  `medium` and `statistics` outlive the device.
+  // What a user should hear about requests that are refused, as a sentence; once for each kind.
+  // Called by a thread that submits, without a lock.
+  using Complain = std::function<void(const std::string& sentence)>;
+
+  // Instantiates the controller.  EINVAL for what there is no such disk of, EFAULT when a fault is
+  // injected, ENOSPC when the medium cannot be made to fit `config`; with a sentence, and nothing
+  // has changed.  `medium` and `counters` outlive the device.
   static absl::StatusOr<std::unique_ptr<Device>> PowerOn(const DeviceConfig& config, Medium& medium,
-                                                         Statistics& statistics,
-                                                         DeviceServices services);
+                                                         DeviceCounters& counters,
+                                                         DeviceServices services,
+                                                         Complain complain = nullptr);
+
+  // The same for a device that another process had powered on: it goes on with what `medium` and
+  // `counters` have.
+  static std::unique_ptr<Device> Resume(const DeviceConfig& config, Medium& medium,
+                                        DeviceCounters& counters, DeviceServices services,
+                                        Complain complain = nullptr);
   // No command may be in flight (asserted).
   ~Device();
 
   // Starts `command`; the answer comes through `done`.  A kRead that begins at or past the end
   // succeeds with 0 bytes, one that crosses it is cut; every other command that does not lie within
-  // the disk fails with ENOSPC and changes nothing.
+  // the disk fails with ENOSPC and changes nothing.  EINVAL for a direct one that is no
+  // multiple of blocksize, EOPNOTSUPP for a discard where there are none, EIO for bad blocks,
+  // ETIMEDOUT for a request that a fault has lost.
   void Submit(const Command& command, Completion done);
+
+  // Attributes that may change while powered, as of the next request.
+  void SetLive(const DeviceConfig& config);
+  void RestartFaults(const FaultPoint& point, const FaultAttr& written);
 
   // As PageStore's; a disk without memory backing is one hole.
   uint64_t NextData(uint64_t offset) const;
   uint64_t NextHole(uint64_t offset) const;
 
   uint64_t size_bytes() const { return config_.size << 20; }
-  const DeviceConfig& config() const { return config_; }
 
  private:
-  Device(const DeviceConfig& config, PageStore* store, Statistics& statistics,
-         DeviceServices services);
+  struct Stages;
+  struct Work;
+  Device(const DeviceConfig& config, Medium& medium, DeviceCounters& counters,
+         DeviceServices services, Complain complain);
+  bool Plain() const;
+  int Check(Command& command);
+  void Explain(std::atomic<bool>& said, const std::string& sentence);
   void AnswerNow(Command command, Completion done);
-  void AnswerLater(Command command, Completion done);
-  void Read(const Command& command, PageStore::ReadSink sink) const;
-  int Copy(const Command& command, std::unique_ptr<char[]>& data) const;
-  int Change(const Command& command) const;
-  int64_t DueNsec(int64_t submitted_nsec) const;
+  void AnswerShaped(Command command, Completion done);
+  void Do(const Command& command, Work& work);
+  int DoPiece(const Command& piece, char* to);
+  int64_t EndOf(int64_t ready_nsec);
 
   const DeviceConfig config_;
-  PageStore* const store_;  // null: not memory backed
-  Statistics& statistics_;
+  Medium& medium_;
+  DeviceCounters& counters_;
   const DeviceServices services_;
+  const Complain complain_;
+  const bool shaped_;  // a stage that cannot change while powered is armed
+  const std::unique_ptr<Stages> stages_;
+  std::atomic<bool> said_misaligned_{false};
+  std::atomic<bool> said_no_discard_{false};
 };
 
 }  // namespace rnullfs

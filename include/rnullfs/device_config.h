@@ -7,6 +7,10 @@
 
 #include <cstdint>
 
+#include "rnullfs/bad_blocks.h"
+#include "rnullfs/fault_attr.h"
+#include "rnullfs/rate_limit.h"
+
 namespace rnullfs {
 
 // When a request completes (the kernel's irqmode).
@@ -32,6 +36,33 @@ struct DeviceConfig {
   uint64_t completion_nsec = 10'000;
   bool memory_backed = false;
   DataPath datapath = DataPath::kAuto;
+  uint32_t submit_queues = 1;
+  bool use_per_node_hctx = false;
+  bool discard = false;
+  bool blocking = false;
+  bool shared_tags = false;
+  bool shared_tag_bitmap = false;
+  bool no_sched = false;
+  bool virt_boundary = false;
+  uint32_t poll_queues = 0;
+  int32_t home_node = -1;
+  uint32_t hw_queue_depth = 64;
+  uint32_t max_sectors = 0;  // 0: no limit
+  BadBlocks badblocks = {};
+  bool badblocks_once = false;
+  bool badblocks_partial_io = false;
+  uint64_t cache_size = 0;  // MiB; 0: no cache
+  bool fua = true;
+  RateLimit mbps = {};  // MiB/s
+  bool zoned = false;
+  uint32_t index = 0;
+  uint32_t queue_mode = 2;
+  FaultAttr timeout_inject = {};
+  FaultAttr requeue_inject = {};
+  FaultAttr init_hctx_fault_inject = {};
+  RateLimit iops = {};           // requests/s
+  uint64_t seed = 0;             // 0: another one at each power-on
+  uint64_t io_timeout = 30'000;  // ms
 
   bool operator==(const DeviceConfig&) const = default;
 };

@@ -17,6 +17,9 @@ inline constexpr std::string_view kStateMemfdName = "rnullfs-state";
 // "rnullfs:7:fast", for a disk of the device with that id.
 std::string DiskMemfdName(uint64_t id, std::string_view device);
 
+// "rnullfs:7:/fast", for its write cache: no device's name has a slash.
+std::string CacheMemfdName(uint64_t id, std::string_view device);
+
 struct DiskMemfd {
   uint64_t id;
   std::string device;  // cut where the kernel cuts the names of memfds
@@ -24,6 +27,8 @@ struct DiskMemfd {
 
 // From what /proc/PID/fd/N links to, "/memfd:rnullfs:7:fast (deleted)".
 std::optional<DiskMemfd> ParseDiskMemfd(std::string_view link);
+// The id in the same of a cache.
+std::optional<uint64_t> ParseCacheMemfd(std::string_view link);
 bool IsStateMemfd(std::string_view link);
 
 }  // namespace rnullfs

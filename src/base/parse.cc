@@ -56,4 +56,16 @@ std::optional<uint64_t> ParseUnsigned(std::string_view text) {
   return value;
 }
 
+std::optional<int64_t> ParseSigned(std::string_view text) {
+  text = TrimSpace(text);
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  // White space may stand around the number, not within it.
+  if (TrimSpace(text).size() != text.size()) return std::nullopt;
+  const std::optional<uint64_t> amount = ParseUnsigned(text);
+  const uint64_t most = uint64_t{INT64_MAX} + (negative ? 1 : 0);
+  if (!amount.has_value() || *amount > most) return std::nullopt;
+  return static_cast<int64_t>(negative ? uint64_t{0} - *amount : *amount);
+}
+
 }  // namespace rnullfs

@@ -24,6 +24,9 @@ std::optional<bool> ParseBool(std::string_view text);
 // hexadecimal.  A leading 0 means nothing (null_blk: octal); a sign is refused.
 std::optional<uint64_t> ParseUnsigned(std::string_view text);
 
+// The same with a minus sign before it, if any.
+std::optional<int64_t> ParseSigned(std::string_view text);
+
 }  // namespace rnullfs
 
 #endif  // RNULLFS_BASE_PARSE_H_

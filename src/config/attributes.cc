@@ -1,95 +1,34 @@
 #include "rnullfs/attributes.h"
 
 #include <algorithm>
-#include <iterator>
+#include <cerrno>
+#include <charconv>
 #include <limits>
 #include <optional>
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
 #include "base/parse.h"
+#include "config/rate_text.h"
 #include "config/wording.h"
+#include "rnullfs/error.h"
 
 namespace rnullfs {
 namespace {
 
-constexpr uint64_t kMinBlockBytes = 512;
-constexpr uint64_t kMaxBlockBytes = 4096;
-
-// The kernel takes what a signed 64-bit ktime holds.  A request that is out for more than an hour
-// cannot be told from a hung disk, and with this limit the sum of a time and a delay never
-// overflows.
-constexpr uint64_t kMaxCompletionNsec = uint64_t{3600} * 1'000'000'000;
-
-bool IsBlockSize(uint64_t value) {
-  return value >= kMinBlockBytes && value <= kMaxBlockBytes && (value & (value - 1)) == 0;
+// The row's value in `config`, which may be constant.
+template <typename Config, typename Field>
+auto& ValueIn(Config& config, Field field) {
+  if constexpr (std::is_same_v<Field, FaultField>) {
+    return config.*field.group.*field.number;
+  } else {
+    return config.*field;
+  }
 }
-
-bool IsCompletionTime(uint64_t value) { return value <= kMaxCompletionNsec; }
-
-constexpr std::string_view kDataPaths[] = {"auto", "passthrough", "daemon"};
-
-constexpr std::string_view kBoolean = "1 or 0, also y/n, t/f, on/off";
-
-constexpr Attribute kTable[] = {
-    {.name = "power",
-     .field = &DeviceConfig::power,
-     .unit = "",
-     .accepts = kBoolean,
-     .summary = "1 starts the disk, 0 stops it; what it has stored stays",
-     .live = true,
-     .feature = false},
-    {.name = "blocksize",
-     .field = &DeviceConfig::blocksize,
-     .unit = "bytes",
-     .accepts = "a power of two from 512 to 4096",
-     .summary = "logical block size",
-     .valid = IsBlockSize,
-     .alias = "bs"},
-    {.name = "size",
-     .field = &DeviceConfig::size,
-     .unit = "MiB",
-     .accepts = "a whole number",
-     .summary = "capacity; one that cannot be had is refused at power-on",
-     .size_suffix = true,
-     .alias = "gb",
-     .alias_unit = 1024},
-    {.name = "rotational",
-     .field = &DeviceConfig::rotational,
-     .unit = "",
-     .accepts = kBoolean,
-     .summary = "whether the disk calls itself rotating; its timing stays the same"},
-    {.name = "irqmode",
-     .field = &DeviceConfig::irqmode,
-     .unit = "",
-     .accepts = "0 (none), 1 (soft) or 2 (timer)",
-     .summary = "how a request completes: inline, from another thread, or after completion_nsec"},
-    {.name = "completion_nsec",
-     .field = &DeviceConfig::completion_nsec,
-     .unit = "ns",
-     .accepts = "0 to 3600000000000",
-     .summary = "time from submission to completion when irqmode is 2",
-     .valid = IsCompletionTime},
-    {.name = "memory_backed",
-     .field = &DeviceConfig::memory_backed,
-     .unit = "",
-     .accepts = kBoolean,
-     .summary = "1 keeps what is written; with 0 reads give zeros and writes are dropped"},
-    {.name = "datapath",
-     .field = &DeviceConfig::datapath,
-     .unit = "",
-     .accepts = "auto, passthrough or daemon",
-     .summary = "who serves what is opened from now on: the kernel by itself (passthrough), the "
-                "daemon, or the first where it is possible; stats.json says which and why",
-     .live = true,
-     .words = kDataPaths},
-};
 
 template <typename T>
 constexpr uint64_t MaxOf() {
-  if constexpr (std::is_same_v<T, bool>) {
-    return 1;
-  } else if constexpr (std::is_same_v<T, IrqMode>) {
+  if constexpr (std::is_same_v<T, IrqMode>) {
     return static_cast<uint64_t>(IrqMode::kTimer);
   } else if constexpr (std::is_same_v<T, DataPath>) {
     return static_cast<uint64_t>(DataPath::kDaemon);
@@ -98,86 +37,135 @@ constexpr uint64_t MaxOf() {
   }
 }
 
-// False, and `config` unchanged, for a value the row does not accept.
-bool TrySet(const Attribute& attribute, uint64_t value, DeviceConfig& config) {
-  if (attribute.valid != nullptr && !attribute.valid(value)) return false;
-  return std::visit(
-      [&]<typename T>(T DeviceConfig::*member) {
-        if (value > MaxOf<T>()) return false;
-        config.*member = static_cast<T>(value);
-        return true;
-      },
-      attribute.field);
-}
-
 std::optional<uint64_t> FindWord(const Attribute& attribute, std::string_view word) {
   const auto it = std::find(attribute.words.begin(), attribute.words.end(), word);
   if (it == attribute.words.end()) return std::nullopt;
   return static_cast<uint64_t>(it - attribute.words.begin());
 }
 
-std::optional<uint64_t> Parse(const Attribute& attribute, std::string_view text) {
-  if (!attribute.words.empty()) return FindWord(attribute, TrimSpace(text));
-  if (std::holds_alternative<bool DeviceConfig::*>(attribute.field)) return ParseBool(text);
-  return ParseUnsigned(text);
+// False, and `value` unchanged, for text that the row does not accept: for each kind of value.
+bool Parse(const Attribute& /*row*/, std::string_view text, bool& value) {
+  const std::optional<bool> parsed = ParseBool(text);
+  if (parsed.has_value()) value = *parsed;
+  return parsed.has_value();
 }
+
+bool Parse(const Attribute& /*row*/, std::string_view text, RateLimit& value) {
+  const std::optional<RateLimit> parsed = ParseRate(text);
+  if (parsed.has_value()) value = *parsed;
+  return parsed.has_value();
+}
+
+template <typename T>
+bool Parse(const Attribute& row, std::string_view text, T& value) {
+  if constexpr (std::is_signed_v<T>) {
+    const std::optional<int64_t> parsed = ParseSigned(text);
+    if (!parsed.has_value() || *parsed < std::numeric_limits<T>::min() ||
+        *parsed > std::numeric_limits<T>::max() ||
+        (row.valid != nullptr && !row.valid(static_cast<uint64_t>(*parsed)))) {
+      return false;
+    }
+    value = static_cast<T>(*parsed);
+  } else {
+    const std::optional<uint64_t> parsed =
+        row.words.empty() ? ParseUnsigned(text) : FindWord(row, TrimSpace(text));
+    if (!parsed.has_value() || *parsed > MaxOf<T>() ||
+        (row.valid != nullptr && !row.valid(*parsed))) {
+      return false;
+    }
+    value = static_cast<T>(*parsed);
+  }
+  return true;
+}
+
+std::string TextOf(const Attribute& row, auto value) {
+  const auto number = static_cast<uint64_t>(value);
+  if (!row.words.empty()) return std::string(row.words[number]);
+  if constexpr (std::is_signed_v<decltype(value)>) return absl::StrCat(value);
+  return absl::StrCat(number);
+}
+std::string TextOf(const Attribute& /*row*/, const RateLimit& value) { return RateText(value); }
+std::string TextOf(const Attribute& /*row*/, const BadBlocks& value) { return value.Commands(); }
 
 }  // namespace
 
-absl::Span<const Attribute> Attributes() { return kTable; }
+AttributeKind KindOf(const Attribute& attribute) {
+  if (!attribute.words.empty()) return AttributeKind::kWord;
+  if (std::holds_alternative<bool DeviceConfig::*>(attribute.field)) {
+    return AttributeKind::kBoolean;
+  }
+  if (std::holds_alternative<RateLimit DeviceConfig::*>(attribute.field)) {
+    return AttributeKind::kRate;
+  }
+  if (std::holds_alternative<BadBlocks DeviceConfig::*>(attribute.field)) {
+    return AttributeKind::kRanges;
+  }
+  return AttributeKind::kNumber;
+}
 
 const Attribute* FindAttribute(std::string_view name) {
-  const auto* it = std::find_if(std::begin(kTable), std::end(kTable),
-                                [&](const Attribute& row) { return row.name == name; });
-  return it == std::end(kTable) ? nullptr : it;
+  for (const Attribute& row : Attributes()) {
+    if (row.name == name || (row.alias_is_file && row.alias == name)) return &row;
+  }
+  return nullptr;
+}
+
+std::string_view DirectoryOf(const Attribute& attribute) {
+  const size_t slash = attribute.name.find('/');
+  return attribute.name.substr(0, slash == std::string_view::npos ? 0 : slash);
 }
 
 std::string ShowAttribute(const Attribute& attribute, const DeviceConfig& config) {
+  if (KindOf(attribute) == AttributeKind::kRanges) return config.badblocks.Show();
   return ValueText(attribute, config) + '\n';
 }
 
 std::string ValueText(const Attribute& attribute, const DeviceConfig& config) {
-  const uint64_t value = GetValue(attribute, config);
-  if (!attribute.words.empty()) return std::string(attribute.words[value]);
-  return absl::StrCat(value);
-}
-
-absl::Status SetWord(const Attribute& attribute, std::string_view word, DeviceConfig& config) {
-  const std::optional<uint64_t> value = FindWord(attribute, word);
-  if (value.has_value()) return SetValue(attribute, *value, config);
-  return Rejected(attribute.name, Quoted(word), Accepts(attribute));
+  return std::visit([&](auto field) { return TextOf(attribute, ValueIn(config, field)); },
+                    attribute.field);
 }
 
 absl::Status StoreAttribute(const Attribute& attribute, std::string_view text,
                             DeviceConfig& config) {
-  const std::optional<uint64_t> value = Parse(attribute, text);
-  if (value.has_value() && TrySet(attribute, *value, config)) return absl::OkStatus();
+  if (attribute.read_only) {
+    return Error(EACCES, Concat({attribute.name, ": the file is read-only"}));
+  }
+  if (KindOf(attribute) == AttributeKind::kRanges) return config.badblocks.Edit(text);
+  const bool taken = std::visit(
+      [&](auto field) {
+        if constexpr (std::is_same_v<decltype(field), BadBlocks DeviceConfig::*>) {
+          return false;
+        } else {
+          return Parse(attribute, text, ValueIn(config, field));
+        }
+      },
+      attribute.field);
+  if (taken) return absl::OkStatus();
   // The newline of echo is not shown; a space at the front is, it may be what is wrong.
   std::string_view shown = text;
   if (shown.ends_with('\n')) shown.remove_suffix(1);
   return Rejected(attribute.name, Shown(shown), Accepts(attribute));
 }
 
-uint64_t GetValue(const Attribute& attribute, const DeviceConfig& config) {
-  return std::visit([&](auto member) { return static_cast<uint64_t>(config.*member); },
+bool Differs(const Attribute& attribute, const DeviceConfig& a, const DeviceConfig& b) {
+  return std::visit([&](auto field) { return !(ValueIn(a, field) == ValueIn(b, field)); },
                     attribute.field);
 }
 
-absl::Status SetValue(const Attribute& attribute, uint64_t value, DeviceConfig& config) {
-  if (TrySet(attribute, value, config)) return absl::OkStatus();
-  return Rejected(attribute.name, absl::StrCat(value), Accepts(attribute));
-}
-
-bool Differs(const Attribute& attribute, const DeviceConfig& a, const DeviceConfig& b) {
-  return GetValue(attribute, a) != GetValue(attribute, b);
-}
-
+// The kernel's names first: the seed's six are the beginning of every version's line.
 std::string FeaturesLine() {
   std::string line;
-  for (const Attribute& row : kTable) {
-    if (!row.feature) continue;
-    if (!line.empty()) line += ',';
-    line += row.name;
+  const auto add = [&line](std::string_view name) {
+    line += Concat({line.empty() ? "" : ",", name});
+  };
+  for (const bool ours : {false, true}) {
+    for (const Attribute& row : Attributes()) {
+      if (row.ours != ours || row.name == "power" || !DirectoryOf(row).empty()) continue;
+      add(row.name);
+      if (row.alias_is_file) add(row.alias);
+    }
+    if (ours) continue;
+    for (const FaultGroup& group : FaultGroups()) add(group.name);
   }
   return line + '\n';
 }

@@ -41,9 +41,11 @@ complete -F _rnullfs rnullfs
 std::string BashCompletion() {
   std::string options;
   for (const Attribute& row : Attributes()) {
+    if (row.read_only || !DirectoryOf(row).empty()) continue;
     options += Concat({row.name, "= "});
     if (!row.alias.empty()) options += Concat({row.alias, "= "});
   }
+  for (const FaultGroup& group : FaultGroups()) options += Concat({group.parameter, "= "});
   options += "nr_devices= memory_limit= huge= transport= guard= fsname=";
   for (const std::string_view flag : MountFlags()) options += Concat({" ", flag});
   return Concat({"# bash completion for rnullfs(8); made by rnullfs-generate completion.\n",

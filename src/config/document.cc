@@ -26,6 +26,11 @@ Document& Document::AddNumber(std::string_view key, uint64_t value) {
   return *this;
 }
 
+Document& Document::AddNegative(std::string_view key, int64_t value) {
+  (*json_)[key] = value;
+  return *this;
+}
+
 Document& Document::AddText(std::string_view key, std::string_view value) {
   (*json_)[key] = std::string(value);
   return *this;

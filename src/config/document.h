@@ -23,6 +23,7 @@ class Document {
 
   Document& AddBool(std::string_view key, bool value);
   Document& AddNumber(std::string_view key, uint64_t value);
+  Document& AddNegative(std::string_view key, int64_t value);
   Document& AddText(std::string_view key, std::string_view value);
   Document& AddList(std::string_view key, const std::vector<std::string>& values);
   Document& AddObject(std::string_view key, Document value);

@@ -38,7 +38,8 @@ std::string Entry(std::string_view heading, std::string_view text) {
 }
 
 std::string AttributeEntry(const Attribute& row) {
-  std::string text = Concat({row.summary, "; takes ", Accepts(row)});
+  std::string text =
+      Concat({row.summary, row.inert ? " (no effect through FUSE)" : "", "; takes ", Accepts(row)});
   if (row.size_suffix) text += Concat({", or one with ", kSizeSuffixes});
   text += Concat({"; default ", DefaultText(row)});
   if (row.alias_unit != 1) {
@@ -48,6 +49,11 @@ std::string AttributeEntry(const Attribute& row) {
   std::string heading = Concat({row.name, "=VALUE"});
   if (!row.alias.empty()) heading += Concat({", ", row.alias, "=VALUE"});
   return Entry(heading, text);
+}
+
+std::string FaultsEntry(const FaultGroup& group) {
+  return Entry(Concat({group.parameter, "=INTERVAL,PROBABILITY,SPACE,TIMES"}),
+               Concat({group.summary, "; the files of the directory ", group.name}));
 }
 
 std::string FlagsEntry() {
@@ -62,7 +68,10 @@ std::string FlagsEntry() {
 
 std::string HelpText() {
   std::string text(kBefore);
-  for (const Attribute& row : Attributes()) text += AttributeEntry(row);
+  for (const Attribute& row : Attributes()) {
+    if (!row.read_only && DirectoryOf(row).empty()) text += AttributeEntry(row);
+  }
+  for (const FaultGroup& group : FaultGroups()) text += FaultsEntry(group);
   text += "\nOf the mount:\n\n";
   text += Entry("nr_devices=COUNT", Concat({"how many disks to make, rnullb0 and up; takes 0 to ",
                                             absl::StrCat(kMaxDevicesAtMount), "; default ",

@@ -5,13 +5,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/parse.h"
+#include "config/config_reader.h"
 #include "config/document.h"
 #include "config/json_scanner.h"
-#include "config/size_text.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
@@ -20,122 +22,6 @@ namespace rnullfs {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-bool IsBoolean(const Attribute& row) {
-  return std::holds_alternative<bool DeviceConfig::*>(row.field);
-}
-
-std::string JsonAccepts(const Attribute& row) {
-  if (IsBoolean(row)) return "true or false";
-  if (!row.words.empty()) return Concat({Accepts(row), ", as a JSON string"});
-  if (row.size_suffix) return Concat({Accepts(row), ", or text with ", kSizeSuffixes});
-  return Concat({Accepts(row), ", as a JSON number"});
-}
-
-absl::Status UnknownKey(std::string_view key) {
-  std::vector<std::string_view> names;
-  std::string list;
-  for (const Attribute& row : Attributes()) {
-    names.push_back(row.name);
-    list += Concat({list.empty() ? "" : ", ", row.name});
-  }
-  return Error(EINVAL, Concat({Shown(key), ": there is no such key.", DidYouMean(key, names),
-                               " The keys are ", list}));
-}
-
-// Sets in a configuration what the object's events say, and keeps the first complaint.
-class ConfigReader final : public nlohmann::json_sax<Json> {
- public:
-  explicit ConfigReader(const DeviceConfig& config) : config_(config) {}
-
-  const DeviceConfig& config() const { return config_; }
-  const absl::Status& complaint() const { return complaint_; }
-
-  bool key(string_t& name) override {
-    if (depth_ != 1) return true;
-    row_ = FindAttribute(name);
-    if (row_ == nullptr) return Complain(UnknownKey(name));
-    if (std::find(seen_.begin(), seen_.end(), row_) != seen_.end()) {
-      return Complain(Error(EINVAL, Concat({name, ": the key stands twice in the object"})));
-    }
-    seen_.push_back(row_);
-    return true;
-  }
-
-  bool boolean(bool value) override {
-    if (!Wanted()) return true;
-    return IsBoolean(*row_) ? Set(value ? 1 : 0) : Refuse(value ? "true" : "false");
-  }
-  bool number_unsigned(number_unsigned_t value) override {
-    if (!Wanted()) return true;
-    const bool number = !IsBoolean(*row_) && row_->words.empty();
-    return number ? Set(value) : Refuse(absl::StrCat("the number ", value));
-  }
-  bool string(string_t& value) override {
-    if (!Wanted()) return true;
-    if (!row_->words.empty() && SetWord(*row_, value, config_).ok()) return true;
-    const std::optional<uint64_t> size = row_->size_suffix ? ParseSizeMib(value) : std::nullopt;
-    return size.has_value() ? Set(*size) : Refuse(Concat({"the text ", Quoted(value)}));
-  }
-  // The library reports "-0" here, too.
-  bool number_integer(number_integer_t value) override {
-    return value >= 0 ? number_unsigned(static_cast<number_unsigned_t>(value))
-                      : Refuse(absl::StrCat("the number ", value));
-  }
-  // Fractions, exponents and integers beyond 64 bits.
-  bool number_float(number_float_t /*value*/, const string_t& digits) override {
-    return Refuse(Concat({"the number ", Shown(digits)}));
-  }
-  bool null() override { return Refuse("null"); }
-  bool binary(binary_t& /*value*/) override { return false; }  // not in JSON text
-
-  bool start_object(std::size_t /*elements*/) override {
-    if (depth_ > 0) Refuse("an object");
-    ++depth_;
-    return true;
-  }
-  bool start_array(std::size_t /*elements*/) override {
-    Refuse("an array");
-    ++depth_;
-    return true;
-  }
-  bool end_object() override {
-    --depth_;
-    return true;
-  }
-  bool end_array() override {
-    --depth_;
-    return true;
-  }
-
-  // All that is left to complain of is a number beyond the range of a double.
-  bool parse_error(std::size_t /*at*/, const std::string& token,
-                   const nlohmann::detail::exception& /*error*/) override {
-    Refuse(Concat({"the number ", Shown(token)}));
-    return false;
-  }
-
- private:
-  // Whether a value belongs to a known key; what lies deeper has been refused as a whole.
-  bool Wanted() const { return depth_ == 1 && row_ != nullptr; }
-
-  bool Set(uint64_t value) { return Complain(SetValue(*row_, value, config_)); }
-
-  bool Refuse(std::string_view found) {
-    return Wanted() ? Complain(Rejected(row_->name, found, JsonAccepts(*row_))) : true;
-  }
-
-  bool Complain(const absl::Status& status) {
-    complaint_.Update(status);
-    return true;
-  }
-
-  DeviceConfig config_;
-  absl::Status complaint_;
-  std::vector<const Attribute*> seen_;
-  const Attribute* row_ = nullptr;
-  size_t depth_ = 0;
-};
 
 // How much of `text` the scanner takes; all of it, or up to the byte that no JSON object has there.
 size_t Scan(std::string_view text, JsonScanner& scanner) {
@@ -157,19 +43,64 @@ absl::Status NotJson(std::string_view text, size_t at, const JsonScanner& scanne
                   Quoted(text.substr(at, kExcerptBytes)), scanner.Expected());
 }
 
+void AddRate(std::string_view key, const RateLimit& rate, Document& document) {
+  if (rate.read == 0 && rate.write == 0) {
+    document.AddNumber(key, rate.both);
+    return;
+  }
+  Document parts;
+  parts.AddNumber("read", rate.read).AddNumber("write", rate.write);
+  document.AddObject(key, std::move(parts));
+}
+
+std::vector<std::string> Ranges(const BadBlocks& badblocks) {
+  std::vector<std::string> ranges;
+  for (const BadBlocks::Range& range : badblocks.ranges()) {
+    ranges.push_back(absl::StrCat(range.first, "-", range.last));
+  }
+  return ranges;
+}
+
+void AddAttribute(std::string_view key, const Attribute& row, const DeviceConfig& config,
+                  Document& document) {
+  const std::string value = ValueText(row, config);
+  switch (KindOf(row)) {
+    case AttributeKind::kBoolean:
+      document.AddBool(key, value == "1");
+      break;
+    case AttributeKind::kWord:
+      document.AddText(key, value);
+      break;
+    case AttributeKind::kRate:
+      AddRate(key, config.*std::get<RateLimit DeviceConfig::*>(row.field), document);
+      break;
+    case AttributeKind::kRanges:
+      document.AddList(key, Ranges(config.badblocks));
+      break;
+    case AttributeKind::kNumber:
+      if (value.starts_with('-')) {
+        document.AddNegative(key, *ParseSigned(value));
+      } else {
+        document.AddNumber(key, *ParseUnsigned(value));
+      }
+  }
+}
+
 }  // namespace
 
 std::string ShowJson(const DeviceConfig& config) {
   Document document;
   for (const Attribute& row : Attributes()) {
-    const uint64_t value = GetValue(row, config);
-    if (IsBoolean(row)) {
-      document.AddBool(row.name, value != 0);
-    } else if (!row.words.empty()) {
-      document.AddText(row.name, ValueText(row, config));
-    } else {
-      document.AddNumber(row.name, value);
+    if (row.read_only || !DirectoryOf(row).empty()) continue;
+    AddAttribute(row.name, row, config, document);
+  }
+  for (const FaultGroup& group : FaultGroups()) {
+    Document files;
+    for (const Attribute& row : Attributes()) {
+      if (DirectoryOf(row) != group.name) continue;
+      AddAttribute(row.name.substr(group.name.size() + 1), row, config, files);
     }
+    document.AddObject(group.name, std::move(files));
   }
   return document.Text();
 }

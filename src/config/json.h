@@ -30,7 +30,7 @@ JsonText ClassifyJson(std::string_view text);
 // The configuration after writing `text` over `config`: the keys it names are changed, the others
 // stay.  All or nothing.  EINVAL, with a sentence naming key, value and what is accepted, for text
 // that is not one JSON object (with the position), an unknown key, a key that stands twice, a wrong
-// type or a value out of range.
+// type or a value out of range; ENOSPC for more bad blocks than there may be.
 absl::StatusOr<DeviceConfig> ApplyJson(std::string_view text, const DeviceConfig& config);
 
 }  // namespace rnullfs

@@ -4,6 +4,7 @@
 #include "absl/strings/str_replace.h"
 #include "config/manual_options.h"
 #include "config/manual_prose.h"
+#include "config/manual_stages.h"
 #include "config/mount_flags.h"
 #include "config/mount_options.h"
 #include "config/size_text.h"
@@ -29,21 +30,47 @@ std::string Sentence(std::string_view text) {
   return sentence + ".\n";
 }
 
-std::string AttributeParagraph(const Attribute& row) {
+std::string AliasSentence(const Attribute& row) {
+  if (row.alias_is_file) return Sentence(Concat({row.alias, " is another name for it"}));
+  const std::string factor =
+      row.alias_unit == 1 ? ""
+                          : Concat({", in units of ", absl::StrCat(row.alias_unit), " ", row.unit});
+  return Sentence(Concat({"as a mount option also ", row.alias, factor}));
+}
+
+std::string AttributeParagraph(const Attribute& row, std::string_view name) {
   std::string text = Sentence(row.summary);
+  if (row.inert) text += Sentence("accepted and shown, but without effect through FUSE");
   text += Sentence(Concat({"takes ", Accepts(row)}));
   if (row.size_suffix) {
     text += Sentence(Concat({"as a mount option or in JSON also with ", kSizeSuffixes}));
   }
-  if (!row.alias.empty()) {
-    const std::string factor =
-        row.alias_unit == 1
-            ? ""
-            : Concat({", in units of ", absl::StrCat(row.alias_unit), " ", row.unit});
-    text += Sentence(Concat({"as a mount option also ", row.alias, factor}));
-  }
+  if (!row.alias.empty()) text += AliasSentence(row);
   text += Sentence(Concat({"default: ", DefaultText(row)}));
-  return Paragraph(Concat({".B ", Troff(row.name)}), text);
+  return Paragraph(Concat({".B ", Troff(name)}), text);
+}
+
+std::string AttributeParagraphs() {
+  std::string text;
+  for (const Attribute& row : Attributes()) {
+    if (DirectoryOf(row).empty()) text += AttributeParagraph(row, row.name);
+  }
+  for (const FaultGroup& group : FaultGroups()) {
+    text += Paragraph(Concat({".B ", Troff(group.name), "/"}),
+                      Sentence(Concat({"a directory: ", group.summary})));
+  }
+  return text;
+}
+
+// The files are the same in each of the directories.
+std::string FaultParagraphs() {
+  const std::string_view first = FaultGroups().front().name;
+  std::string text;
+  for (const Attribute& row : Attributes()) {
+    if (DirectoryOf(row) != first) continue;
+    text += AttributeParagraph(row, row.name.substr(first.size() + 1));
+  }
+  return text;
 }
 
 std::string MountParagraphs() {
@@ -73,7 +100,7 @@ std::string MountParagraphs() {
 
 std::string ManualPage() {
   std::string page = Concat({kManualBeforeOptions, MountParagraphs(), kManualBeforeAttributes});
-  for (const Attribute& row : Attributes()) page += AttributeParagraph(row);
+  page += Concat({AttributeParagraphs(), kManualFaults, FaultParagraphs(), kManualStages});
   return page += kManualAfterAttributes;
 }
 

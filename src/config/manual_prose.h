@@ -114,7 +114,9 @@ and a write across the end is cut there),
 truncating it is accepted and does nothing.
 Punching holes
 .RB ( fallocate (1),
-a discard on a loop device) frees memory;
+a discard on a loop device) frees memory, where
+.I discard
+is 1;
 .B SEEK_DATA
 and
 .B SEEK_HOLE
@@ -126,10 +128,12 @@ sets one value, whatever its offset.
 Integers are decimal, or hexadecimal after 0x, with white space around them allowed.
 Booleans are told by their first one or two characters and show as 1 and 0.
 While a disk is powered only
-.I power
-and
-.I datapath
-can be written, the others fail with
+.IR power ,
+.IR datapath ,
+.IR badblocks ,
+.IR submit_queues ,
+.I poll_queues
+and the files of faults can be written, the others fail with
 .BR EBUSY .
 Writing 0 to
 .I power
@@ -152,9 +156,9 @@ It takes Linux 6.9, libfuse 3.17,
 .BR CAP_SYS_ADMIN ,
 and a disk with
 .I memory_backed
-1 whose requests nothing delays
-.RI ( irqmode
-2), and which at its full size fits into what
+1 whose requests no stage has to see (see
+.B STAGES
+above), and which at its full size fits into what
 .B memory_limit
 leaves.
 Who opens it for writing only
@@ -178,7 +182,7 @@ set to
 .I passthrough
 a disk that cannot have it is refused at power-on.
 A new value is for opens to come, and while one open goes through passthrough all new ones do.
-Until the last of them is closed nothing can be set that delays requests
+Until the last of them is closed nothing can be set that a stage has to see requests for
 .RB ( EBUSY ).
 .SH RELIABILITY
 Two processes belong to a mount: a guard, which does nothing but hold what the disks consist of, and
@@ -217,8 +221,24 @@ and
 .I datapath
 is text, everything else a number;
 .I size
-also takes text such as
+and
+.I cache_size
+also take text such as
 .BR \(dq8G\(dq .
+.I mbps
+and
+.I iops
+also take an object with
+.B read
+and
+.BR write .
+.I badblocks
+is an array of ranges such as
+.BR \(dq8\-15\(dq ,
+which are all there are afterwards.
+A directory of faults is an object with its files.
+.I index
+is left out.
 The text may arrive in any number of writes and takes effect with the one that completes it.
 A key that is unknown or stands twice, comments, and fractions are refused.
 .SH ERRORS
@@ -226,7 +246,9 @@ Each refusal leaves its reason in
 .IR last_error .
 .TP
 .B EINVAL
-A value, or a text that is not accepted; a bad name for a disk.
+A value, or a text that is not accepted; a bad name for a disk;
+a request that is no multiple of
+.IR blocksize .
 .TP
 .B EBUSY
 The disk is powered, or
@@ -242,7 +264,19 @@ or a size that cannot be had at power-on.
 What the tree has no place for: nested directories, new files, links, renaming;
 a write past the end of a disk through passthrough.
 .TP
+.B EIO
+A request that touches bad blocks.
+.TP
+.B ETIMEDOUT
+A request that a fault has lost.
+.TP
+.B EFAULT
+Power-on, where a fault was asked for.
+.TP
 .B EOPNOTSUPP
+A discard where
+.I discard
+is 0;
 .I datapath
 is
 .I passthrough

@@ -26,7 +26,8 @@ bool IsMountFlag(std::string_view option) {
 }
 
 bool IsIgnoredOption(std::string_view option) {
-  return option.starts_with("x-") ||
+  // null_blk's parameters for zones: without zoned=1, which is refused, they mean nothing.
+  return option.starts_with("x-") || option.starts_with("zone_") ||
          std::find(std::begin(kIgnored), std::end(kIgnored), option) != std::end(kIgnored);
 }
 

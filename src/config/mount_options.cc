@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/parse.h"
 #include "config/mount_flags.h"
+#include "config/option_list.h"
 #include "config/size_text.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
@@ -59,21 +61,55 @@ std::string AliasAccepts(const Attribute& row) {
 }
 
 absl::Status ReadAttribute(const Attribute& row, const Option& option, DeviceConfig& config) {
+  if (row.read_only) {
+    return Error(EINVAL, Concat({row.name, ": is given at power-on, and cannot be chosen"}));
+  }
   if (!option.value.has_value()) {
-    if (std::holds_alternative<bool DeviceConfig::*>(row.field)) return SetValue(row, 1, config);
+    if (KindOf(row) == AttributeKind::kBoolean) return StoreAttribute(row, "1", config);
     return NoValue(row.name, OptionAccepts(row));
   }
   if (!row.size_suffix) return StoreAttribute(row, *option.value, config);
   const std::optional<uint64_t> size = ParseSizeMib(*option.value);
-  if (size.has_value() && SetValue(row, *size, config).ok()) return absl::OkStatus();
+  if (size.has_value() && StoreAttribute(row, absl::StrCat(*size), config).ok()) {
+    return absl::OkStatus();
+  }
   return Rejected(row.name, Shown(*option.value), OptionAccepts(row));
+}
+
+// As setup_fault_attr() in lib/fault-inject.c reads it.  Nothing, or what sysfs shows for nothing,
+// leaves the group alone.
+absl::Status ReadFaults(const FaultGroup& group, const Option& option, DeviceConfig& config) {
+  constexpr std::string_view kAccepts = "INTERVAL,PROBABILITY,SPACE,TIMES";
+  constexpr std::string_view kFiles[] = {"interval", "probability", "space", "times"};
+  if (!option.value.has_value()) return NoValue(option.name, kAccepts);
+  if (option.value->empty() || *option.value == "(null)") return absl::OkStatus();
+  const std::vector<absl::string_view> numbers =
+      absl::StrSplit(absl::string_view(option.value->data(), option.value->size()), ',');
+  if (numbers.size() != std::size(kFiles)) {
+    return Rejected(option.name, Shown(*option.value), kAccepts);
+  }
+  DeviceConfig next = config;
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const Attribute& row = *FindAttribute(Concat({group.name, "/", kFiles[i]}));
+    absl::Status stored = StoreAttribute(row, {numbers[i].data(), numbers[i].size()}, next);
+    if (!stored.ok()) return stored;
+  }
+  config = next;
+  return absl::OkStatus();
+}
+
+const FaultGroup* FindByParameter(std::string_view name) {
+  for (const FaultGroup& group : FaultGroups()) {
+    if (group.parameter == name) return &group;
+  }
+  return nullptr;
 }
 
 absl::Status ReadAlias(const Attribute& row, const Option& option, DeviceConfig& config) {
   if (!option.value.has_value()) return NoValue(row.alias, AliasAccepts(row));
   const std::optional<uint64_t> value = ParseUnsigned(*option.value);
   if (value.has_value() && *value <= std::numeric_limits<uint64_t>::max() / row.alias_unit &&
-      SetValue(row, *value * row.alias_unit, config).ok()) {
+      StoreAttribute(row, absl::StrCat(*value * row.alias_unit), config).ok()) {
     return absl::OkStatus();
   }
   return Rejected(row.alias, Shown(*option.value), AliasAccepts(row));
@@ -124,9 +160,11 @@ absl::Status UnknownOption(const Option& option) {
   std::vector<std::string_view> names = {"nr_devices", "memory_limit", "huge",
                                          "transport",  "guard",        "fsname"};
   for (const Attribute& row : Attributes()) {
+    if (row.read_only) continue;
     names.push_back(row.name);
     if (!row.alias.empty()) names.push_back(row.alias);
   }
+  for (const FaultGroup& group : FaultGroups()) names.push_back(group.parameter);
   names.insert(names.end(), MountFlags().begin(), MountFlags().end());
   return Error(EINVAL, Concat({"-o ", Shown(option.text), ": there is no such option.",
                                DidYouMean(option.name, names), " rnullfs --help lists them"}));
@@ -139,6 +177,9 @@ absl::Status ReadOption(std::string_view text, MountOptions& options) {
   }
   if (const Attribute* row = FindByAlias(option.name)) {
     return ReadAlias(*row, option, options.device);
+  }
+  if (const FaultGroup* group = FindByParameter(option.name)) {
+    return ReadFaults(*group, option, options.device);
   }
   if (option.name == "nr_devices") return ReadDeviceCount(option, options.nr_devices);
   if (option.name == "memory_limit") return ReadMemoryLimit(option, options.memory_limit);
@@ -264,12 +305,9 @@ class CommandLine {
   }
 
   absl::Status ReadList(std::string_view list) {
-    while (!list.empty()) {
-      const std::string_view option = list.substr(0, list.find(','));
-      list.remove_prefix(std::min(option.size() + 1, list.size()));
-      if (option.empty()) continue;
+    for (const std::string& option : SplitOptions(list)) {
       if (absl::Status status = ReadOption(option, options_); !status.ok()) return status;
-      options_.given.emplace_back(option);
+      options_.given.push_back(option);
     }
     return absl::OkStatus();
   }

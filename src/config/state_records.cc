@@ -4,9 +4,11 @@
 #include <concepts>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/parse.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
 
@@ -106,6 +108,13 @@ void ForEachField(MountRecord& mount, Field field) {
 // --- Writing
 // --------------------------------------------------------------------------------------
 
+// A number as such, anything else as text.
+Json ToJson(const Attribute& row, const DeviceConfig& config) {
+  const std::string text = ValueText(row, config);
+  const std::optional<uint64_t> number = ParseUnsigned(text);
+  return number.has_value() ? Json(*number) : Json(text);
+}
+
 template <typename T>
 Json ToJson(T& value) {
   Json json = Json::array();
@@ -115,7 +124,7 @@ Json ToJson(T& value) {
     json = ToUtf8(value);
   } else if constexpr (std::same_as<T, DeviceConfig>) {  // by the attributes' names
     json = Json::object();
-    for (const Attribute& row : Attributes()) json[std::string(row.name)] = GetValue(row, value);
+    for (const Attribute& row : Attributes()) json[std::string(row.name)] = ToJson(row, value);
   } else if constexpr (requires { typename T::mapped_type; }) {
     for (auto& [key, mapped] : value) json.push_back({key, ToJson(mapped)});
   } else if constexpr (requires { typename T::value_type; }) {
@@ -169,14 +178,27 @@ bool ReadFields(const Json& json, T& value) {
   return good && fields == json.size();
 }
 
+// `index` is what nobody can write, and is kept all the same.
+bool ReadAttribute(const Attribute& row, const Json& json, DeviceConfig& config) {
+  uint64_t number = 0;
+  const bool is_number = ReadNumber(json, number);
+  if (!is_number && !json.is_string()) return false;
+  if (row.read_only) return is_number && ReadNumber(json, config.index);
+  // A word by its number is how version 0.1 wrote it.
+  const bool word = is_number && !row.words.empty();
+  if (word && number >= row.words.size()) return false;
+  const std::string text = word        ? std::string(row.words[number])
+                           : is_number ? absl::StrCat(number)
+                                       : json.get<std::string>();
+  if (text.empty()) return KindOf(row) == AttributeKind::kRanges;
+  return StoreAttribute(row, text, config).ok();
+}
+
 bool ReadConfig(const Json& json, DeviceConfig& config) {
   if (!json.is_object()) return false;
   for (const auto& [name, value] : json.items()) {
     const Attribute* row = FindAttribute(name);
-    uint64_t number = 0;
-    if (row == nullptr || !ReadNumber(value, number) || !SetValue(*row, number, config).ok()) {
-      return false;
-    }
+    if (row == nullptr || !ReadAttribute(*row, value, config)) return false;
   }
   return true;
 }

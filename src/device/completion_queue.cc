@@ -48,11 +48,12 @@ void CompletionQueue::Post(int64_t due_nsec, Reply reply) {
   bool stopped = false;
   {
     const LockGuard lock(mutex_);
-    waiting_.Push(due_nsec, std::move(reply));
+    const int64_t wake_nsec = due_nsec - (reply.exact ? kPollNsec : 0);
+    (reply.exact ? exact_ : lax_).Push(due_nsec, std::move(reply));
     SetNextDue();
     stopped = stopping_;
     if (!stopped && !thread_.joinable()) thread_ = std::thread(&CompletionQueue::Run, this);
-    wake = due_nsec - kPollNsec < wakes_nsec_;
+    wake = wake_nsec < wakes_nsec_;
     if (wake) wakes_nsec_ = kAwake;  // the next to post needn't wake it again
   }
   if (wake) posted_earlier_.notify_one();
@@ -62,8 +63,15 @@ void CompletionQueue::Post(int64_t due_nsec, Reply reply) {
   }
 }
 
+// When there is something to do, if only to poll.
+int64_t CompletionQueue::NextWakeNsec() const {
+  const int64_t exact_nsec = exact_.NextDueNsec();
+  return std::min(exact_nsec == kNever ? kNever : exact_nsec - kPollNsec, lax_.NextDueNsec());
+}
+
 void CompletionQueue::SetNextDue() {
-  const int64_t next_due_nsec = stopping_ ? kAwake : waiting_.NextDueNsec();
+  const int64_t next_due_nsec =
+      stopping_ ? kAwake : std::min(exact_.NextDueNsec(), lax_.NextDueNsec());
   next_due_nsec_.store(next_due_nsec, std::memory_order_relaxed);
 }
 
@@ -86,20 +94,19 @@ void CompletionQueue::SendDue(std::vector<Reply>& due) {
 bool CompletionQueue::SleepUntilNearlyDue() {
   const LockGuard lock(mutex_);
   while (!stopping_) {
-    const int64_t due_nsec = waiting_.NextDueNsec();
-    const int64_t sleep_nsec = due_nsec - kPollNsec - clock_.NowNsec();
+    const int64_t wake_nsec = NextWakeNsec();
+    const int64_t sleep_nsec = wake_nsec - clock_.NowNsec();
     if (sleep_nsec <= 0) break;
-    if (due_nsec == kNever) {
-      wakes_nsec_ = kNever;
+    wakes_nsec_ = wake_nsec;
+    if (wake_nsec == kNever) {
       posted_earlier_.wait(mutex_);
     } else {
-      wakes_nsec_ = due_nsec - kPollNsec;
       posted_earlier_.wait_for(mutex_,
                                std::chrono::nanoseconds(std::min(sleep_nsec, kSleepMaxNsec)));
     }
     wakes_nsec_ = kAwake;
   }
-  return !waiting_.empty();
+  return !exact_.empty() || !lax_.empty();
 }
 
 void CompletionQueue::PollUntilDue() const {
@@ -109,7 +116,13 @@ void CompletionQueue::PollUntilDue() const {
 
 void CompletionQueue::TakeDue(std::vector<Reply>& due) {
   const LockGuard lock(mutex_);
-  waiting_.PopDue(stopping_ ? kNever : clock_.NowNsec(), due);
+  const int64_t now_nsec = stopping_ ? kNever : clock_.NowNsec();
+  size_t taken = 0;
+  do {  // by turns, each up to where the other begins: together they are in order
+    taken = due.size();
+    exact_.PopDue(std::min(now_nsec, lax_.NextDueNsec()), due);
+    lax_.PopDue(std::min(now_nsec, exact_.NextDueNsec()), due);
+  } while (due.size() != taken);
   SetNextDue();
 }
 

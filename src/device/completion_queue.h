@@ -2,8 +2,8 @@
 //
 // null_blk arms an hrtimer for each request (null_cmd_end_timer() in its main.c), whose interrupt
 // is exact to a microsecond or so.  A thread that sleeps wakes tens of microseconds late, so this
-// one gets up early and polls the clock for the rest.  It sleeps while nothing is due soon, and
-// uses no processor while nothing waits.
+// one gets up early and polls the clock for the rest, where a reply is to be exact.  It sleeps
+// while nothing is due soon, and uses no processor while nothing waits.
 //
 // The thread is started with the first Post(): a process may fork before.  Should that fail,
 // std::system_error ends the process.
@@ -36,7 +36,7 @@ class CompletionQueue {
   CompletionQueue& operator=(const CompletionQueue&) = delete;
 
   // Sends `reply` at `due_nsec`, or as soon as possible when that is past.  Replies due at the same
-  // time are sent in the order they were posted.
+  // time are sent in the order they were posted, exact ones before the others.
   void Post(int64_t due_nsec, Reply reply) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Sends what still waits, at once, and ends the thread.  From then on Post() sends at once, too,
@@ -47,6 +47,7 @@ class CompletionQueue {
   static constexpr int64_t kNever = DueQueue<Reply>::kNever;
   static constexpr int64_t kAwake = INT64_MIN;
 
+  int64_t NextWakeNsec() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetNextDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run();
   void SendDue(std::vector<Reply>& due);
@@ -57,7 +58,8 @@ class CompletionQueue {
   const Clock& clock_;
   Mutex mutex_;
   std::condition_variable_any posted_earlier_;
-  DueQueue<Reply> waiting_ ABSL_GUARDED_BY(mutex_);
+  DueQueue<Reply> exact_ ABSL_GUARDED_BY(mutex_);
+  DueQueue<Reply> lax_ ABSL_GUARDED_BY(mutex_);
   std::atomic<int64_t> next_due_nsec_{kNever};  // when to stop polling; read without the mutex
   int64_t wakes_nsec_ ABSL_GUARDED_BY(mutex_) = kAwake;  // when the thread stops sleeping by itself
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -3,16 +3,25 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
-#include <cstring>
 #include <new>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "device/backing.h"
+#include "device/bad_block_table.h"
 #include "device/completion_queue.h"
+#include "device/faults.h"
+#include "device/queue_slots.h"
 #include "device/reply.h"
-#include "store/io_vector.h"
+#include "device/throttle.h"
+#include "rnullfs/error.h"
 
 namespace rnullfs {
 namespace {
+
+constexpr uint32_t kSectorBytes = 512;
+constexpr uint32_t kPageSectors = PageStore::kPageSize / kSectorBytes;
+constexpr uint32_t kDepthMax = 10240;  // BLK_MQ_MAX_DEPTH
 
 // Cuts a read at the end of the disk; anything else fits or fails.
 int FitToDisk(uint64_t size_bytes, Command& command) {
@@ -24,108 +33,239 @@ int FitToDisk(uint64_t size_bytes, Command& command) {
   return command.offset <= size_bytes && command.length <= left ? 0 : ENOSPC;
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Device>> Device::PowerOn(const DeviceConfig& config, Medium& medium,
-                                                        Statistics& statistics,
-                                                        DeviceServices services) {
-  if (absl::Status prepared = medium.Prepare(config); !prepared.ok()) return prepared;
-  PageStore* const store = config.memory_backed ? medium.store() : nullptr;
-  return std::unique_ptr<Device>(new Device(config, store, statistics, services));
+uint32_t SlotsOf(const DeviceConfig& config) {
+  const uint64_t slots =
+      uint64_t{std::min(config.hw_queue_depth, kDepthMax)} * config.submit_queues;
+  return static_cast<uint32_t>(std::min<uint64_t>(slots, UINT32_MAX));
 }
 
-Device::Device(const DeviceConfig& config, PageStore* store, Statistics& statistics,
-               DeviceServices services)
-    : config_(config), store_(store), statistics_(statistics), services_(services) {}
+bool MovesData(Op op) { return op == Op::kRead || op == Op::kWrite; }
 
-Device::~Device() { assert(statistics_.Snapshot().in_flight == 0); }
+// Requests of the block layer; what a file has beyond these passes the stages by.
+bool IsBlockRequest(Op op) { return op != Op::kAllocate; }
+
+// What no medium could be made to fit.
+absl::Status CheckConfig(const DeviceConfig& config) {
+  if (config.zoned) {
+    return Error(EINVAL,
+                 "zoned: a zoned disk cannot be had through FUSE; write 0 to zoned, or take the "
+                 "kernel's null_blk");
+  }
+  if (config.max_sectors > 0 && config.max_sectors < kPageSectors) {
+    return Error(EINVAL, absl::StrCat("max_sectors: ", config.max_sectors,
+                                      " is less than a page; write 0 for no limit, or ",
+                                      kPageSectors, " or more"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+// In the order of the questions.
+struct Device::Stages {
+  Stages(const DeviceConfig& config, const Medium& medium, DeviceCounters& counters)
+      : faults(config, counters),
+        throttle(config.mbps, config.iops),
+        backing(config, medium),
+        slots(SlotsOf(config)) {}
+
+  Faults faults;
+  Throttle throttle;
+  Backing backing;
+  QueueSlots slots;
+};
+
+// A command on its way through the stages.
+struct Device::Work {
+  Reply reply;
+  int64_t due_nsec;  // the answer is not given before
+};
+
+absl::StatusOr<std::unique_ptr<Device>> Device::PowerOn(const DeviceConfig& config, Medium& medium,
+                                                        DeviceCounters& counters,
+                                                        DeviceServices services,
+                                                        Complain complain) {
+  if (absl::Status possible = CheckConfig(config); !possible.ok()) return possible;
+  Faults faults(config, counters);
+  faults.Start(config.seed, services.clock);
+  for (uint64_t i = 0; i < uint64_t{config.submit_queues}; ++i) {
+    if (!faults.QueueFails()) continue;
+    return Error(EFAULT, absl::StrCat("init_hctx_fault_inject: queue ", i,
+                                      " could not be set up, as its probability has it"));
+  }
+  if (absl::Status prepared = medium.Prepare(config); !prepared.ok()) return prepared;
+  return Resume(config, medium, counters, services, std::move(complain));
+}
+
+std::unique_ptr<Device> Device::Resume(const DeviceConfig& config, Medium& medium,
+                                       DeviceCounters& counters, DeviceServices services,
+                                       Complain complain) {
+  return std::unique_ptr<Device>(
+      new Device(config, medium, counters, services, std::move(complain)));
+}
+
+Device::Device(const DeviceConfig& config, Medium& medium, DeviceCounters& counters,
+               DeviceServices services, Complain complain)
+    : config_(config),
+      medium_(medium),
+      counters_(counters),
+      services_(services),
+      complain_(std::move(complain)),
+      shaped_(config.irqmode != IrqMode::kNone || config.mbps.any() || config.iops.any()),
+      stages_(std::make_unique<Stages>(config, medium, counters)) {}
+
+Device::~Device() { assert(counters_.statistics.Snapshot().in_flight == 0); }
+
+void Device::SetLive(const DeviceConfig& config) { stages_->slots.Resize(SlotsOf(config)); }
+
+void Device::RestartFaults(const FaultPoint& point, const FaultAttr& written) {
+  stages_->faults.Restart(point, written);
+}
+
+// Whether no stage has anything to say about a request.
+bool Device::Plain() const {
+  return !shaped_ && stages_->backing.direct() && !stages_->faults.armed() &&
+         !medium_.bad_blocks().armed();
+}
 
 void Device::Submit(const Command& command, Completion done) {
-  statistics_.Started();
-  if (config_.irqmode == IrqMode::kNone) {
+  counters_.statistics.Started();
+  if (Plain()) {
     AnswerNow(command, done);
   } else {
-    AnswerLater(command, done);
+    AnswerShaped(command, done);
   }
+}
+
+// What a disk refuses before it does anything.  Cuts a read at the end.
+int Device::Check(Command& command) {
+  if (const int error = FitToDisk(size_bytes(), command); error != 0) return error;
+  if (command.op == Op::kDiscard && !stages_->backing.discards()) {
+    Explain(said_no_discard_,
+            "disk: a discard was refused; write 1 to discard (and to memory_backed) while the "
+            "device is off for a disk that takes them");
+    return EOPNOTSUPP;
+  }
+  // Who did not open it with O_DIRECT sees it as through a page cache, by the byte.
+  const bool whole = ((command.offset | command.length) & (config_.blocksize - 1)) == 0;
+  if (!command.direct || whole || command.length == 0) return 0;
+  Explain(said_misaligned_, absl::StrCat("disk: ", command.length, " bytes at ", command.offset,
+                                         " are no multiple of blocksize, ", config_.blocksize,
+                                         "; attach with losetup --sector-size ", config_.blocksize,
+                                         ", or write 512 to blocksize while the device is off"));
+  return EINVAL;
+}
+
+void Device::Explain(std::atomic<bool>& said, const std::string& sentence) {
+  if (complain_ != nullptr && !said.exchange(true)) complain_(sentence);
 }
 
 void Device::AnswerNow(Command command, Completion done) {
   const auto answer = [&](const Answer& answer) {
-    statistics_.Finished(command.op, answer.bytes, answer.error);
+    counters_.statistics.Finished(command.op, answer.bytes, answer.error);
     done(answer);
   };
-  int error = FitToDisk(size_bytes(), command);
+  int error = Check(command);
   if (error == 0 && command.op == Op::kRead) {
     // Straight from the store, while it holds still.
-    return Read(command, [&](absl::Span<const iovec> data) { answer({0, command.length, data}); });
+    return stages_->backing.Read(command.offset, command.length, [&](absl::Span<const iovec> data) {
+      answer({0, command.length, data});
+    });
   }
-  if (error == 0) error = Change(command);
+  if (error == 0) error = stages_->backing.Change(command);
   answer({error, error == 0 ? command.length : 0});
 }
 
-// The bytes are moved when the command is submitted and the answer is held back, as in the kernel.
-void Device::AnswerLater(Command command, Completion done) {
-  const int64_t submitted_nsec = services_.clock.NowNsec();
-  Reply reply{.done = done, .statistics = &statistics_, .op = command.op};
-  reply.error = FitToDisk(size_bytes(), command);
+void Device::AnswerShaped(Command command, Completion done) {
+  const int64_t now_nsec = services_.clock.NowNsec();
+  Work work = {.reply = {.done = done, .statistics = &counters_.statistics, .op = command.op},
+               .due_nsec = now_nsec};
+  Reply& reply = work.reply;
+  reply.error = Check(command);
   if (reply.error == 0) {
-    reply.error = command.op == Op::kRead ? Copy(command, reply.data) : Change(command);
+    Do(command, work);
+  } else {
+    work.due_nsec = EndOf(now_nsec);
   }
   if (reply.error == 0) reply.bytes = command.length;
-  services_.completions.Post(DueNsec(submitted_nsec), std::move(reply));
+  if (config_.irqmode == IrqMode::kNone && work.due_nsec <= now_nsec) return reply.Send();
+  // Late answers do not add up in what the throttle allows.
+  reply.exact = config_.irqmode != IrqMode::kNone;
+  services_.completions.Post(work.due_nsec, std::move(reply));
 }
 
-int64_t Device::DueNsec(int64_t submitted_nsec) const {
-  if (config_.irqmode == IrqMode::kSoft) return submitted_nsec;
-  const uint64_t longest_nsec = INT64_MAX - 1 - submitted_nsec;
-  return submitted_nsec + static_cast<int64_t>(std::min(config_.completion_nsec, longest_nsec));
-}
-
-void Device::Read(const Command& command, PageStore::ReadSink sink) const {
-  if (store_ != nullptr) return store_->Read(command.offset, command.length, sink);
-  IoVector zeros;
-  zeros.AppendZeros(command.length);
-  sink(zeros.blocks());
-}
-
-int Device::Copy(const Command& command, std::unique_ptr<char[]>& data) const {
-  if (store_ == nullptr || command.length == 0) return 0;
-  data.reset(new (std::nothrow) char[command.length]);
-  if (data == nullptr) return ENOMEM;
-  char* to = data.get();
-  store_->Read(command.offset, command.length, [&to](absl::Span<const iovec> blocks) {
-    for (const iovec& block : blocks) {
-      std::memcpy(to, block.iov_base, block.iov_len);
-      to += block.iov_len;
-    }
-  });
-  return 0;
-}
-
-int Device::Change(const Command& command) const {
-  if (store_ == nullptr) return 0;
-  switch (command.op) {
-    case Op::kRead:  // changes nothing
-    case Op::kFlush:
-      return 0;
-    case Op::kWrite:
-      return store_->Write(command.offset, command.length, command.data);
-    case Op::kDiscard:
-      return store_->Discard(command.offset, command.length);
-    case Op::kWriteZeroes:
-      return store_->WriteZeroes(command.offset, command.length);
-    case Op::kAllocate:
-      return store_->Allocate(command.offset, command.length);
+void Device::Do(const Command& command, Work& work) {
+  Reply& reply = work.reply;
+  if (command.op == Op::kRead && stages_->backing.stored() && command.length > 0) {
+    reply.data.reset(new (std::nothrow) char[command.length]);
+    if (reply.data == nullptr) reply.error = ENOMEM;
+    if (reply.error != 0) return;
   }
-  return EINVAL;
+  int64_t ready_nsec = work.due_nsec;
+  if (IsBlockRequest(command.op)) {
+    const int64_t timeout_nsec =
+        std::min(static_cast<int64_t>(config_.io_timeout) * 1'000'000, services_.patience_nsec);
+    const Faults::Fate fate =
+        stages_->faults.armed() ? stages_->faults.Decide(timeout_nsec) : Faults::Fate();
+    ready_nsec = stages_->throttle.Start(command.op, command.length, ready_nsec + fate.delay_nsec);
+    if (fate.lost) {
+      // It keeps its slot; what it waits for one does not count.
+      stages_->slots.Take(ready_nsec, timeout_nsec);
+      reply.error = ETIMEDOUT;
+      work.due_nsec += timeout_nsec;
+      return;
+    }
+  }
+  // As the block layer splits a request; what fails of it fails the whole.
+  const uint64_t piece_bytes =
+      config_.max_sectors == 0 || !MovesData(command.op)
+          ? UINT64_MAX
+          : uint64_t{config_.max_sectors} * kSectorBytes & ~uint64_t{config_.blocksize - 1};
+  uint64_t done = 0;
+  do {
+    Command piece = command;
+    piece.offset += done;
+    piece.length = std::min(piece_bytes, command.length - done);
+    if (piece.data != nullptr) piece.data = static_cast<const char*>(piece.data) + done;
+    const int error = DoPiece(piece, reply.data == nullptr ? nullptr : reply.data.get() + done);
+    if (reply.error == 0) reply.error = error;
+    work.due_nsec = std::max(work.due_nsec, EndOf(ready_nsec));
+    done += piece.length;
+  } while (done < command.length);
 }
 
-uint64_t Device::NextData(uint64_t offset) const {
-  return store_ != nullptr ? store_->NextData(offset) : size_bytes();
+// How much of it works, and where the bytes go.
+int Device::DoPiece(const Command& piece, char* to) {
+  Command good = piece;
+  int error = 0;
+  if (piece.op != Op::kFlush && IsBlockRequest(piece.op) && medium_.bad_blocks().armed()) {
+    const BadBlockTable::Verdict verdict =
+        medium_.bad_blocks().Check(piece.offset, piece.length,
+                                   {.once = config_.badblocks_once,
+                                    .partial_io = config_.badblocks_partial_io,
+                                    .blocksize = config_.blocksize});
+    error = verdict.error;
+    good.length = verdict.good_bytes;
+    if (good.length == 0 && error != 0) return error;
+  }
+  int moved = 0;
+  if (good.op != Op::kRead) {
+    moved = stages_->backing.Change(good);
+  } else if (to != nullptr) {
+    moved = stages_->backing.Copy(good.offset, good.length, to);
+  }
+  return error != 0 ? error : moved;
 }
 
-uint64_t Device::NextHole(uint64_t offset) const {
-  return store_ != nullptr ? store_->NextHole(offset) : std::min(offset, size_bytes());
+// When the disk has worked on a request that it could begin at `ready_nsec`.
+int64_t Device::EndOf(int64_t ready_nsec) {
+  if (config_.irqmode != IrqMode::kTimer) return ready_nsec;
+  const auto nsec =
+      static_cast<int64_t>(std::min<uint64_t>(config_.completion_nsec, TokenBucket::kNever));
+  return std::min(stages_->slots.Take(ready_nsec, nsec), TokenBucket::kNever) + nsec;
 }
+
+uint64_t Device::NextData(uint64_t offset) const { return stages_->backing.NextData(offset); }
+uint64_t Device::NextHole(uint64_t offset) const { return stages_->backing.NextHole(offset); }
 
 }  // namespace rnullfs

@@ -18,6 +18,7 @@ struct Reply {
   Op op;
   int error = 0;
   uint64_t bytes = 0;
+  bool exact = true;                       // worth polling the clock for
   std::unique_ptr<char[]> data = nullptr;  // what was read; null: zeros
 
   // Counts the command as finished and answers it.  Afterwards neither the device nor the

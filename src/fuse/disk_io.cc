@@ -3,6 +3,7 @@
 // No lock is taken and nothing is looked up but the device's id: whoever holds the disk open keeps
 // the device in place.  A request's FUSE handle travels as the tag of its completion.
 
+#include <fcntl.h>
 #include <linux/falloc.h>
 #include <unistd.h>
 
@@ -180,17 +181,26 @@ void ReleaseDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info* fil
   }
 }
 
-void ReadDisk(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset) {
+void ReadDisk(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset, int flags) {
   Submit(request, inode,
-         {.op = Op::kRead, .offset = static_cast<uint64_t>(offset), .length = length}, ReplyRead);
+         {.op = Op::kRead,
+          .offset = static_cast<uint64_t>(offset),
+          .length = length,
+          .direct = (flags & O_DIRECT) != 0},
+         ReplyRead);
 }
 
-void WriteDisk(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length,
-               off_t offset) {
-  Submit(
-      request, inode,
-      {.op = Op::kWrite, .offset = static_cast<uint64_t>(offset), .length = length, .data = data},
-      ReplyWrite);
+// O_DSYNC stands for the open's flag and for RWF_DSYNC (fuse_write_flags() in fs/fuse/file.c).
+void WriteDisk(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length, off_t offset,
+               int flags) {
+  Submit(request, inode,
+         {.op = Op::kWrite,
+          .offset = static_cast<uint64_t>(offset),
+          .length = length,
+          .data = data,
+          .direct = (flags & O_DIRECT) != 0,
+          .fua = (flags & O_DSYNC) != 0},
+         ReplyWrite);
 }
 
 void FlushDisk(fuse_req_t request, fuse_ino_t inode) {

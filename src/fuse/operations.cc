@@ -158,7 +158,7 @@ void Release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
 }
 
 void Read(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset, fuse_file_info* file) {
-  if (IsDisk(inode)) return ReadDisk(request, inode, length, offset);
+  if (IsDisk(inode)) return ReadDisk(request, inode, length, offset, file->flags);
   const std::shared_ptr<TextFile> open = TextFileOf(request, inode, file);
   if (open == nullptr) return Reply(request, Error(ENOENT, "the device has been removed"));
   const std::string text = open->Read(static_cast<uint64_t>(offset), length);
@@ -167,7 +167,7 @@ void Read(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset, fus
 
 void Write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length, off_t offset,
            fuse_file_info* file) {
-  if (IsDisk(inode)) return WriteDisk(request, inode, data, length, offset);
+  if (IsDisk(inode)) return WriteDisk(request, inode, data, length, offset, file->flags);
   const std::shared_ptr<TextFile> open = TextFileOf(request, inode, file);
   if (open == nullptr) return Reply(request, Error(ENOENT, "the device has been removed"));
   const absl::StatusOr<uint64_t> taken = open->Write(static_cast<uint64_t>(offset), {data, length});

@@ -33,8 +33,9 @@ inline bool IsDisk(fuse_ino_t inode) {
 // The disk's side of the operations that text files have too.
 void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file);
 void ReleaseDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info* file);
-void ReadDisk(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset);
-void WriteDisk(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length, off_t offset);
+void ReadDisk(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset, int flags);
+void WriteDisk(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length, off_t offset,
+               int flags);
 void FlushDisk(fuse_req_t request, fuse_ino_t inode);
 
 }  // namespace rnullfs

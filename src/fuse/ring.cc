@@ -101,7 +101,6 @@ void SubmitOnRing(Device& device, const Command& command, Completion done) {
   // libfuse cancels its ring threads when a session ends, even within a request; it also wakes
   // them, and that is enough.
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);
-  if (device.config().irqmode == IrqMode::kNone) return device.Submit(command, done);
   const auto relay = std::make_shared<Relay>();
   relay->done = done;
   relay->held_by_answerer = relay;

@@ -17,11 +17,24 @@
 namespace rnullfs {
 namespace {
 
-// Says which stage shapes requests: they must pass it, and so the daemon.
+// Says which stage has to see requests: they must come to the daemon.
 absl::Status CheckUnshaped(const DeviceConfig& config) {
-  if (config.irqmode != IrqMode::kTimer || config.completion_nsec == 0) return absl::OkStatus();
-  return Error(EINVAL, absl::StrCat("irqmode is 2, so that every request waits ",
-                                    config.completion_nsec, " ns (completion_nsec)"));
+  if (config.irqmode == IrqMode::kTimer && config.completion_nsec > 0) {
+    return Error(EINVAL, absl::StrCat("irqmode is 2, so that every request waits ",
+                                      config.completion_nsec, " ns (completion_nsec)"));
+  }
+  const std::pair<const char*, bool> stages[] = {
+      {"mbps limits the bandwidth", config.mbps.any()},
+      {"iops limits the requests", config.iops.any()},
+      {"cache_size puts a cache in front of the disk", config.cache_size > 0},
+      {"badblocks has bad sectors", !config.badblocks.empty()},
+      {"timeout_inject lets requests get lost", config.timeout_inject.armed()},
+      {"requeue_inject sends requests back", config.requeue_inject.armed()},
+  };
+  for (const auto& [why, armed] : stages) {
+    if (armed) return Error(EINVAL, why);
+  }
+  return absl::OkStatus();
 }
 
 // As cp, a shell's redirection and dd (without seek=) open it, which write until ENOSPC says that
@@ -55,8 +68,8 @@ absl::Status DeviceNode::CheckStages(const DeviceConfig& next) const {
 }
 
 absl::Status DeviceNode::CheckDataPath(const DeviceConfig& next) const {
-  if (next.datapath != DataPath::kPassthrough || pinned_) return absl::OkStatus();
-  absl::Status possible = PassthroughPossible(next);
+  if (next.datapath != DataPath::kPassthrough) return absl::OkStatus();
+  absl::Status possible = pinned_ ? CheckUnshaped(next) : PassthroughPossible(next);
   if (possible.ok()) return possible;
   return Error(ErrnoOf(possible),
                absl::StrCat("datapath: passthrough is not possible: ",
@@ -78,7 +91,7 @@ std::string DeviceNode::WhyDaemon() const {
   if (!config_.power || passthrough_opens_ > 0) return {};
   if (config_.datapath == DataPath::kDaemon) return "datapath is daemon";
   if (!backing_refused_.empty()) return backing_refused_;
-  return std::string(PassthroughPossible(config_).message());
+  return std::string(PassthroughPossible(Current()).message());
 }
 
 absl::StatusOr<DiskHandle> DeviceNode::OpenDisk(std::string opener, int flags,

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/memfd_name.h"
-#include "config/document.h"
 #include "config/json.h"
 #include "rnullfs/error.h"
 #include "tree/inode.h"
@@ -17,10 +16,6 @@ namespace {
 
 bool WantsPin(const DeviceConfig& config) {
   return config.power && config.datapath == DataPath::kPassthrough;
-}
-
-MemfdKeeper& KeeperOf(const NodeServices& services) {
-  return services.survival == nullptr ? MemfdKeeper::None() : services.survival->keeper();
 }
 
 absl::Status Removed() { return Error(ENOENT, "the device has been removed"); }
@@ -34,15 +29,20 @@ DeviceNode::DeviceNode(uint64_t id, std::string name, const Ownership& ownership
       created_(ownership),
       services_(std::move(services)),
       request_(request),
-      surviving_statistics_(services_.survival == nullptr ? nullptr
-                                                          : services_.survival->CountersOf(id)),
-      statistics_(surviving_statistics_ == nullptr ? own_statistics_ : *surviving_statistics_),
-      medium_(std::make_unique<Medium>(DiskMemfdName(id_, name_), services_.memory,
-                                       KeeperOf(services_))) {}
+      surviving_counters_(services_.survival == nullptr ? nullptr
+                                                        : services_.survival->CountersOf(id)),
+      counters_(surviving_counters_ == nullptr ? own_counters_ : *surviving_counters_),
+      medium_(
+          std::make_unique<Medium>(Medium::Services{.name = DiskMemfdName(id_, name_),
+                                                    .cache_name = CacheMemfdName(id_, name_),
+                                                    .memory = services_.memory,
+                                                    .counters = counters_.cache,
+                                                    .keeper = KeeperOf(services_),
+                                                    .badblocks_spent = [this] { SaveNew(); }})) {}
 
 DeviceConfig DeviceNode::config() const {
   LockGuard lock(mutex_);
-  return config_;
+  return Current();
 }
 
 std::string DeviceNode::last_error() const {
@@ -71,58 +71,78 @@ absl::Status DeviceNode::StoreJson(std::string_view text) {
 
 absl::Status DeviceNode::Store(const DeviceConfig& wanted) {
   return Update([&](DeviceConfig& next) {
+    const uint32_t index = next.index;
     next = wanted;
+    next.index = index;
     return absl::OkStatus();
   });
 }
 
 absl::Status DeviceNode::Update(Edit edit) {
   LockGuard lock(mutex_);
-  for (bool waited = false;; waited = true) {
+  for (bool waited = false;;) {
     if (medium_ == nullptr) return Removed();
-    DeviceConfig next = config_;
+    const DeviceConfig now = Current();
+    DeviceConfig next = now;
     if (absl::Status status = edit(next); !status.ok()) return RefuseLocked(status);
-    if (!config_.power || next.power || opens_.empty()) return RefuseLocked(Switch(next));
-    if (waited) return RefuseLocked(DiskInUse("power: cannot switch off"));
-    AwaitLastClose();  // lets go of the lock, so the edit starts over from what is there then
+    if (config_.power && !next.power && !opens_.empty()) {
+      if (waited) return RefuseLocked(DiskInUse("power: cannot switch off"));
+      AwaitLastClose();  // lets go of the lock, so the edit starts over from what is there then
+      waited = true;
+      continue;
+    }
+    if (absl::Status status = Switch(now, next); !status.ok()) return RefuseLocked(status);
+    if (!TakeBadBlocks(now, next)) continue;  // a request has cleared some meanwhile
+    Take(now, next);
+    return RefuseLocked(absl::OkStatus());
   }
 }
 
-absl::Status DeviceNode::Switch(const DeviceConfig& next) {
+absl::Status DeviceNode::Switch(const DeviceConfig& now, const DeviceConfig& next) {
   if (config_.power && next.power) {
     if (absl::Status status = CheckStages(next); !status.ok()) return status;
-    if (absl::Status status = CheckLive(next); !status.ok()) return status;
+    if (absl::Status status = CheckLive(now, next); !status.ok()) return status;
     if (absl::Status status = CheckDataPath(next); !status.ok()) return status;
-    if (absl::Status status = Pin(WantsPin(next)); !status.ok()) return status;
-  } else if (next.power) {
-    if (absl::Status status = SwitchOn(next); !status.ok()) return status;
-  } else {
-    PowerOff();
+    return Pin(WantsPin(next));
   }
-  if (!(config_ == next)) {
-    Own(kDirectorySlot, created_.mode).modified = services_.device.clock.WallTime();
-  }
-  config_ = next;
+  if (next.power) return SwitchOn(now, next);
+  PowerOff();
   return absl::OkStatus();
 }
 
-absl::Status DeviceNode::SwitchOn(const DeviceConfig& next) {
+absl::Status DeviceNode::SwitchOn(const DeviceConfig& now, const DeviceConfig& next) {
   // Before the medium takes the new size: what that cuts off would be lost.
   if (absl::Status status = CheckDataPath(next); !status.ok()) return status;
+  CountAnew(now, next);
   absl::StatusOr<std::unique_ptr<Device>> device =
-      Device::PowerOn(next, *medium_, statistics_, services_.device);
-  if (!device.ok()) return device.status();
-  if (absl::Status status = Pin(WantsPin(next)); !status.ok()) return status;
+      Device::PowerOn(Written(now, next), *medium_, counters_, services_.device, Complain());
+  if (!device.ok()) {
+    CountAnew(now, next);
+    return device.status();
+  }
+  if (absl::Status status = Pin(WantsPin(next)); !status.ok()) {
+    device->reset();
+    medium_->DropCache();
+    CountAnew(now, next);
+    return status;
+  }
   backing_refused_.clear();
+  if (services_.indexes != nullptr) config_.index = services_.indexes->Take();
   device_ = std::move(*device);
   live_device_.store(device_.get(), std::memory_order_release);
   return absl::OkStatus();
 }
 
-absl::Status DeviceNode::CheckLive(const DeviceConfig& next) const {
+// Requests that are refused leave a sentence, as writes to attributes do.
+Device::Complain DeviceNode::Complain() {
+  return
+      [this](const std::string& sentence) { static_cast<void>(Refuse(Error(EINVAL, sentence))); };
+}
+
+absl::Status DeviceNode::CheckLive(const DeviceConfig& now, const DeviceConfig& next) const {
   std::vector<std::string> refused;
   for (const Attribute& attribute : Attributes()) {
-    if (!attribute.live && Differs(attribute, config_, next)) refused.emplace_back(attribute.name);
+    if (!attribute.live && Differs(attribute, now, next)) refused.emplace_back(attribute.name);
   }
   if (refused.empty()) return absl::OkStatus();
   return Error(EBUSY, absl::StrCat(absl::StrJoin(refused, ", "),
@@ -145,7 +165,10 @@ absl::Status DeviceNode::RefuseLocked(const absl::Status& why) {
 void DeviceNode::PowerOff() {
   static_cast<void>(Pin(false));  // to let go always succeeds
   live_device_.store(nullptr, std::memory_order_release);
+  if (device_ == nullptr) return;
   device_.reset();
+  medium_->DropCache();
+  if (services_.indexes != nullptr) services_.indexes->GiveBack(config_.index);
 }
 
 void DeviceNode::AwaitLastClose() {
@@ -214,40 +237,6 @@ absl::Status DeviceNode::Retire() {
   return absl::OkStatus();
 }
 
-std::string DeviceNode::StatsText() const {
-  const StatisticsSnapshot counts = statistics_.Snapshot();
-  LockGuard lock(mutex_);
-  const uint64_t pages = medium_ == nullptr ? 0 : medium_->stored_pages();
-  const std::string why_daemon = WhyDaemon();
-  Document document;
-  document.AddBool("powered", config_.power)
-      .AddText("datapath", !config_.power        ? "none"
-                           : !why_daemon.empty() ? "daemon"
-                                                 : "passthrough")
-      .AddText("datapath_why", why_daemon)
-      .AddNumber("stored_pages", pages)
-      .AddNumber("stored_bytes", pages * PageStore::kPageSize)
-      .AddNumber("in_flight", counts.in_flight)
-      .AddNumber("disk_opens", opens_.size())
-      .AddNumber("passthrough_opens", passthrough_opens_);
-  constexpr std::pair<const char*, Op> kOps[] = {
-      {"reads", Op::kRead},
-      {"writes", Op::kWrite},
-      {"flushes", Op::kFlush},
-      {"discards", Op::kDiscard},
-      {"write_zeroes", Op::kWriteZeroes},
-      {"allocates", Op::kAllocate},
-  };
-  for (const auto& [name, op] : kOps) {
-    Document one;
-    one.AddNumber("requests", counts[op].requests)
-        .AddNumber("bytes", counts[op].bytes)
-        .AddNumber("errors", counts[op].errors);
-    document.AddObject(name, std::move(one));
-  }
-  return document.Text();
-}
-
 Ownership DeviceNode::AsCreated(uint32_t slot, mode_t default_mode) const {
   Ownership ownership = created_;
   if (slot != kDirectorySlot) ownership.mode = default_mode;  // the directory has mkdir's
@@ -259,7 +248,7 @@ Ownership& DeviceNode::Own(uint32_t slot, mode_t default_mode) const {
 }
 
 void DeviceNode::NoteDiskWrites(mode_t default_mode) const {
-  const StatisticsSnapshot counts = statistics_.Snapshot();
+  const StatisticsSnapshot counts = counters_.statistics.Snapshot();
   const uint64_t writes = counts[Op::kWrite].requests + counts[Op::kDiscard].requests +
                           counts[Op::kWriteZeroes].requests;
   if (kernel_wrote_ && medium_ != nullptr) {

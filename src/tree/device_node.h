@@ -25,11 +25,12 @@
 #include "base/ownership.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/device.h"
+#include "rnullfs/device_counters.h"
 #include "rnullfs/medium.h"
 #include "rnullfs/memory_limit.h"
 #include "rnullfs/mutex.h"
-#include "rnullfs/statistics.h"
 #include "tree/files.h"
+#include "tree/index_pool.h"
 #include "tree/survival.h"
 
 namespace rnullfs {
@@ -42,10 +43,16 @@ struct NodeServices {
   // can.  May be called by any thread.
   std::function<std::string()> passthrough_obstacle;
   Survival* survival = nullptr;  // null: everything ends with this process
+  IndexPool* indexes = nullptr;  // null: every device's is 0
   // close(2) returns before FUSE tells us (RELEASE is asynchronous), so `losetup -d ...; echo 0 >
   // power` would fail now and then if the first look decided.
   std::chrono::milliseconds close_grace{200};
 };
+
+// Who else holds the memfds.
+inline MemfdKeeper& KeeperOf(const NodeServices& services) {
+  return services.survival == nullptr ? MemfdKeeper::None() : services.survival->keeper();
+}
 
 // An open of `disk`.
 struct DiskHandle {
@@ -63,9 +70,14 @@ class DeviceNode {
   // well.
   void SaveNew() const;
 
-  // Makes it what another process had left, before anybody uses it.  The store's memfds may be
+  // Makes it what another process had left, before anybody uses it.  Each of the memfds may be
   // invalid; as PageStore::Adopt().  An error means that data are missing.
-  absl::Status Restore(const DeviceRecord& record, UniqueFd memfd, UniqueFd moving_to);
+  struct Memfds {
+    UniqueFd disk;
+    UniqueFd moving_to;
+    UniqueFd cache;
+  };
+  absl::Status Restore(const DeviceRecord& record, Memfds memfds);
 
   uint64_t id() const { return id_; }
   const std::string& name() const { return name_; }
@@ -129,18 +141,32 @@ class DeviceNode {
   using Edit = absl::FunctionRef<absl::Status(DeviceConfig&)>;
 
   absl::Status Update(Edit edit);
-  absl::Status Switch(const DeviceConfig& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status CheckLive(const DeviceConfig& next) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Switch(const DeviceConfig& now, const DeviceConfig& next)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckLive(const DeviceConfig& now, const DeviceConfig& next) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  DeviceConfig SavedConfig() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  DeviceConfig Current() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool TakeBadBlocks(const DeviceConfig& now, const DeviceConfig& next)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  DeviceConfig Written(const DeviceConfig& now, const DeviceConfig& next) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CountAnew(const DeviceConfig& now, const DeviceConfig& next)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Take(const DeviceConfig& now, const DeviceConfig& next)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status PassthroughPossible(const DeviceConfig& config) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckStages(const DeviceConfig& next) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckDataPath(const DeviceConfig& next) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status SwitchOn(const DeviceConfig& next) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status SwitchOn(const DeviceConfig& now, const DeviceConfig& next)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Pin(bool wanted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int OpenPassthrough(int flags, OpenBacking open_backing) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WhyDaemon() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RefuseLocked(const absl::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PowerOff() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Device::Complain Complain();
   void AwaitLastClose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status DiskInUse(std::string_view what) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteDiskWrites(mode_t default_mode) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -152,13 +178,14 @@ class DeviceNode {
   const Ownership created_;
   const NodeServices services_;
   const uint64_t request_;
-  const Survival::Counters surviving_statistics_;
-  Statistics own_statistics_;  // where nothing survives
-  Statistics& statistics_;
+  const Survival::Counters surviving_counters_;
+  DeviceCounters own_counters_;  // where nothing survives
+  DeviceCounters& counters_;
   std::atomic<Device*> live_device_{nullptr};  // device_.get(), for the data path
 
   mutable Mutex mutex_;
   std::condition_variable_any last_close_;
+  // As written.  What changes with requests is elsewhere: Current() has both.
   DeviceConfig config_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Medium> medium_ ABSL_GUARDED_BY(mutex_);  // null once removed
   std::unique_ptr<Device> device_ ABSL_GUARDED_BY(mutex_);

@@ -8,16 +8,36 @@
 namespace rnullfs {
 namespace {
 
-// Attributes take the slots from here on in the table's order; the table only ever grows at its
-// end.
+// Directories, and the second names that some attributes have, take the slots from here on;
+constexpr uint32_t kFirstDirectorySlot = 5;
+constexpr uint32_t kFirstAliasSlot = 8;
+// attributes the slots from here on, in the table's order.  The table only ever grows at its end.
 constexpr uint32_t kFirstAttributeSlot = 16;
+
+void AddAttributes(std::vector<File>& files) {
+  uint32_t slot = kFirstAttributeSlot;
+  uint32_t alias_slot = kFirstAliasSlot;
+  for (const Attribute& attribute : Attributes()) {
+    const std::string_view directory = DirectoryOf(attribute);
+    File file = {attribute.name, FileKind::kAttribute, slot++,
+                 static_cast<mode_t>(attribute.read_only ? 0444 : 0644), &attribute};
+    if (!directory.empty()) {
+      file.name.remove_prefix(directory.size() + 1);
+      file.directory = FindFile(files, kDirectorySlot, directory)->slot;
+    }
+    files.push_back(file);
+    if (!attribute.alias_is_file) continue;
+    files.push_back({attribute.alias, FileKind::kAttribute, alias_slot++, 0644, &attribute});
+  }
+}
 
 std::vector<File> MakeDeviceFiles() {
   std::vector<File> files;
-  uint32_t slot = kFirstAttributeSlot;
-  for (const Attribute& attribute : Attributes()) {
-    files.push_back({attribute.name, FileKind::kAttribute, slot++, 0644, &attribute});
+  uint32_t slot = kFirstDirectorySlot;
+  for (const FaultGroup& group : FaultGroups()) {
+    files.push_back({group.name, FileKind::kDirectory, slot++, 0755});
   }
+  AddAttributes(files);
   files.push_back({"config.json", FileKind::kConfigJson, 1, 0644});
   files.push_back({"stats.json", FileKind::kStatsJson, 2, 0444});
   files.push_back({"last_error", FileKind::kLastError, 3, 0444});
@@ -41,9 +61,10 @@ absl::Span<const File> DeviceFiles() {
   return files;
 }
 
-const File* FindFile(absl::Span<const File> files, std::string_view name) {
-  const auto* it =
-      std::find_if(files.begin(), files.end(), [&](const File& file) { return file.name == name; });
+const File* FindFile(absl::Span<const File> files, uint32_t directory, std::string_view name) {
+  const auto* it = std::find_if(files.begin(), files.end(), [&](const File& file) {
+    return file.name == name && file.directory == directory;
+  });
   return it == files.end() ? nullptr : it;
 }
 

@@ -22,6 +22,7 @@ enum class FileKind : uint8_t {
   kStatsJson,
   kLastError,
   kDisk,
+  kDirectory,
 };
 
 struct File {
@@ -30,18 +31,19 @@ struct File {
   uint32_t slot;                         // in the inode number; never changes its meaning
   mode_t mode;                           // permission bits when new
   const Attribute* attribute = nullptr;  // of a kAttribute
+  uint32_t directory = 0;                // the slot of the directory it is in
 
   bool writable() const { return (mode & 0222) != 0; }
 };
 
 inline constexpr uint32_t kDiskSlot = 4;
 
-// In the order a listing shows them.
+// In the order a listing shows them; a device's with those in its directories.
 absl::Span<const File> RootFiles();
 absl::Span<const File> DeviceFiles();
 
-// The file of that list with that name or slot, or null.
-const File* FindFile(absl::Span<const File> files, std::string_view name);
+// The file of that list with that name in a directory, or with that slot, or null.
+const File* FindFile(absl::Span<const File> files, uint32_t directory, std::string_view name);
 const File* FindFile(absl::Span<const File> files, uint32_t slot);
 
 }  // namespace rnullfs

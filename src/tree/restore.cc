@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "device/bad_block_table.h"
 #include "rnullfs/error.h"
 #include "tree/device_node.h"
 
@@ -16,7 +17,7 @@ DeviceRecord DeviceNode::Record() const {
   DeviceRecord record = {.id = id_,
                          .name = name_,
                          .request = request_,
-                         .config = config_,
+                         .config = SavedConfig(),
                          .created = created_,
                          .ownership = ownership_,
                          .opens = {},
@@ -33,6 +34,13 @@ DeviceRecord DeviceNode::Record() const {
   return record;
 }
 
+// Faults as they were written: what has become of them since is in the counters, which survive.
+DeviceConfig DeviceNode::SavedConfig() const {
+  DeviceConfig saved = config_;
+  if (medium_ != nullptr) saved.badblocks = medium_->bad_blocks().Get();
+  return saved;
+}
+
 void DeviceNode::Save() const {
   if (services_.survival != nullptr && medium_ != nullptr) services_.survival->Save(Record());
 }
@@ -42,10 +50,11 @@ void DeviceNode::SaveNew() const {
   Save();
 }
 
-absl::Status DeviceNode::Restore(const DeviceRecord& record, UniqueFd memfd, UniqueFd moving_to) {
+absl::Status DeviceNode::Restore(const DeviceRecord& record, Memfds memfds) {
   LockGuard lock(mutex_);
-  statistics_.ForgetInFlight();
+  counters_.statistics.ForgetInFlight();
   config_ = record.config;
+  medium_->bad_blocks().Replace({}, std::exchange(config_.badblocks, {}));
   ownership_ = record.ownership;
   next_handle_ = record.next_handle;
   backing_id_ = record.backing_id;
@@ -55,8 +64,8 @@ absl::Status DeviceNode::Restore(const DeviceRecord& record, UniqueFd memfd, Uni
     opens_[open.handle] = open;
     if (open.passthrough) ++passthrough_opens_;
   }
-  if (memfd.valid()) {
-    absl::Status adopted = medium_->Adopt(std::move(memfd), std::move(moving_to));
+  if (memfds.disk.valid()) {
+    absl::Status adopted = medium_->Adopt(std::move(memfds.disk), std::move(memfds.moving_to));
     if (!adopted.ok()) return adopted;
   } else if (record.memfd != 0) {
     return Error(EINVAL, absl::StrCat("the memory of ", name_, " is missing"));
@@ -70,11 +79,14 @@ absl::Status DeviceNode::Restore(const DeviceRecord& record, UniqueFd memfd, Uni
     return Error(EINVAL, absl::StrCat("the memory of ", name_, " is not of the disk's size"));
   }
   kernel_wrote_ = medium_->store() != nullptr;  // as far as we know
-  if (!config_.power) return absl::OkStatus();
-  absl::StatusOr<std::unique_ptr<Device>> device =
-      Device::PowerOn(config_, *medium_, statistics_, services_.device);
-  if (!device.ok()) return device.status();
-  device_ = std::move(*device);
+  if (!config_.power) {
+    if (memfds.cache.valid()) KeeperOf(services_).Drop(memfds.cache.get());
+    return absl::OkStatus();
+  }
+  absl::Status cache = medium_->AdoptCache(config_, std::move(memfds.cache));
+  if (!cache.ok()) return cache;
+  if (services_.indexes != nullptr) services_.indexes->Keep(config_.index);
+  device_ = Device::Resume(config_, *medium_, counters_, services_.device, Complain());
   live_device_.store(device_.get(), std::memory_order_release);
   pinned_ = config_.datapath == DataPath::kPassthrough;
   for (const bool shared : {pinned_, passthrough_opens_ > 0}) {

@@ -15,8 +15,8 @@ namespace {
 constexpr uint64_t kMountKey = 0;
 
 // What a page of counters looks like.  One that a program of another layout has left starts anew.
-constexpr uint64_t kCountersLayout = sizeof(Statistics) << 8 | kOpCount;
-static_assert(sizeof(Statistics) <= RecordLog::kPageSize);
+constexpr uint64_t kCountersLayout = sizeof(DeviceCounters) << 8 | kOpCount;
+static_assert(sizeof(DeviceCounters) <= RecordLog::kPageSize);
 
 }  // namespace
 
@@ -58,7 +58,8 @@ absl::Status Survival::Read() {
   Log("the counters in stats.json start anew: this version keeps them in another way");
   for (const DeviceRecord& device : devices_) {
     const Counters counters = CountersOf(device.id);
-    if (counters != nullptr) std::memset(static_cast<void*>(counters.get()), 0, sizeof(Statistics));
+    if (counters != nullptr)
+      std::memset(static_cast<void*>(counters.get()), 0, sizeof(DeviceCounters));
   }
   UpdateMount([](MountRecord& mount) { mount.counters_layout = kCountersLayout; });
   return absl::OkStatus();
@@ -80,8 +81,8 @@ void Survival::Save(const DeviceRecord& device) { Put(device.id, WriteRecord(dev
 void Survival::Forget(uint64_t id) { log_->Erase(id); }
 
 Survival::Counters Survival::CountersOf(uint64_t id) {
-  // A page of zeros is a Statistics that has counted nothing.
-  return Counters(static_cast<Statistics*>(log_->MapPage(id)));
+  // A page of zeros is a DeviceCounters that has counted nothing.
+  return Counters(static_cast<DeviceCounters*>(log_->MapPage(id)));
 }
 
 void Survival::Put(uint64_t key, const std::string& bytes) {

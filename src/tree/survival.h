@@ -19,9 +19,9 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "config/state_records.h"
+#include "rnullfs/device_counters.h"
 #include "rnullfs/memfd_keeper.h"
 #include "rnullfs/mutex.h"
-#include "rnullfs/statistics.h"
 #include "store/record_log.h"
 
 namespace rnullfs {
@@ -47,9 +47,9 @@ class Survival {
 
   // The device's counters, zeros when new; null when there is no memory.
   struct Unmap {
-    void operator()(Statistics* counters) const { RecordLog::UnmapPage(counters); }
+    void operator()(DeviceCounters* counters) const { RecordLog::UnmapPage(counters); }
   };
-  using Counters = std::unique_ptr<Statistics, Unmap>;
+  using Counters = std::unique_ptr<DeviceCounters, Unmap>;
   Counters CountersOf(uint64_t id);
 
  private:

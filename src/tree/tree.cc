@@ -33,6 +33,11 @@ struct stat MakeStat(Inode inode, mode_t type, const Ownership& ownership, uint6
   return st;
 }
 
+NodeServices WithIndexes(NodeServices services, IndexPool& indexes) {
+  services.indexes = &indexes;
+  return services;
+}
+
 // What a name in a listing, a message or a shell's loop cannot be without harm.
 absl::Status CheckName(std::string_view name) {
   if (name.size() > kNameMax) return Error(ENAMETOOLONG, "a name has at most 255 bytes");
@@ -46,7 +51,7 @@ absl::Status CheckName(std::string_view name) {
 }  // namespace
 
 Tree::Tree(uid_t uid, gid_t gid, std::function<std::string()> status, NodeServices services)
-    : status_(std::move(status)), services_(std::move(services)) {
+    : status_(std::move(status)), services_(WithIndexes(std::move(services), indexes_)) {
   const timespec now = services_.device.clock.WallTime();
   Ownership ownership{
       .mode = 0755, .uid = uid, .gid = gid, .accessed = now, .modified = now, .changed = now};
@@ -67,7 +72,7 @@ std::shared_ptr<DeviceNode> Tree::Find(uint64_t id) const {
 
 absl::StatusOr<struct stat> Tree::Lookup(Inode parent, std::string_view name) const {
   if (parent == kRootInode) {
-    if (const File* file = FindFile(RootFiles(), name)) return StatRootFile(*file);
+    if (const File* file = FindFile(RootFiles(), kDirectorySlot, name)) return StatRootFile(*file);
     std::shared_ptr<DeviceNode> node;
     {
       SharedLockGuard lock(mutex_);
@@ -78,7 +83,7 @@ absl::StatusOr<struct stat> Tree::Lookup(Inode parent, std::string_view name) co
     return StatDevice(*node);
   }
   const std::shared_ptr<DeviceNode> node = Find(DeviceIdOf(parent));
-  const File* file = FindFile(DeviceFiles(), name);
+  const File* file = FindFile(DeviceFiles(), SlotOf(parent), name);
   if (node == nullptr || file == nullptr) return NoSuchFile();
   return Stat(MakeInode(node->id(), file->slot));
 }
@@ -113,11 +118,17 @@ struct stat Tree::StatRootFile(const File& file) const {
 }
 
 struct stat Tree::StatDevice(const DeviceNode& node) const {
-  return MakeStat(MakeInode(node.id(), kDirectorySlot), S_IFDIR,
-                  node.OwnershipOf(kDirectorySlot, 0755), 0);
+  struct stat st = MakeStat(MakeInode(node.id(), kDirectorySlot), S_IFDIR,
+                            node.OwnershipOf(kDirectorySlot, 0755), 0);
+  st.st_nlink += FaultGroups().size();  // find(1) counts on it
+  return st;
 }
 
 struct stat Tree::StatFile(const DeviceNode& node, const File& file) const {
+  if (file.kind == FileKind::kDirectory) {
+    return MakeStat(MakeInode(node.id(), file.slot), S_IFDIR,
+                    node.OwnershipOf(file.slot, file.mode), 0);
+  }
   uint64_t size = kAttributeStatSize;
   if (file.kind == FileKind::kConfigJson) size = ShowJson(node.config()).size();
   if (file.kind == FileKind::kStatsJson) size = node.StatsText().size();
@@ -152,13 +163,17 @@ absl::Status Tree::List(Inode directory, uint64_t offset, Show show) const {
   const bool is_root = directory == kRootInode;
   const std::shared_ptr<DeviceNode> node = is_root ? nullptr : Find(DeviceIdOf(directory));
   if (!is_root && node == nullptr) return NoSuchFile();
+  const uint32_t slot = is_root ? kDirectorySlot : SlotOf(directory);
+  const Inode above = slot == kDirectorySlot ? kRootInode : MakeInode(node->id(), kDirectorySlot);
   if (offset < 1 && !show(".", directory, S_IFDIR, 1)) return absl::OkStatus();
-  if (offset < 2 && !show("..", kRootInode, S_IFDIR, 2)) return absl::OkStatus();
+  if (offset < 2 && !show("..", above, S_IFDIR, 2)) return absl::OkStatus();
   const absl::Span<const File> files = is_root ? RootFiles() : DeviceFiles();
   for (uint64_t i = offset < 2 ? 0 : offset - 2; i < files.size(); ++i) {
+    if (files[i].directory != slot) continue;
     if (files[i].kind == FileKind::kDisk && node->device() == nullptr) continue;
     const Inode inode = MakeInode(is_root ? 0 : node->id(), files[i].slot);
-    if (!show(files[i].name, inode, S_IFREG, i + 3)) return absl::OkStatus();
+    const mode_t type = files[i].kind == FileKind::kDirectory ? S_IFDIR : S_IFREG;
+    if (!show(files[i].name, inode, type, i + 3)) return absl::OkStatus();
   }
   if (!is_root) return absl::OkStatus();
   const uint64_t base = files.size() + 2;
@@ -189,7 +204,8 @@ absl::StatusOr<std::shared_ptr<DeviceNode>> Tree::MakeDevice(Inode parent, std::
     if (request != 0 && there->request() == request) return there;
     return Error(EEXIST, "the name is taken");
   }
-  if (FindFile(RootFiles(), name) != nullptr) return Error(EEXIST, "the name is taken");
+  if (FindFile(RootFiles(), kDirectorySlot, name) != nullptr)
+    return Error(EEXIST, "the name is taken");
   const uint64_t id = next_id_++;
   root_ownership_.at(kRootInode).modified = now;
   SaveRoot();  // before the device is: no id is ever used twice
@@ -203,6 +219,7 @@ absl::Status Tree::RemoveDevice(Inode parent, std::string_view name, uint64_t re
   const absl::StatusOr<struct stat> st = Lookup(parent, name);
   if (!st.ok()) return WasRemovedBy(request) ? absl::OkStatus() : st.status();
   if (!S_ISDIR(st->st_mode)) return Error(ENOTDIR, "not a device's directory");
+  if (parent != kRootInode) return Error(EPERM, "a device's directories stay");
   const uint64_t id = DeviceIdOf(st->st_ino);
   const std::shared_ptr<DeviceNode> node = Find(id);
   if (node == nullptr) return NoSuchFile();

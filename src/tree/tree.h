@@ -99,6 +99,7 @@ class Tree {
   struct stat StatFile(const DeviceNode& node, const File& file) const;
 
   const std::function<std::string()> status_;
+  IndexPool indexes_;
   const NodeServices services_;
 
   mutable SharedMutex mutex_;

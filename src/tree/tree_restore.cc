@@ -23,6 +23,7 @@ constexpr size_t kRemovalsMax = 256;
 struct Found {
   uint64_t device_id;
   uint64_t inode;
+  bool cache;
   UniqueFd memfd;
 };
 
@@ -34,24 +35,30 @@ std::vector<Found> Identify(std::vector<UniqueFd> memfds) {
         readlink(absl::StrCat("/proc/self/fd/", memfd.get()).c_str(), link, sizeof link);
     struct stat status = {};
     if (length < 0 || fstat(memfd.get(), &status) != 0) continue;
-    const auto disk = ParseDiskMemfd({link, static_cast<size_t>(length)});
-    if (disk.has_value()) found.push_back({disk->id, status.st_ino, std::move(memfd)});
+    const std::string_view name(link, static_cast<size_t>(length));
+    if (const auto disk = ParseDiskMemfd(name)) {
+      found.push_back({disk->id, status.st_ino, false, std::move(memfd)});
+    } else if (const auto cache_of = ParseCacheMemfd(name)) {
+      found.push_back({*cache_of, status.st_ino, true, std::move(memfd)});
+    }
   }
   return found;
 }
 
 // The device's memfds: the one its record names, and one it was being moved to, if any.  (The name
 // alone tells where the record is older than the move.)
-std::pair<UniqueFd, UniqueFd> Take(const DeviceRecord& record, std::vector<Found>& found) {
-  std::pair<UniqueFd, UniqueFd> memfds;
+DeviceNode::Memfds Take(const DeviceRecord& record, std::vector<Found>& found) {
+  DeviceNode::Memfds memfds;
   for (Found& each : found) {
     if (each.device_id != record.id) continue;
-    if (!memfds.first.valid()) {
-      memfds.first = std::move(each.memfd);
+    if (each.cache) {
+      if (!memfds.cache.valid()) memfds.cache = std::move(each.memfd);
+    } else if (!memfds.disk.valid()) {
+      memfds.disk = std::move(each.memfd);
     } else if (each.inode == record.memfd) {
-      memfds.second = std::exchange(memfds.first, std::move(each.memfd));
+      memfds.moving_to = std::exchange(memfds.disk, std::move(each.memfd));
     } else {
-      memfds.second = std::move(each.memfd);
+      memfds.moving_to = std::move(each.memfd);
     }
   }
   return memfds;
@@ -69,10 +76,10 @@ absl::Status Tree::Restore(std::vector<UniqueFd> memfds) {
     if (record.id == 0 || record.id >= next_id_ || ids_.contains(record.name)) {
       return Error(EINVAL, "the saved state has two disks of one name or number");
     }
-    auto [memfd, moving_to] = Take(record, found);
+    DeviceNode::Memfds memfds = Take(record, found);
     const auto node = std::make_shared<DeviceNode>(record.id, record.name, record.created,
                                                    services_, record.request);
-    absl::Status restored = node->Restore(record, std::move(memfd), std::move(moving_to));
+    absl::Status restored = node->Restore(record, std::move(memfds));
     if (!restored.ok()) return restored;
     if (absl::Status inserted = Insert(node); !inserted.ok()) return inserted;
   }

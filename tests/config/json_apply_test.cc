@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "config/attribute_values.h"
 #include "config/json.h"
 #include "config/status_matchers.h"
 #include "rnullfs/attributes.h"
@@ -29,9 +30,62 @@ TEST(ShowJson, ShowsEveryAttributeWithItsType) {
   "irqmode": 0,
   "completion_nsec": 10000,
   "memory_backed": false,
-  "datapath": "auto"
+  "datapath": "auto",
+  "submit_queues": 1,
+  "use_per_node_hctx": false,
+  "discard": false,
+  "blocking": false,
+  "shared_tags": false,
+  "shared_tag_bitmap": false,
+  "no_sched": false,
+  "virt_boundary": false,
+  "poll_queues": 0,
+  "home_node": -1,
+  "hw_queue_depth": 64,
+  "max_sectors": 0,
+  "badblocks": [],
+  "badblocks_once": false,
+  "badblocks_partial_io": false,
+  "cache_size": 0,
+  "fua": true,
+  "mbps": 0,
+  "zoned": false,
+  "queue_mode": 2,
+  "iops": 0,
+  "seed": 0,
+  "io_timeout": 30000,
+  "timeout_inject": {
+    "probability": 0,
+    "interval": 1,
+    "times": 1,
+    "space": 0,
+    "verbose": 2
+  },
+  "requeue_inject": {
+    "probability": 0,
+    "interval": 1,
+    "times": 1,
+    "space": 0,
+    "verbose": 2
+  },
+  "init_hctx_fault_inject": {
+    "probability": 0,
+    "interval": 1,
+    "times": 1,
+    "space": 0,
+    "verbose": 2
+  }
 }
 )");
+}
+
+TEST(ShowJson, ShowsPartsWhereThereAreSome) {
+  DeviceConfig config;
+  config.mbps = {.read = 0, .write = 50};
+  ASSERT_TRUE(config.badblocks.Edit("+8-15 +100-100").ok());
+  const std::string shown = ShowJson(config);
+  EXPECT_NE(shown.find("\"mbps\": {\n    \"read\": 0,\n    \"write\": 50\n  }"), std::string::npos);
+  EXPECT_NE(shown.find("\"badblocks\": [\n    \"8-15\",\n    \"100-100\"\n  ]"), std::string::npos);
 }
 
 TEST(ApplyJson, ChangesWhatIsNamedAndNothingElse) {
@@ -64,8 +118,8 @@ TEST(ApplyJson, RoundTripsWhatIsShown) {
   for (int i = 0; i < 1000; ++i) {
     DeviceConfig config;
     for (const Attribute& row : Attributes()) {
-      // Of values of every magnitude one soon fits the row.
-      while (!SetValue(row, (uint64_t{1} << random() % 64) - random() % 2, config).ok()) continue;
+      if (row.read_only) continue;
+      ASSERT_TRUE(StoreAttribute(row, RandomText(row, random), config).ok()) << row.name;
     }
     const auto applied = ApplyJson(ShowJson(config), DeviceConfig());
     ASSERT_TRUE(applied.ok()) << applied.status();
@@ -102,20 +156,88 @@ TEST(ApplyJson, NamesKeyAndTypeOfAWrongValue) {
 
 TEST(ApplyJson, SaysTheSameOfANumberAsTheFile) {
   for (const Attribute& row : Attributes()) {
-    if (std::holds_alternative<bool DeviceConfig::*>(row.field) || !row.words.empty()) continue;
-    DeviceConfig config;
-    const uint64_t value = row.valid != nullptr || row.name == "irqmode" ? UINT64_MAX : 0;
-    const absl::Status expected = SetValue(row, value, config);
-    const auto applied = ApplyJson(
-        "{\""s + std::string(row.name) + "\":" + std::to_string(value) + "}", DeviceConfig());
-    EXPECT_EQ(applied.status(), expected) << row.name;
+    if (KindOf(row) != AttributeKind::kNumber || row.read_only || !DirectoryOf(row).empty()) {
+      continue;
+    }
+    for (const std::string value : {"0", "18446744073709551615"}) {
+      DeviceConfig config;
+      const absl::Status expected = StoreAttribute(row, value, config);
+      const auto applied =
+          ApplyJson("{\""s + std::string(row.name) + "\":" + value + "}", DeviceConfig());
+      EXPECT_EQ(applied.status(), expected) << row.name;
+    }
+  }
+}
+
+TEST(ApplyJson, TakesWhatHasParts) {
+  const auto applied = ApplyJson(
+      R"({"mbps": {"write": 50, "read": 100}, "iops": 7, "badblocks": ["8-15", "0x20-32"],
+          "home_node": -1, "cache_size": "1G", "timeout_inject": {"times": -1, "probability": 5}})",
+      DeviceConfig());
+  ASSERT_TRUE(applied.ok()) << applied.status();
+  DeviceConfig expected;
+  expected.mbps = {.read = 100, .write = 50};
+  expected.iops = {.both = 7};
+  ASSERT_TRUE(expected.badblocks.Edit("+8-15 +32-32").ok());
+  expected.cache_size = 1024;
+  expected.timeout_inject.times = -1;
+  expected.timeout_inject.probability = 5;
+  EXPECT_EQ(*applied, expected);
+
+  const auto changed = ApplyJson(
+      R"({"mbps": 3, "iops": {"read": 1}, "badblocks": [], "timeout_inject": {}})", *applied);
+  ASSERT_TRUE(changed.ok()) << changed.status();
+  expected.mbps = {.both = 3};
+  expected.iops = {.read = 1};
+  expected.badblocks = {};
+  EXPECT_EQ(*changed, expected);
+}
+
+TEST(ApplyJson, NamesTheWrongPart) {
+  const std::string rate =
+      " is not accepted; it takes a JSON number (MiB/s), or an object with a number for \"read\" "
+      "and one for \"write\"";
+  const std::string ranges =
+      " is not accepted; it takes a JSON array of \"FIRST-LAST\", in 512-byte sectors";
+  const Refusal cases[] = {
+      {R"({"mbps": "100:50"})", "mbps: the text \"100:50\"" + rate},
+      {R"({"mbps": {"read": -1}})", "mbps: the number -1" + rate},
+      {R"({"mbps": {"red": 1}})", "mbps: the key red" + rate},
+      {R"({"mbps": {"read": 1, "read": 2}})", "mbps: the key read" + rate},
+      {R"({"mbps": {"read": {"read": 2}}})", "mbps: an object" + rate},
+      {R"({"mbps": {"read": true}})", "mbps: true" + rate},
+      {R"({"mbps": 4294967296})",
+       "mbps: 4294967296 is not accepted; it takes a number, 0 for no limit, or READ:WRITE for a "
+       "limit of each (MiB/s)"},
+      {R"({"badblocks": "8-15"})", "badblocks: the text \"8-15\"" + ranges},
+      {R"({"badblocks": ["+8-15"]})", "badblocks: the text \"+8-15\"" + ranges},
+      {R"({"badblocks": ["15-8"]})", "badblocks: the text \"15-8\"" + ranges},
+      {R"({"badblocks": [8]})", "badblocks: the number 8" + ranges},
+      {R"({"badblocks": [["8-15"]]})", "badblocks: an array" + ranges},
+      {R"({"badblocks": [null]})", "badblocks: null" + ranges},
+      {R"({"timeout_inject": 5})",
+       "timeout_inject: the number 5 is not accepted; it takes a JSON object with the names of its "
+       "files"},
+      {R"({"timeout_inject": {"probability": "5"}})",
+       "timeout_inject/probability: the text \"5\" is not accepted; it takes 0 to 100 (percent), "
+       "as a JSON number"},
+      {R"({"timeout_inject": {"probability": 101}})",
+       "timeout_inject/probability: 101 is not accepted; it takes 0 to 100 (percent)"},
+      {R"({"timeout_inject": {"tims": 1}})",
+       "timeout_inject: tims: there is no such key. Did you mean times?"},
+      {R"({"timeout_inject": {}, "timeout_inject": {}})",
+       "timeout_inject: the key stands twice in the object"},
+      {R"({"timeout_inject/times": 1})", "timeout_inject/times: there is no such key."},
+      {R"({"index": 1})", "index: there is no such key."},
+  };
+  for (const Refusal& c : cases) {
+    const auto applied = ApplyJson(c.text, DeviceConfig());
+    EXPECT_THAT(applied.status(), EinvalWith(c.sentence)) << c.text;
   }
 }
 
 TEST(ApplyJson, RefusesKeysThatAreUnknownOrStandTwice) {
-  const std::string keys =
-      " The keys are power, blocksize, size, rotational, irqmode, completion_nsec, memory_backed, "
-      "datapath";
+  const std::string keys = " config.json shows those there are";
   const Refusal cases[] = {
       {R"({"sise": 8})", "sise: there is no such key. Did you mean size?" + keys},
       {R"({"gb": 4})", "gb: there is no such key." + keys},

@@ -192,7 +192,7 @@ TEST(ParseCommandLine, RefusesOptionsWithASentence) {
 
 TEST(ParseCommandLine, SaysTheSameAsTheAttribute) {
   for (const Attribute& row : Attributes()) {
-    if (row.size_suffix) continue;
+    if (row.size_suffix || row.read_only) continue;
     DeviceConfig config;
     EXPECT_EQ(RefusedList(std::string(row.name) + "=2x"), StoreAttribute(row, "2x", config));
   }
@@ -219,12 +219,44 @@ TEST(ParseCommandLine, RefusesWordsWithAHintAtTheUsage) {
   }
 }
 
+DeviceConfig DeviceOf(const std::string& list) { return ParsedList(list).device; }
+
+TEST(ParseCommandLine, TakesAModulesParameters) {
+  EXPECT_EQ(DeviceOf("gb=1 bs=512\nmemory_backed=Y\tirqmode=2 completion_nsec=5000\n"),
+            DeviceOf("gb=1,bs=512,memory_backed,irqmode=2,completion_nsec=5000"));
+  DeviceConfig expected;
+  expected.timeout_inject = {.probability = 100, .interval = 2, .times = -1, .space = 3};
+  expected.size = 2048;
+  for (const char* list :
+       {"timeout=2,100,3,-1 gb=2", "gb=2,timeout=2,100,3,-1", "timeout=\"2,100,3,-1\",gb=2",
+        "requeue= init_hctx=(null) zone_size=256 timeout=2,100,3,-1 gb=2"}) {
+    EXPECT_EQ(DeviceOf(list), expected) << list;
+  }
+  const std::string accepts = " is not accepted; it takes INTERVAL,PROBABILITY,SPACE,TIMES";
+  EXPECT_THAT(RefusedList("timeout=1,100"), Einval("timeout: \"1,100\"" + accepts));
+  EXPECT_THAT(RefusedList("requeue=1,2,3,4,5"), Einval("requeue: \"1,2,3,4,5\"" + accepts));
+  EXPECT_THAT(RefusedList("requeue=1,101,0,0"), EinvalWith("requeue_inject/probability: 101"));
+  EXPECT_THAT(RefusedList("index=3"), EinvalWith("index: is given at power-on"));
+}
+
+TEST(ParseCommandLine, TakesWhatHasParts) {
+  const DeviceConfig config = DeviceOf(
+      "mbps=100:50,iops=7,badblocks=+8-15,badblocks=+100-100,cache_size_mib=2,"
+      "home_node=-1,requeue_inject/probability=5");
+  EXPECT_EQ(config.mbps, (RateLimit{.read = 100, .write = 50}));
+  EXPECT_EQ(config.iops, (RateLimit{.both = 7}));
+  EXPECT_EQ(config.badblocks.Show(), "8 8\n100 1\n");
+  EXPECT_EQ(config.cache_size, 2U);
+  EXPECT_EQ(config.requeue_inject.probability, 5);
+}
+
 TEST(HelpText, NamesEveryOptionWithItsDefaultInEightyColumns) {
   const std::string help = HelpText();
   for (const Attribute& row : Attributes()) {
+    if (row.read_only || !DirectoryOf(row).empty()) continue;
     EXPECT_THAT(help, HasSubstr("  " + std::string(row.name) + "=VALUE"));
-    std::string shown = ShowAttribute(row, DeviceConfig());
-    shown.pop_back();
+    const std::string value = ValueText(row, DeviceConfig());
+    const std::string shown = value.empty() ? "none" : value;
     // Line breaks may fall anywhere within the entry.
     EXPECT_THAT(help, testing::ContainsRegex("default[ \n]+" + shown)) << row.name;
   }

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -22,10 +24,17 @@ int64_t Now() { return Clock::Real().NowNsec(); }
 // Notes which reply came when.
 class Log {
  public:
-  Reply NewReply(int number) {
+  Reply NewReply(int number, bool exact = true) {
     tags_.push_back(std::make_unique<Tag>(Tag{this, number}));
     statistics_.Started();
-    return {.done = {&Log::Note, tags_.back().get()}, .statistics = &statistics_, .op = Op::kFlush};
+    return {.done = {&Log::Note, tags_.back().get()},
+            .statistics = &statistics_,
+            .op = Op::kFlush,
+            .exact = exact};
+  }
+  int64_t SentNsec(int number) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return sent_nsec_.at(number);
   }
   std::vector<int> numbers() {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -44,12 +53,14 @@ class Log {
     const auto& [log, number] = *static_cast<Tag*>(tag);
     const std::lock_guard<std::mutex> lock(log->mutex_);
     log->numbers_.push_back(number);
+    log->sent_nsec_[number] = Now();
   }
 
   std::vector<std::unique_ptr<Tag>> tags_;
   Statistics statistics_;
   std::mutex mutex_;
   std::vector<int> numbers_;
+  std::map<int, int64_t> sent_nsec_;
 };
 
 TEST(CompletionQueue, EarlierRepliesOvertake) {
@@ -123,7 +134,7 @@ TEST(CompletionQueue, LosesNothingThatIsPostedWhileItStops) {
     std::thread poster([&] {
       for (int number = 0; number < kReplies; ++number) {
         const int64_t delay_nsec = number % 2 == 0 ? 40'000 : 3'600'000 * kMsec;
-        queue.Post(Now() + delay_nsec, log.NewReply(number));
+        queue.Post(Now() + delay_nsec, log.NewReply(number, number % 3 != 0));
       }
     });
     log.WaitFor(round % kReplies / 2);
@@ -147,6 +158,69 @@ TEST(CompletionQueue, MayPostFromACompletion) {
   Reply first{.done = {post_again, &again}, .statistics = &again.statistics, .op = Op::kFlush};
   again.queue.Post(0, std::move(first));
   again.log.WaitFor(1);
+}
+
+// In all mixtures; no upper bound but the test's time-out, for a machine may be busy.
+TEST(CompletionQueue, SendsNothingBeforeItsTime) {
+  Log log;
+  CompletionQueue queue(Clock::Real());
+  std::vector<int64_t> due;
+  const int64_t now = Now();
+  for (int number = 0; number < 200; ++number) {
+    due.push_back(now + (number * 37 % 200) * 200'000);
+    queue.Post(due.back(), log.NewReply(number, number % 3 == 0));
+  }
+  log.WaitFor(200);
+  for (int number = 0; number < 200; ++number) EXPECT_GE(log.SentNsec(number), due[number]);
+}
+
+// A thread that sleeps for an hour must hear of what is due sooner, whichever of them is lax.
+TEST(CompletionQueue, LaxAndExactRepliesOvertakeEachOther) {
+  for (const bool first : {false, true}) {
+    for (const bool second : {false, true}) {
+      Log log;
+      CompletionQueue queue(Clock::Real());
+      queue.Post(Now() + 3'600'000 * kMsec, log.NewReply(1, first));
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      queue.Post(Now() + 10 * kMsec, log.NewReply(2, second));
+      log.WaitFor(1);
+      EXPECT_EQ(log.numbers(), std::vector<int>{2}) << first << second;
+    }
+  }
+}
+
+// What one turn of the thread finds due, here all of it, goes in the order of its time.
+TEST(CompletionQueue, LaxAndExactRepliesAreSentInOrder) {
+  Log log;
+  CompletionQueue queue(Clock::Real());
+  std::vector<int> expected;
+  const int64_t hour = Now() + 3'600'000 * kMsec;
+  for (int number = 99; number >= 0; --number) {
+    queue.Post(hour + number, log.NewReply(number, number % 3 == 0));
+  }
+  for (int number = 0; number < 100; ++number) expected.push_back(number);
+  queue.Stop();
+  EXPECT_EQ(log.numbers(), expected);
+}
+
+// To poll is to read the clock, thousands of times for each reply.  That can be counted, however
+// busy the machine is.
+TEST(CompletionQueue, DoesNotPollForLaxReplies) {
+  struct CountingClock : Clock {
+    int64_t NowNsec() const override {
+      reads.fetch_add(1, std::memory_order_relaxed);
+      return Now();
+    }
+    mutable std::atomic<int> reads{0};
+  } clock;
+  Log log;
+  CompletionQueue queue(clock);
+  const int64_t now = Now();
+  for (int number = 0; number < 200; ++number) {
+    queue.Post(now + number * kMsec, log.NewReply(number, /*exact=*/false));
+  }
+  log.WaitFor(200);
+  EXPECT_LT(clock.reads, 200 * 10);
 }
 
 // Processor time, not time: how busy the machine is doesn't matter.

@@ -101,10 +101,11 @@ TEST(DeviceLatency, CountsBeforeItTells) {
 TEST(DeviceLatency, TheLongestDelayIsNotAnOverflow) {
   auto completions = std::make_unique<CompletionQueue>(Clock::Real());
   MemoryLimit memory;
-  Medium medium("test", memory);
-  Statistics statistics;
+  DeviceCounters counters;
+  Medium medium{
+      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters.cache}};
   const auto device =
-      *Device::PowerOn(Delayed(UINT64_MAX), medium, statistics, {Clock::Real(), *completions});
+      *Device::PowerOn(Delayed(UINT64_MAX), medium, counters, {Clock::Real(), *completions});
   Request request;
   device->Submit({Op::kRead, 0, 512}, request.completion());
   std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -21,8 +21,11 @@ constexpr uint64_t kEnd = 2 * kMiB;
 class EachIrqMode : public testing::TestWithParam<IrqMode> {
  protected:
   DeviceConfig Config(bool memory_backed) const {
-    return {
-        .size = 2, .irqmode = GetParam(), .completion_nsec = 1000, .memory_backed = memory_backed};
+    return {.size = 2,
+            .irqmode = GetParam(),
+            .completion_nsec = 1000,
+            .memory_backed = memory_backed,
+            .discard = memory_backed};
   }
 
   Disk disk_{Config(true)};
@@ -121,9 +124,10 @@ TEST_P(EachIrqMode, OthersMustLieWithinTheDisk) {
 
 TEST_P(EachIrqMode, WithoutMemoryNothingIsKept) {
   disk_.PowerOn(Config(false));
-  for (const Op op : {Op::kWrite, Op::kFlush, Op::kDiscard, Op::kWriteZeroes, Op::kAllocate}) {
+  for (const Op op : {Op::kWrite, Op::kFlush, Op::kWriteZeroes, Op::kAllocate}) {
     EXPECT_EQ(disk_.Do({op, 0, 4, "data"}).error, 0);
   }
+  EXPECT_EQ(disk_.Do({Op::kDiscard, 0, 4096}).error, EOPNOTSUPP);
   EXPECT_EQ(disk_.Write(kEnd, "x").error, ENOSPC);
   const Outcome read = disk_.Read(0, kEnd + 5);
   EXPECT_EQ(read.bytes, kEnd);
@@ -181,10 +185,11 @@ TEST(DevicePower, SizeZeroHasNoBytes) {
 TEST(DevicePower, RefusesASizeThatCannotBe) {
   CompletionQueue completions(Clock::Real());
   MemoryLimit memory;
-  Medium medium("test", memory);
-  Statistics statistics;
-  const auto device = Device::PowerOn({.size = UINT64_MAX, .memory_backed = true}, medium,
-                                      statistics, {Clock::Real(), completions});
+  DeviceCounters counters;
+  Medium medium{
+      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters.cache}};
+  const auto device = Device::PowerOn({.size = UINT64_MAX, .memory_backed = true}, medium, counters,
+                                      {Clock::Real(), completions});
   EXPECT_EQ(ErrnoOf(device.status()), EINVAL);
 }
 

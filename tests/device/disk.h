@@ -64,14 +64,15 @@ class Request {
   std::optional<Outcome> outcome_;
 };
 
-// A disk, powered on.
+// A disk, powered on.  Its blocks are of 512 bytes, if `config` does not say otherwise.
 class Disk {
  public:
   explicit Disk(const DeviceConfig& config) { PowerOn(config); }
 
   void PowerOn(const DeviceConfig& config) {
     device_.reset();
-    auto device = Device::PowerOn(config, medium_, statistics_, {Clock::Real(), completions_});
+    medium_.DropCache();
+    auto device = Device::PowerOn(config, medium_, counters_, {Clock::Real(), completions_});
     ASSERT_TRUE(device.ok()) << device.status();
     device_ = *std::move(device);
   }
@@ -86,15 +87,17 @@ class Disk {
   }
   Outcome Read(uint64_t offset, uint64_t length) { return Do({Op::kRead, offset, length}); }
 
+  DeviceCounters& counters() { return counters_; }
   Device& device() { return *device_; }
   const Medium& medium() const { return medium_; }
-  StatisticsSnapshot statistics() const { return statistics_.Snapshot(); }
+  StatisticsSnapshot statistics() const { return counters_.statistics.Snapshot(); }
 
  private:
   CompletionQueue completions_{Clock::Real()};
   MemoryLimit memory_;
-  Medium medium_{"test", memory_};
-  Statistics statistics_;
+  DeviceCounters counters_;
+  Medium medium_{
+      {.name = "test", .cache_name = "test cache", .memory = memory_, .counters = counters_.cache}};
   std::unique_ptr<Device> device_;
 };
 

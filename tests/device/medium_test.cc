@@ -22,7 +22,9 @@ void Write(Medium& medium, uint64_t offset, const std::string& data) {
 
 TEST(Medium, HasNoStoreUntilItIsNeeded) {
   MemoryLimit memory;
-  Medium medium("test", memory);
+  CacheCounters counters;
+  Medium medium{
+      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
   EXPECT_EQ(medium.store(), nullptr);
   ASSERT_TRUE(medium.Prepare(Config(1, false)).ok());
   EXPECT_EQ(medium.store(), nullptr);
@@ -34,7 +36,9 @@ TEST(Medium, HasNoStoreUntilItIsNeeded) {
 
 TEST(Medium, KeepsTheStoreWhileItIsNotUsed) {
   MemoryLimit memory;
-  Medium medium("test", memory);
+  CacheCounters counters;
+  Medium medium{
+      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
   ASSERT_TRUE(medium.Prepare(Config(2, true)).ok());
   Write(medium, (1 << 20) + 5, "kept");
   ASSERT_TRUE(medium.Prepare(Config(1, false)).ok());
@@ -44,7 +48,9 @@ TEST(Medium, KeepsTheStoreWhileItIsNotUsed) {
 
 TEST(Medium, FollowsTheSize) {
   MemoryLimit memory;
-  Medium medium("test", memory);
+  CacheCounters counters;
+  Medium medium{
+      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
   ASSERT_TRUE(medium.Prepare(Config(2, true)).ok());
   Write(medium, 5, "stays");
   Write(medium, (1 << 20) + 5, "goes");
@@ -58,7 +64,9 @@ TEST(Medium, RefusesASizeBeyondAnyFile) {
   for (const bool memory_backed : {false, true}) {
     for (const uint64_t size : {kLargestMib + 1, UINT64_MAX}) {
       MemoryLimit memory;
-      Medium medium("test", memory);
+      CacheCounters counters;
+      Medium medium{
+          {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
       const absl::Status status = medium.Prepare(Config(size, memory_backed));
       EXPECT_EQ(ErrnoOf(status), EINVAL);
       const std::string sentence(status.message());
@@ -72,7 +80,9 @@ TEST(Medium, RefusesASizeBeyondAnyFile) {
 
 TEST(Medium, IsUnchangedWhenRefused) {
   MemoryLimit memory;
-  Medium medium("test", memory);
+  CacheCounters counters;
+  Medium medium{
+      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
   ASSERT_TRUE(medium.Prepare(Config(1, true)).ok());
   Write(medium, 0, "kept");
   EXPECT_FALSE(medium.Prepare(Config(kLargestMib + 1, true)).ok());
@@ -82,7 +92,9 @@ TEST(Medium, IsUnchangedWhenRefused) {
 
 TEST(Medium, TakesTheLargestSize) {
   MemoryLimit memory;
-  Medium medium("test", memory);
+  CacheCounters counters;
+  Medium medium{
+      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
   ASSERT_TRUE(medium.Prepare(Config(kLargestMib, true)).ok());
   Write(medium, (kLargestMib << 20) - 3, "end");
   EXPECT_EQ(medium.stored_pages(), 1);

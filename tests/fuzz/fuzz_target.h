@@ -43,7 +43,8 @@ inline void RequireRefusal(const absl::Status& status, int errno_value) {
       "a refusal is one line of printable text: " + sentence);
 }
 
-// A configuration in which every value differs from the default.
+// A configuration in which every value differs from the default, but for badblocks, whose text says
+// what to change.
 inline DeviceConfig OtherConfig() {
   DeviceConfig config;
   config.power = true;
@@ -54,6 +55,23 @@ inline DeviceConfig OtherConfig() {
   config.completion_nsec = 1;
   config.memory_backed = true;
   config.datapath = DataPath::kDaemon;
+  config.use_per_node_hctx = config.discard = config.blocking = config.shared_tags = true;
+  config.shared_tag_bitmap = config.no_sched = config.virt_boundary = true;
+  config.poll_queues = 3;
+  config.home_node = 5;
+  config.hw_queue_depth = 6;
+  config.max_sectors = 64;
+  config.badblocks_once = config.badblocks_partial_io = true;
+  config.cache_size = 8;
+  config.fua = false;
+  config.mbps = {.read = 9, .write = 10};
+  config.zoned = true;
+  config.queue_mode = 1;
+  config.timeout_inject = config.requeue_inject = config.init_hctx_fault_inject = {
+      .probability = 11, .interval = 12, .times = -1, .space = 13, .verbose = 0};
+  config.iops = {.both = 14};
+  config.seed = 15;
+  config.io_timeout = 16;
   return config;
 }
 

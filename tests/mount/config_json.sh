@@ -9,10 +9,13 @@ value() { field "$config" ".$1"; }
 
 # --- Reading --------------------------------------------------------------------------------------
 
-same 'every attribute, with its type' \
+same 'the first attributes, with their types' \
   "$(echo '{"power": false, "blocksize": 4096, "size": 4096, "rotational": false,' \
     '"irqmode": 0, "completion_nsec": 10000, "memory_backed": false, "datapath": "auto"}' | jq -c .)" \
-  "$(jq -c . "$config")"
+  "$(jq -c 'to_entries[:8] | from_entries' "$config")"
+same 'every file of an attribute is a key, but index and second names' \
+  "$(cd "$(dirname "$config")" && find . -perm 644 -type f ! -name config.json ! -name cache_size_mib -printf '%P\n' | sort)" \
+  "$(jq -r 'paths(type != "object" and type != "array") | join("/")' "$config" | cat - <(echo badblocks) | sort)"
 same 'pretty-printed' "$(jq . "$config")" "$(<"$config")"
 same 'stat knows its length' "$(wc -c <"$config")" "$(stat -c %s "$config")"
 

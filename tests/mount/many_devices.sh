@@ -32,7 +32,7 @@ power_off_all() {
 }
 
 timed "mkdir of $count devices" make_all
-same 'all are listed' "$count" "$(find . -mindepth 1 -type d -printf . | wc -c)"
+same 'all are listed' "$count" "$(find . -mindepth 1 -maxdepth 1 -type d -printf . | wc -c)"
 same 'status.json counts them' "$count" "$(field status.json .devices)"
 timed 'powering them on, 1 TiB each' power_on_all
 same 'every one has its disk' "$count" "$(find . -name disk -size 1073741824k -printf . | wc -c)"

@@ -50,9 +50,9 @@ same 'and dropped' 0 "$(head -c 1M "$disk" | tr -d '\0' | wc -c)"
 read -r requests bytes errors <<<"$before"
 same 'but counted' "$((requests + 16)) $((bytes + mib)) $errors" "$(counts writes)"
 same 'the disk is one hole' "ENXIO 0" "$(sys "$disk" O_RDONLY data 0 hole 0)"
-check 'a hole can be punched in it' fallocate --punch-hole --length 1M "$disk"
+refused EOPNOTSUPP 'a hole cannot be punched in it' fallocate --punch-hole --length 1M "$disk"
 refused ENOSPC 'it ends where it ends' dd if=/dev/zero of="$disk" bs=1M seek=128 count=1 conv=notrunc
-restart '{"memory_backed": true}'
+restart '{"memory_backed": true, "discard": true}'
 check 'what was stored before is there again' cmp -n $((16 * mib)) "$disk" "$scratch/random"
 
 # --- Counters -------------------------------------------------------------------------------------

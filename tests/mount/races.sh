@@ -50,6 +50,7 @@ make_and_remove() {
   for ((i = 0; i < 60; ++i)); do
     mkdir "$mnt/new" && echo '{"memory_backed": true, "size": 1, "power": true}' >"$mnt/new/config.json" ||
       return
+    sleep 0.02 # for others to see it
     # Who has it open at the moment is waited for, but not for ever.
     within 5 rmdir_off "$mnt/new" 2>/dev/null || return
   done

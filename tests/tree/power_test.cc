@@ -52,7 +52,7 @@ TEST_F(PowerTest, TheValueItHasChangesNothing) {
 
 TEST_F(PowerTest, ComesWithAConfigurationInOneObject) {
   EXPECT_THAT(node_->StoreJson(R"({"power": true, "size": 3, "blocksize": 512})"), IsOk());
-  EXPECT_EQ(node_->device()->config(), (DeviceConfig{.power = true, .blocksize = 512, .size = 3}));
+  EXPECT_EQ(node_->config(), (DeviceConfig{.power = true, .blocksize = 512, .size = 3}));
   EXPECT_THAT(node_->StoreJson(R"({"size": 5, "power": false})"), IsOk());
   EXPECT_EQ(node_->device(), nullptr);
   EXPECT_EQ(node_->config().size, 5U);

@@ -44,11 +44,17 @@ TEST_F(TreeTest, TheRootHasItsTwoFiles) {
 TEST_F(TreeTest, ADeviceHasAFileForEachAttribute) {
   const auto device = Device("d");
   const Inode directory = Find(kRootInode, "d");
-  EXPECT_THAT(List(directory), ElementsAre(".", "..", "power", "blocksize", "size", "rotational",
-                                           "irqmode", "completion_nsec", "memory_backed",
-                                           "datapath", "config.json", "stats.json", "last_error"));
+  std::vector<std::string> expected = {".", "..", "timeout_inject", "requeue_inject",
+                                       "init_hctx_fault_inject"};
+  for (const Attribute& row : Attributes()) {
+    if (!DirectoryOf(row).empty()) continue;
+    expected.emplace_back(row.name);
+    if (row.alias_is_file) expected.emplace_back(row.alias);
+  }
+  expected.insert(expected.end(), {"config.json", "stats.json", "last_error"});
+  EXPECT_EQ(List(directory), expected);
   for (const std::string& name : List(directory)) {
-    if (name[0] == '.') continue;
+    if (name[0] == '.' || name.ends_with("_inject")) continue;
     const struct stat st = tree_.Lookup(directory, name).value();
     EXPECT_EQ(tree_.Stat(st.st_ino).value().st_size, st.st_size) << name;
     EXPECT_EQ(st.st_mode & ~0222U, S_IFREG | 0444U) << name;
@@ -59,6 +65,35 @@ TEST_F(TreeTest, ADeviceHasAFileForEachAttribute) {
   }
   EXPECT_EQ(tree_.Stat(directory).value().st_mode, S_IFDIR | 0755U);
   EXPECT_EQ(tree_.Stat(kRootInode).value().st_nlink, 3U);
+}
+
+TEST_F(TreeTest, FaultsHaveDirectories) {
+  const auto device = Device("d");
+  const Inode directory = Find(kRootInode, "d");
+  EXPECT_EQ(tree_.Stat(directory).value().st_nlink, 5U);
+  for (const FaultGroup& group : FaultGroups()) {
+    const Inode faults = Find(directory, std::string(group.name));
+    EXPECT_EQ(tree_.Stat(faults).value().st_mode, S_IFDIR | 0755U);
+    EXPECT_THAT(List(faults),
+                ElementsAre(".", "..", "probability", "interval", "times", "space", "verbose"));
+    const Inode times = Find(faults, "times");
+    EXPECT_EQ(tree_.Open(times, O_RDONLY).value()->Read(0, 10), "1\n");
+    EXPECT_EQ(tree_.Stat(times).value().st_mode, S_IFREG | 0644U);
+    EXPECT_THAT(tree_.Lookup(directory, "times"), Refused(ENOENT));
+    EXPECT_THAT(tree_.Lookup(faults, "power"), Refused(ENOENT));
+    EXPECT_THAT(tree_.RemoveDevice(directory, group.name), Refused(EPERM));
+    EXPECT_THAT(tree_.MakeDevice(faults, "x", 0755, 0, 0), Refused(EPERM));
+  }
+  EXPECT_EQ(tree_.device_count(), 1U);
+}
+
+TEST_F(TreeTest, OneAttributeMayHaveTwoFiles) {
+  const auto device = Device("d");
+  const Inode directory = Find(kRootInode, "d");
+  const auto mib = tree_.Open(Find(directory, "cache_size_mib"), O_RDWR).value();
+  EXPECT_THAT(mib->Write(0, "5\n"), IsOk());
+  EXPECT_EQ(tree_.Open(Find(directory, "cache_size"), O_RDONLY).value()->Read(0, 10), "5\n");
+  EXPECT_NE(Find(directory, "cache_size_mib"), Find(directory, "cache_size"));
 }
 
 TEST_F(TreeTest, TheDiskIsThereWhileTheDeviceIsOn) {

@@ -1,0 +1,72 @@
+#include "device/fault_injection.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+namespace rnullfs {
+namespace {
+
+constexpr int64_t kRequestSize = 1;
+
+// Never below 0; what is below 0 from the start, kUnlimited above all, stays.
+int64_t Left(int64_t written, const std::atomic<uint64_t>& used) {
+  const uint64_t count = used.load(std::memory_order_relaxed);
+  if (std::cmp_less(count, written)) return written - static_cast<int64_t>(count);
+  return std::min(written, int64_t{0});
+}
+
+uint64_t Count(std::atomic<uint64_t>& counter) {
+  return counter.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+}  // namespace
+
+FaultAttr Remaining(const FaultAttr& written, const FaultCounters& counters) {
+  FaultAttr left = written;
+  left.times = Left(written.times, counters.failed);
+  left.space = Left(written.space, counters.passed);
+  return left;
+}
+
+void Restart(FaultCounters& counters) {
+  counters.passed.store(0, std::memory_order_relaxed);
+  counters.asked.store(0, std::memory_order_relaxed);
+  counters.failed.store(0, std::memory_order_relaxed);
+}
+
+void FaultInjection::Set(const FaultAttr& written) {
+  const LockGuard<Mutex> lock(mutex_);
+  SetLocked(written);
+}
+
+void FaultInjection::Restart(const FaultAttr& written) {
+  const LockGuard<Mutex> lock(mutex_);
+  rnullfs::Restart(counters_);
+  SetLocked(written);
+}
+
+void FaultInjection::SetLocked(const FaultAttr& written) {
+  written_ = written;
+  armed_.store(Remaining(written, counters_).armed(), std::memory_order_relaxed);
+}
+
+bool FaultInjection::ShouldFail() {
+  if (!armed()) return false;
+  const LockGuard<Mutex> lock(mutex_);
+  const FaultAttr left = Remaining(written_, counters_);
+  if (!left.armed()) return false;  // another request was the last to fail
+  if (left.space > kRequestSize) {
+    Count(counters_.passed);
+    return false;
+  }
+  if (left.interval > 1 && Count(counters_.asked) % static_cast<uint64_t>(left.interval) != 0) {
+    return false;
+  }
+  if (std::cmp_less_equal(left.probability, random_.Below(100))) return false;
+  Count(counters_.failed);
+  if (left.times == 1) armed_.store(false, std::memory_order_relaxed);
+  return true;
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,34 @@
+#include "device/faults.h"
+
+namespace rnullfs {
+
+Faults::Faults(const DeviceConfig& config, DeviceCounters& counters)
+    : random_(counters.random),
+      timeout_(counters.timeout, random_),
+      requeue_(counters.requeue, random_),
+      init_hctx_(counters.init_hctx, random_) {
+  timeout_.Set(config.timeout_inject);
+  requeue_.Set(config.requeue_inject);
+  init_hctx_.Set(config.init_hctx_fault_inject);
+}
+
+Faults::Fate Faults::Decide(int64_t patience_nsec) {
+  Fate fate;
+  for (;;) {
+    fate.lost = timeout_.ShouldFail();
+    if (!requeue_.ShouldFail()) return fate;
+    if (requeues_.fetch_add(1, std::memory_order_relaxed) % 2 == 0) {
+      fate.delay_nsec += kRequeueNsec;
+      if (fate.delay_nsec < patience_nsec) continue;
+      return {.lost = true, .delay_nsec = 0};
+    }
+  }
+}
+
+void Faults::Restart(const FaultPoint& point, const FaultAttr& written) {
+  if (point.attr == kTimeout.attr) timeout_.Restart(written);
+  if (point.attr == kRequeue.attr) requeue_.Restart(written);
+  if (point.attr == kInitHctx.attr) init_hctx_.Restart(written);
+}
+
+}  // namespace rnullfs

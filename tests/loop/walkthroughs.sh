@@ -72,6 +72,22 @@ for example in first-disk ext4-on-a-loop-device slow-disk; do
   leaves_nothing "examples/$example.sh"
 done
 
+script=$top/examples/null-blk-script.sh
+mount_rnullfs -o nr_devices=0
+check 'examples/null-blk-script.sh' "$script" "$mnt"
+says 'what cannot change while powered is refused' 'Device or resource busy' "$(<"$scratch/output")"
+says 'bad sectors fail' 'Input/output error' "$(<"$scratch/output")"
+same 'it removes its device' 'features status.json' "$(names "$mnt")"
+mkdir "$scratch/broken"
+ln -s /bin/false "$scratch/broken/mkfs.ext4"
+check 'where mkfs fails, it does' not env PATH="$scratch/broken:$PATH" "$script" "$mnt"
+says 'having come so far' '^--- A file system$' "$(<"$scratch/output")"
+same 'and removes its device' 'features status.json' "$(names "$mnt")"
+unmount "$mnt"
+leaves_nothing 'examples/null-blk-script.sh'
+check 'without null_blk it says so' not "$script" "$scratch/nullb"
+says 'in so many words' "^there is no $scratch/nullb" "$(<"$scratch/output")"
+
 ci=$top/examples/ci.sh
 # shellcheck disable=SC2016 # for the inner shell
 check 'examples/ci.sh gives a block device' "$ci" --option=gb=1,bs=512 \

@@ -28,14 +28,17 @@ struct Request {
   std::counting_semaphore<>* answered = nullptr;
 };
 
+constexpr int kMostInFlight = 128;
+
 void Answered(void* tag, const Answer& /*answer*/) {
   auto* request = static_cast<Request*>(tag);
   request->answered_nsec = Clock::Real().NowNsec();
   request->answered->release();
 }
 
-// How late each of `requests` was answered, in ns, with `depth` of them in flight.
-std::vector<int64_t> Measure(Device& device, int depth, int requests) {
+// How late each of `requests` was answered, in ns, with `depth` of them in flight; each was to take
+// `completion_nsec`.
+std::vector<int64_t> Measure(Device& device, uint64_t completion_nsec, int depth, int requests) {
   std::counting_semaphore<> answered(0);
   std::vector<Request> wave(depth, Request{.answered = &answered});
   std::vector<int64_t> late;
@@ -47,7 +50,7 @@ std::vector<int64_t> Measure(Device& device, int depth, int requests) {
     for (int i = 0; i < depth; ++i) answered.acquire();
     for (const Request& request : wave) {
       late.push_back(request.answered_nsec - request.submitted_nsec -
-                     static_cast<int64_t>(device.config().completion_nsec));
+                     static_cast<int64_t>(completion_nsec));
     }
   }
   return late;
@@ -86,11 +89,15 @@ void Run(uint64_t completion_nsec, int requests) {
                  .memory = memory,
                  .counters = counters.cache}};
   const std::unique_ptr<Device> device =
-      *Device::PowerOn({.irqmode = IrqMode::kTimer, .completion_nsec = completion_nsec}, medium,
-                       counters, {Clock::Real(), completions});
+      *Device::PowerOn({.irqmode = IrqMode::kTimer,
+                        .completion_nsec = completion_nsec,
+                        .hw_queue_depth = kMostInFlight},
+                       medium, counters, {Clock::Real(), completions});
   std::printf("completion_nsec=%llu\n", static_cast<unsigned long long>(completion_nsec));
   Report("clock_nanosleep", 1, MeasureSleep(completion_nsec, requests));
-  for (const int depth : {1, 32, 128}) Report("device", depth, Measure(*device, depth, requests));
+  for (const int depth : {1, 32, kMostInFlight}) {
+    Report("device", depth, Measure(*device, completion_nsec, depth, requests));
+  }
 }
 
 }  // namespace

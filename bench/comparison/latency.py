@@ -84,8 +84,11 @@ def measure_device(errors, program, nsec, seconds):
 
 
 def rnullfs(stand, binary, nsec):
-    return servers.rnullfs(stand, binary, SIZE_MIB, "daemon",
-                           extra={"irqmode": 2, "completion_nsec": nsec})
+    options = {"irqmode": 2, "completion_nsec": nsec}
+    # More requests at once than the hardware queue has room for would wait for a place.
+    if binary.knows("hw_queue_depth"):
+        options["hw_queue_depth"] = max(DEPTHS)
+    return servers.rnullfs(stand, binary, SIZE_MIB, "daemon", extra=options)
 
 
 def nbdkit_delay(stand, nsec):

@@ -90,12 +90,12 @@ END
 install_test_packages() {
   local wanted=''
   case " $1 " in
-    *' unit '* | *' clang '* | *' asan '* | *' tsan '* | *' system-libfuse '*)
+    *' unit '* | *' clang '* | *' tsan '* | *' system-libfuse '*)
       wanted+=$'\ngroff-base command groff'
       ;;
   esac
   case " $1 " in
-    *' mount '* | *' loop '* | *' chaos '* | *' long '* | *' asan '* | *' system-libfuse '*)
+    *' mount '* | *' loop '* | *' chaos '* | *' long '* | *' clang '* | *' system-libfuse '*)
       wanted+='
 fuse3 command fusermount3
 e2fsprogs command mkfs.ext4
@@ -113,7 +113,7 @@ nano command nano'
       ;;
   esac
   case " $1 " in
-    *' clang '* | *' lint '*) wanted+=$'\nclang command clang++' ;;
+    *' clang '* | *' lint '*) wanted+=$'\nclang command clang++\nlibbenchmark-dev module benchmark' ;;
   esac
   case " $1 " in
     *' system-libfuse '*) wanted+=$'\nlibfuse3-dev module fuse3' ;;
@@ -128,23 +128,26 @@ shellcheck command shellcheck'
   esac
   # shellcheck disable=SC2046 # one word a package
   install_packages $(missing_packages <<<"$wanted")
+  case " $1 " in
+    *' clang '*) install_clang_runtime ;;
+  esac
 }
 
-# Whether clang++ can link with libFuzzer.
-has_libfuzzer() {
+# Whether clang++ can link with libFuzzer and AddressSanitizer.
+has_clang_runtime() {
   clang++ -fsanitize=fuzzer,address -x c++ -o /dev/null - 2>/dev/null \
     <<<'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }'
 }
 
-# clang, and its runtime, whose package has clang's number in its name.
-install_fuzz_packages() {
+# What clang's sanitizers need beside clang: its package has clang's number in its name.
+install_clang_runtime() {
   local version
   # shellcheck disable=SC2046
   install_packages $(missing_packages <<<'clang command clang++')
-  if has_libfuzzer; then return; fi
+  if has_clang_runtime; then return; fi
   version=$(clang++ -dumpversion)
   install_packages "libclang-rt-${version%%.*}-dev"
-  has_libfuzzer || die 'clang++ -fsanitize=fuzzer,address does not link'
+  has_clang_runtime || die 'clang++ -fsanitize=fuzzer,address does not link'
 }
 
 # --- Building -------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ TEST(PressureWarning, IsOneSentenceForAllThatWasRefused) {
 }
 
 TEST(PrepareForPressure, IsRefusedAllWithoutCapabilities) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef RNULLFS_SANITIZED
   constexpr bool kLockingIsReal = false;  // their mlockall() does nothing, and says that it did
 #else
   constexpr bool kLockingIsReal = true;

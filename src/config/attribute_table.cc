@@ -54,7 +54,7 @@ constexpr Attribute Interval(std::string_view name, Group group) {
           .field = FaultField{group, &FaultAttr::interval},
           .unit = "",
           .accepts = "0 to 2147483647",
-          .summary = "only every so manieth can be a fault",
+          .summary = "of so many requests one can be a fault",
           .valid = IsCount,
           .live = true};
 }
@@ -63,7 +63,7 @@ constexpr Attribute Times(std::string_view name, Group group) {
           .field = FaultField{group, &FaultAttr::times},
           .unit = "",
           .accepts = "0 to 2147483647, or -1 for no limit",
-          .summary = "how many faults there may be yet",
+          .summary = "how many faults there may still be",
           .valid = IsCountOrUnlimited,
           .live = true};
 }

@@ -63,7 +63,7 @@ TEST(FaultInjection, DecidesInTheKernelsOrder) {
       {Attr(100, 1, kUnlimited, 20), 42, "...................x", kUnlimited, 1, 1},
       {Attr(100, 1, kUnlimited, 100), 42, "....................", kUnlimited, 80, 0},
       {Attr(100, 1, 2, 3), 42, "..xx................", 0, 1, 2},
-      // Every how-manieth of those that space has not let pass.
+      // One of so many of those that space has not let pass.
       {Attr(100, 0, kUnlimited, 0), 42, "xxxxxxxxxxxxxxxxxxxx", kUnlimited, 0, 20},
       {Attr(100, 2, kUnlimited, 0), 42, ".x.x.x.x.x.x.x.x.x.x", kUnlimited, 0, 10},
       {Attr(100, 3, kUnlimited, 0), 42, "..x..x..x..x..x..x..", kUnlimited, 0, 6},

@@ -28,6 +28,9 @@ mounted() { mount "$loop" "$scratch/fs"; }
 identical() { diff -r --no-dereference "$1" "$scratch/fs/$2"; }
 stored() { field "$dev/stats.json" .stored_pages; }
 cached() { field "$dev/stats.json" .cache.pages; }
+trim_frees() { # PAGES STORED-BEFORE
+  fstrim "$scratch/fs" && (($2 - $(stored) >= $1))
+}
 cycle() { # BLOCKSIZE
   detach "$loop" && put 0 "$dev/power" && put 1 "$dev/power" && attach --direct-io=on --sector-size "$1" "$dev/disk"
 }
@@ -69,8 +72,8 @@ for type in ext4 xfs; do
     before=$(stored)
     rm "$scratch/fs/files/large"
     sync -f "$scratch/fs"
-    check 'fstrim of a deleted file' fstrim "$scratch/fs"
-    check "  frees its memory: $before to $(stored) pages" test $((before - $(stored))) -ge $((12 * 256))
+    # xfs passes over what its log is still busy with.
+    check 'fstrim of a deleted file frees its memory' within 20 trim_frees $((12 * 256)) "$before"
     check '  the rest is identical' identical "$scratch/files/src" second
     umount "$scratch/fs"
     check '  and fsck finds nothing wrong' is_clean

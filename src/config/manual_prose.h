@@ -52,6 +52,8 @@ Stay in the foreground.
 .BI \-o " option\fR,..."
 What the disks made at the mount are set to, and how the file system is mounted.
 Of options that contradict each other the last wins.
+White space separates them as well as commas, so that the parameters of a kernel module can be given as
+they are; double quotes hold one together.
 .TP
 .BR \-h ", " \-\-help
 Print a summary.

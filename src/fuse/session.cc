@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <iterator>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -44,10 +46,9 @@ sigset_t EndSignals() {
 }
 
 // As libfuse reads a list: its commas would be the list's.
-std::string SourceOf(const MountOptions& options) {
-  if (options.source.empty()) return "rnullfs";
+std::string Escaped(std::string_view option) {
   std::string escaped;
-  for (const char c : options.source) {
+  for (const char c : option) {
     if (c == ',' || c == '\\') escaped += '\\';
     escaped += c;
   }
@@ -92,9 +93,12 @@ std::vector<std::string> Session::MountFlags() const {
   const bool named = std::any_of(given.begin(), given.end(), [](const std::string& flag) {
     return flag.rfind("fsname=", 0) == 0;
   });
-  if (!named) flags.emplace_back(absl::StrCat("fsname=", SourceOf(options_)));
+  if (!named) {
+    const std::string source = options_.source.empty() ? "rnullfs" : options_.source;
+    flags.push_back(Escaped(absl::StrCat("fsname=", source)));
+  }
   if (wants_ring_) flags.emplace_back(absl::StrCat("io_uring,io_uring_q_depth=", kRingDepth));
-  flags.insert(flags.end(), given.begin(), given.end());
+  std::transform(given.begin(), given.end(), std::back_inserter(flags), Escaped);
   return flags;
 }
 

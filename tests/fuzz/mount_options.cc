@@ -45,7 +45,11 @@ bool Same(const MountOptions& a, const MountOptions& b) {
 }
 
 void RequireReadsAgain(const MountOptions& options) {
-  std::vector<std::string> words = {"-o", absl::StrJoin(options.given, ",")};
+  // Quotes hold an option together, whatever is in it.
+  const auto quote = [](std::string* list, const std::string& option) {
+    absl::StrAppend(list, "\"", option, "\"");
+  };
+  std::vector<std::string> words = {"-o", absl::StrJoin(options.given, ",", quote)};
   if (options.upgrade) words.emplace_back("--upgrade");
   if (options.rescue_pid != 0) {
     words.insert(words.end(), {"--rescue", absl::StrCat(options.rescue_pid)});

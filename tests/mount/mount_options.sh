@@ -45,6 +45,11 @@ mount_rnullfs -o fsname=my-disks,noexec,nosuid
 same 'fsname' my-disks "$(findmnt -no SOURCE "$mnt")"
 says 'flags' 'nosuid,.*noexec' "$(findmnt -no OPTIONS "$mnt")"
 unmount "$mnt"
+mount_rnullfs -o 'fsname="my,ro disks"'
+same 'quotes hold one together' 'my,ro disks' "$(findmnt -no SOURCE "$mnt")"
+same 'which is one option' '["fsname=my,ro disks"]' "$(field "$mnt/status.json" '.mount_options|tojson')"
+check 'and no other' mkdir "$mnt/d"
+unmount "$mnt"
 mount_rnullfs -o ro
 refused EROFS 'ro' mkdir "$mnt/d"
 unmount "$mnt"

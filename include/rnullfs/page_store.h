@@ -77,6 +77,8 @@ class PageStore {
   // writers while `sink` runs, and the memory is valid only then.  Whoever has what `sink` got may
   // destroy the store.
   void Read(uint64_t offset, uint64_t length, ReadSink sink);
+  // The same, copied to `to`.
+  void CopyOut(uint64_t offset, uint64_t length, char* to);
 
   // The rest return 0 or an errno; the range must lie within the store.  After an error any part of
   // the range may have been done, whole pages at a time.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "store/io_vector.h"
 #include "store/write_cache.h"
@@ -25,12 +24,7 @@ void Backing::Read(uint64_t offset, uint64_t length, PageStore::ReadSink sink) c
 
 int Backing::Copy(uint64_t offset, uint64_t length, char* to) const {
   if (cache_ != nullptr) return cache_->Read(offset, length, to);
-  store_->Read(offset, length, [&to](absl::Span<const iovec> blocks) {
-    for (const iovec& block : blocks) {
-      std::memcpy(to, block.iov_base, block.iov_len);
-      to += block.iov_len;
-    }
-  });
+  store_->CopyOut(offset, length, to);
   return 0;
 }
 

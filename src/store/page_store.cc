@@ -162,6 +162,15 @@ void PageStore::Read(uint64_t offset, uint64_t length, ReadSink sink) {
   sink(vector.blocks());
 }
 
+void PageStore::CopyOut(uint64_t offset, uint64_t length, char* to) {
+  Read(offset, length, [&to](absl::Span<const iovec> blocks) {
+    for (const iovec& block : blocks) {
+      std::memcpy(to, block.iov_base, block.iov_len);
+      to += block.iov_len;
+    }
+  });
+}
+
 int PageStore::Write(uint64_t offset, uint64_t length, const void* data) {
   if (length == 0) return 0;
   const uint64_t end = offset + length;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -14,15 +13,6 @@ namespace {
 
 constexpr uint64_t kPageSize = PageStore::kPageSize;
 constexpr int kBatch = 16;  // FREE_BATCH
-
-void CopyOut(PageStore& store, uint64_t offset, uint64_t length, char* to) {
-  store.Read(offset, length, [&to](absl::Span<const iovec> blocks) {
-    for (const iovec& block : blocks) {
-      std::memcpy(to, block.iov_base, block.iov_len);
-      to += block.iov_len;
-    }
-  });
-}
 
 }  // namespace
 
@@ -75,7 +65,7 @@ int WriteCache::Find() {
   std::vector<char> map(kPageSize);
   for (uint64_t at = store_->NextData(disk_bytes_); at < store_->size_bytes();
        at = store_->NextData(at + kPageSize)) {
-    CopyOut(*store_, at, kPageSize, map.data());
+    store_->CopyOut(at, kPageSize, map.data());
     for (uint64_t i = 0; i < kPageSize; ++i) {
       const auto sectors = static_cast<PageSectors>(map[i]);
       if (sectors != 0) pages_.emplace_hint(pages_.end(), at - disk_bytes_ + i, sectors);
@@ -96,14 +86,14 @@ int WriteCache::FreeOrphans() {
 
 int WriteCache::Read(uint64_t offset, uint64_t length, char* to) {
   const LockGuard lock(mutex_);
-  CopyOut(disk_, offset, length, to);
+  disk_.CopyOut(offset, length, to);
   const uint64_t end = offset + length;
   for (auto it = pages_.lower_bound(offset / kPageSize);
        it != pages_.end() && it->first * kPageSize < end; ++it) {
     ForEachRun(it->first, it->second, [&](uint64_t begin, uint64_t stop) {
       begin = std::max(begin, offset);
       stop = std::min(stop, end);
-      if (begin < stop) CopyOut(*store_, begin, stop - begin, to + (begin - offset));
+      if (begin < stop) store_->CopyOut(begin, stop - begin, to + (begin - offset));
       return 0;
     });
   }
@@ -240,7 +230,7 @@ int WriteCache::CompleteSectors(uint64_t begin, uint64_t end) {
     const uint64_t sector = edge / kSectorSize * kSectorSize;
     if (edge == sector || IsCached(sector)) continue;
     char bytes[kSectorSize];
-    CopyOut(disk_, sector, kSectorSize, bytes);
+    disk_.CopyOut(sector, kSectorSize, bytes);
     if (const int error = store_->Write(sector, kSectorSize, bytes); error != 0) return error;
   }
   return 0;

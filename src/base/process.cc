@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -20,6 +21,29 @@
 #endif
 
 namespace rnullfs {
+namespace {
+
+constexpr unsigned kCapIpcLock = 14;
+constexpr unsigned kCapSysAdmin = 21;
+
+// Whether this process has it where the kernel asks for it in the initial user namespace.
+bool HasInitialCapability(unsigned capability) {
+  // That one alone maps every id to itself, and its inode is fixed (PROC_USER_INIT_INO in
+  // include/linux/proc_ns.h).
+  constexpr ino_t kInitialUserNamespace = 0xEFFFFFFD;
+  struct stat space = {};
+  if (stat("/proc/self/ns/user", &space) == 0 && space.st_ino != kInitialUserNamespace)
+    return false;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    constexpr std::string_view kEffective = "CapEff:";
+    if (line.rfind(kEffective, 0) != 0) continue;
+    return (std::stoull(line.substr(kEffective.size()), nullptr, 16) >> capability & 1) != 0;
+  }
+  return false;
+}
+
+}  // namespace
 
 std::string ProcessName(pid_t pid) {
   std::ifstream file(absl::StrCat("/proc/", pid, "/comm"));
@@ -33,7 +57,28 @@ absl::Status BecomeIoFlusher() {
   return SystemError(errno, "PR_SET_IO_FLUSHER");
 }
 
+// What has a handler is a sanitizer's: no program leaves one to the next.
+void ResetSignals() {
+  for (int signal = 1; signal < NSIG; ++signal) {
+    struct sigaction action = {};
+    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) {
+      std::signal(signal, SIG_DFL);
+    }
+  }
+}
+
+void UnblockSignals() {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
 absl::Status LockInMemory() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return SystemError(errno, "RLIMIT_MEMLOCK");
+  if (limit.rlim_cur != RLIM_INFINITY && !HasInitialCapability(kCapIpcLock)) {
+    return SystemError(EPERM, "mlockall");
+  }
   if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0) return absl::OkStatus();
   return SystemError(errno, "mlockall");
 }
@@ -53,22 +98,7 @@ std::string OwnPath(const char* argv0) {
   return path;
 }
 
-bool IsAdministrator() {
-  // The initial user namespace alone maps every id to itself, and its inode is fixed
-  // (PROC_USER_INIT_INO in include/linux/proc_ns.h).
-  constexpr ino_t kInitialUserNamespace = 0xEFFFFFFD;
-  constexpr int kCapSysAdmin = 21;
-  struct stat space = {};
-  if (stat("/proc/self/ns/user", &space) == 0 && space.st_ino != kInitialUserNamespace)
-    return false;
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    constexpr std::string_view kEffective = "CapEff:";
-    if (line.rfind(kEffective, 0) != 0) continue;
-    return (std::stoull(line.substr(kEffective.size()), nullptr, 16) >> kCapSysAdmin & 1) != 0;
-  }
-  return false;
-}
+bool IsAdministrator() { return HasInitialCapability(kCapSysAdmin); }
 
 void RaiseDescriptorLimit() {
   rlimit limit = {};

@@ -20,8 +20,15 @@ std::string ProcessName(pid_t pid);
 // that device (PR_SET_IO_FLUSHER; needs CAP_SYS_RESOURCE).
 absl::Status BecomeIoFlusher();
 
-// Keeps what this process touches from being swapped out (mlockall(2); CAP_IPC_LOCK or
-// RLIMIT_MEMLOCK).
+// All signals do what they do in a program that a service manager starts, whatever our parent has
+// ignored: with SIGCHLD ignored nobody hears how a child has ended.
+void ResetSignals();
+
+// None is held up.  Not where a guard goes on as another program: what comes meanwhile waits.
+void UnblockSignals();
+
+// Keeps what this process touches from being swapped out (mlockall(2); CAP_IPC_LOCK, or an
+// unlimited RLIMIT_MEMLOCK: under a limit mappings to come would fail).
 absl::Status LockInMemory();
 
 // Sets oom_score_adj (proc(5)); to lower it takes CAP_SYS_RESOURCE.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <linux/capability.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <string>
 #include <thread>
@@ -95,6 +97,37 @@ TEST(PrepareForPressure, IsRefusedAllWithoutCapabilities) {
     if (pressure.io_flusher) return 1;
     if (kLockingIsReal && pressure.locked) return 2;
     return pressure.oom_score ? 3 : 0;
+  });
+}
+
+// It would hold for now, and a mapping that comes later would fail (EAGAIN).
+TEST(LockInMemory, NeedsMoreThanALimitThatSuffices) {
+#ifdef RNULLFS_SANITIZED
+  GTEST_SKIP() << "their mlockall() does nothing, and says that it did";
+#endif
+  EXPECT_IN_CHILD([] {
+    rlimit some = {};
+    getrlimit(RLIMIT_MEMLOCK, &some);
+    some.rlim_cur = some.rlim_max = std::min<rlim_t>(some.rlim_max, rlim_t{1} << 30);
+    if (setrlimit(RLIMIT_MEMLOCK, &some) != 0) return kNotPossible;
+    DropCapability(CAP_IPC_LOCK);
+    if (LockInMemory().ok()) return 1;
+    constexpr size_t kMuch = size_t{2} << 30;
+    void* const memory =
+        mmap(nullptr, kMuch, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory == MAP_FAILED ? 2 : 0;
+  });
+}
+
+TEST(ResetSignals, TakesBackWhatTheParentIgnored) {
+  EXPECT_IN_CHILD([] {
+    for (const int signal : {SIGCHLD, SIGTERM, SIGPIPE}) std::signal(signal, SIG_IGN);
+    std::signal(SIGUSR1, [](int) {});
+    ResetSignals();
+    for (const int signal : {SIGCHLD, SIGTERM, SIGPIPE}) {
+      if (std::signal(signal, SIG_DFL) != SIG_DFL) return signal;
+    }
+    return std::signal(SIGUSR1, SIG_DFL) == SIG_DFL ? 100 : 0;  // a handler stays
   });
 }
 

@@ -23,6 +23,7 @@
 #include "fuse/patience.h"
 #include "fuse/session.h"
 #include "guard/guard.h"
+#include "guard/handover.h"
 #include "guard/link.h"
 #include "guard/rescue.h"
 #include "guard/upgrade.h"
@@ -139,6 +140,14 @@ int Serve(const MountOptions& options, Worker& worker, Background& background) {
               worker.link->Ready();
             }
           },
+      .served =
+          [&] {
+            if (worker.link != nullptr) worker.link->Served();
+          },
+      .ending =
+          [&] {
+            if (worker.link != nullptr) worker.link->Ending();
+          },
       .idle = [&] { completions.Stop(); },
   });
   return served.ok() ? 0 : Fail(served);
@@ -154,23 +163,27 @@ absl::Status StartBackground(const MountOptions& options, Background& background
 }
 
 // Whether this program could go on with what the guard's worker has saved.
-int CheckState() {
+int CheckState(const Handover& handover) {
   const absl::StatusOr<std::unique_ptr<Survival>> survival =
       Survival::Open(InheritedState(), MemfdKeeper::None());
-  return survival.ok() ? 0 : Refuse(survival.status());
+  if (!survival.ok()) return Refuse(survival.status());
+  AnswerCheck(handover);
+  return 0;
 }
 
 int Mount(MountOptions options, char** argv) {
   GuardSetup setup;
   setup.argv = argv;
-  setup.mountpoint = options.mountpoint;
-  const Upgrade upgrade = TakeUpgrade(setup);
-  if (upgrade == Upgrade::kCheck) return CheckState();
+  setup.handover = TakeHandover(options.mountpoint);
+  const Handover::As as = setup.handover.as;
+  if (as == Handover::As::kCheck) return CheckState(setup.handover);
   Background background;
-  if (upgrade == Upgrade::kGoOn) {
-    options.mountpoint = setup.mountpoint;
+  if (as != Handover::As::kNone) {
+    options.mountpoint = setup.handover.mountpoint;
+    setup.mountpoint = options.mountpoint;
     if (!options.foreground) LogToSyslog();
   } else {
+    UnblockSignals();
     if (absl::Status status = FindMountpoint(options.mountpoint); !status.ok()) return Fail(status);
     setup.mountpoint = options.mountpoint;
     if (absl::Status status = StartBackground(options, background); !status.ok()) {
@@ -185,7 +198,7 @@ int Mount(MountOptions options, char** argv) {
       background.Ready();
       NotifyReady();
     };
-    worker.start = StartGuarded(setup);
+    worker.start = as == Handover::As::kWorker ? StartUnder(setup.handover) : StartGuarded(setup);
     worker.link = std::make_unique<GuardLink>(std::move(worker.start.channel));
   }
   worker.pressure = PrepareForPressure();
@@ -196,6 +209,7 @@ int Mount(MountOptions options, char** argv) {
 }
 
 int Main(int argc, char** argv) {
+  ResetSignals();
   if (getauxval(AT_SECURE) != 0) {
     return Fail(Error(EPERM,
                       "set-user-ID or with file capabilities it would do for anybody what they may "

@@ -51,6 +51,12 @@ class Buffer {
   void* const memory_;
 };
 
+// What is of no consequence does not show that a process could serve.
+bool IsAnswered(uint32_t opcode) {
+  return opcode != FUSE_INIT && opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET &&
+         opcode != FUSE_INTERRUPT;
+}
+
 fuse_buf RequestIn(char* memory, size_t size) {
   fuse_buf buffer = {};
   buffer.mem = memory;
@@ -93,6 +99,7 @@ void ReceiveLoop::Work() {
     return;
   }
   const int fuse = fuse_session_fd(session_);
+  bool served = false;
   while (fuse_session_exited(session_) == 0) {
     const ssize_t got = read(fuse, buffer.request(), kRequestRoom);
     // ENOENT: who asked has been killed, and the request went with him.
@@ -107,7 +114,11 @@ void ReceiveLoop::Work() {
     if (header.opcode == FUSE_INIT) on_init_(request);
     current_request = header.unique & ~kSentAgain;
     const fuse_buf handed = RequestIn(buffer.request(), request.size());
+    const bool counts = !served && IsAnswered(header.opcode);  // libfuse may overwrite it
     fuse_session_process_buf(session_, &handed);
+    if (!counts) continue;
+    served = true;
+    on_served_();
   }
 }
 

@@ -26,9 +26,11 @@ inline constexpr size_t kRequestBytesMax = size_t{1} << 20;
 
 class ReceiveLoop {
  public:
-  // `on_init` gets the bytes of FUSE_INIT before libfuse does.
-  ReceiveLoop(fuse_session* session, std::function<void(std::string_view)> on_init)
-      : session_(session), on_init_(std::move(on_init)) {}
+  // `on_init` gets the bytes of FUSE_INIT before libfuse does; `on_served` is called by each thread
+  // that has done with a request, for its first one.
+  ReceiveLoop(fuse_session* session, std::function<void(std::string_view)> on_init,
+              std::function<void()> on_served)
+      : session_(session), on_init_(std::move(on_init)), on_served_(std::move(on_served)) {}
 
   // Serves with so many threads until the mount is gone or End(): 0, or the errno of what failed.
   int Run(unsigned threads);
@@ -44,6 +46,7 @@ class ReceiveLoop {
 
   fuse_session* const session_;
   const std::function<void(std::string_view)> on_init_;
+  const std::function<void()> on_served_;
   std::atomic<int> error_{0};
   std::atomic<unsigned> running_{0};
   std::counting_semaphore<> ended_{0};

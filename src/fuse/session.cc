@@ -128,10 +128,15 @@ absl::Status Session::Attach() {
   fuse_opt_free_args(&arguments);
   if (session_ == nullptr) return Error(EINVAL, "libfuse does not take the mount options");
   if (!wants_ring_) {
-    loop_ = std::make_unique<ReceiveLoop>(session_, [this](std::string_view init) {
-      if (heritage_.survival == nullptr) return;
-      heritage_.survival->UpdateMount([init](MountRecord& mount) { mount.init = init; });
-    });
+    loop_ = std::make_unique<ReceiveLoop>(
+        session_,
+        [this](std::string_view init) {
+          if (heritage_.survival == nullptr) return;
+          heritage_.survival->UpdateMount([init](MountRecord& mount) { mount.init = init; });
+        },
+        [this] {
+          if (hooks_.served) hooks_.served();
+        });
   }
   const std::string where =
       heritage_.fuse_fd < 0 ? options_.mountpoint : MountpointOf(heritage_.fuse_fd);
@@ -141,10 +146,13 @@ absl::Status Session::Attach() {
                                    ": the line above says why (the mountpoint must be a directory "
                                    "you own, and /dev/fuse must be there)"));
   }
-  if (heritage_.survival != nullptr && heritage_.fuse_fd < 0) {
-    heritage_.survival->keeper().Keep(fuse_session_fd(session_));
+  if (heritage_.survival == nullptr || heritage_.fuse_fd >= 0) return absl::OkStatus();
+  absl::Status kept = KeepElsewhere(heritage_.survival->keeper(), fuse_session_fd(session_));
+  if (!kept.ok()) {
+    fuse_session_unmount(session_);
+    fuse_session_destroy(std::exchange(session_, nullptr));
   }
-  return absl::OkStatus();
+  return kept;
 }
 
 void Session::Init(void* userdata, fuse_conn_info* connection) {
@@ -266,6 +274,7 @@ void Session::AwaitSignals() {
     if (signalled) {
       Log(absl::StrCat("still in use: ", absl::StrJoin(in_use, ", "),
                        "; unmounting when they are closed, or at once at the next signal"));
+      if (hooks_.ending) hooks_.ending();
     }
     ending = true;
     LockGuard lock(mutex_);

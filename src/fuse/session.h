@@ -60,6 +60,10 @@ class Session {
     std::function<absl::Status()> ready;
     // The mount answers requests.
     std::function<void()> answering;
+    // A request has been answered; called a few times.
+    std::function<void()> served = {};
+    // A signal has asked for the end, which waits for disks.
+    std::function<void()> ending = {};
     // No more requests will come; the session goes when this has returned, and all answers have to
     // be given by then.  Over a ring it may be called twice.
     std::function<void()> idle;

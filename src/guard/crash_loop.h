@@ -1,33 +1,43 @@
-// Whether workers die so often that another one would not help.
+// Whether workers die of what they take over, so that another one would not help, and how long the
+// next one is to wait.  What tells is progress: a worker that has answered something, or that was
+// asked for nothing, may die as often as somebody kills it.  How quickly they die says nothing:
+// one may be killed each second, and another may take five to find what it dies of.
 //
-// Thread safety: as of a plain value.  Units: nanoseconds of any one clock.
+// Thread safety: as of a plain value.  Units: nanoseconds.
 #ifndef RNULLFS_GUARD_CRASH_LOOP_H_
 #define RNULLFS_GUARD_CRASH_LOOP_H_
 
-#include <array>
-#include <cstddef>
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 
 namespace rnullfs {
 
 class CrashLoop {
  public:
-  static constexpr size_t kDeaths = 5;
-  static constexpr int64_t kWithinNsec = 10'000'000'000;
+  // With these pauses it is given up after a quarter of a minute, if workers die at once.
+  static constexpr unsigned kDeathsMax = 64;
+  static constexpr int64_t kFirstPauseNsec = 10'000'000;
+  static constexpr int64_t kPauseMaxNsec = 250'000'000;
 
-  // Notes a death; true when it is the last of kDeaths within kWithinNsec.
-  bool Add(int64_t now_nsec) {
-    const int64_t oldest = times_[next_];  // kDeaths - 1 deaths ago
-    times_[next_] = now_nsec;
-    next_ = (next_ + 1) % times_.size();
-    if (deaths_ < kDeaths) ++deaths_;
-    return deaths_ == kDeaths && now_nsec - oldest <= kWithinNsec;
+  explicit CrashLoop(unsigned deaths_max = kDeathsMax) : deaths_max_(deaths_max) {}
+
+  // Notes a death: how long to wait before another worker; nothing when it is the last of
+  // deaths_max in a row without progress.
+  std::optional<int64_t> Died(bool progress) {
+    deaths_ = progress ? 0 : deaths_ + 1;
+    if (deaths_ >= deaths_max_) return std::nullopt;
+    if (deaths_ < 2) return 0;
+    int64_t pause = kFirstPauseNsec;
+    for (unsigned i = 2; i < deaths_ && pause < kPauseMaxNsec; ++i) pause *= 2;
+    return std::min(pause, kPauseMaxNsec);
   }
 
+  unsigned deaths() const { return deaths_; }
+
  private:
-  std::array<int64_t, kDeaths - 1> times_ = {};
-  size_t next_ = 0;
-  size_t deaths_ = 0;
+  unsigned deaths_max_;
+  unsigned deaths_ = 0;  // in a row, without progress
 };
 
 }  // namespace rnullfs

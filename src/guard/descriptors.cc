@@ -2,12 +2,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 #include "base/memfd_name.h"
 
@@ -16,6 +19,10 @@ namespace {
 
 constexpr std::string_view kDiskPrefix = "/memfd:rnullfs:";
 constexpr std::string_view kStateLink = "/memfd:rnullfs-state (deleted)";
+
+// What is left to a worker: its log, what it reads below /proc and /etc, a disk that moves.  Of a
+// small limit a quarter.
+constexpr rlim_t kReserve = 32;
 
 }  // namespace
 
@@ -31,6 +38,20 @@ KeptKind KindOf(int fd) {
   return link.starts_with(kDiskPrefix) ? KeptKind::kDisk : KeptKind::kOther;
 }
 
+FileId FileIdOf(int fd) {
+  struct stat status = {};
+  if (fstat(fd, &status) != 0) return {};
+  return {.device = status.st_dev, .inode = status.st_ino};
+}
+
+// The kernel gives out the lowest number that is free: all below are taken.
+bool LeavesRoom(int fd) {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return true;
+  const rlim_t reserve = std::min(kReserve, limit.rlim_cur / 4);
+  return static_cast<rlim_t>(fd) < limit.rlim_cur - reserve;
+}
+
 std::vector<int> CollectKept(int fd_max) {
   std::vector<int> kept;
   for (int fd = STDERR_FILENO + 1; fd <= fd_max; ++fd) {
@@ -39,11 +60,9 @@ std::vector<int> CollectKept(int fd_max) {
   return kept;
 }
 
-void CloseKept(int fd_max, uint64_t inode) {
+void CloseKept(int fd_max, const FileId& file) {
   for (int fd = STDERR_FILENO + 1; fd <= fd_max; ++fd) {
-    struct stat status = {};
-    if (fstat(fd, &status) != 0 || status.st_ino != inode) continue;
-    if (KindOf(fd) == KeptKind::kOther) continue;
+    if (FileIdOf(fd) != file || KindOf(fd) != KeptKind::kDisk) continue;
     close(fd);
     return;
   }

@@ -7,11 +7,14 @@
 // A worker that ends by itself ends the mount, and the guard with it.
 //
 // The guard does nothing that could fail: it has one thread, allocates nothing once the first
-// worker runs, is locked in memory and is the last that the OOM killer takes.  A worker that dies
-// again and again (crash_loop.h) is not replaced: the guard then refuses what is asked (refuser.h).
+// worker runs (but where it is replaced), has the next worker's socket in hand, is locked in memory
+// and is the last that the OOM killer takes.  A process that cannot be had is asked for again.
+// Workers that die of what they take over (crash_loop.h) are not replaced for ever: the guard then
+// refuses what is asked (refuser.h), until an upgrade brings a program that does better.
 //
-// Signals: SIGTERM, SIGINT and SIGHUP go to the worker; SIGUSR2 replaces the worker and then the
-// guard by the program that now is where this one was (--upgrade).
+// Signals: SIGTERM, SIGINT and SIGHUP go to the worker, and to the next one should it die before
+// the mount ends; SIGUSR2 replaces the worker and then the guard by the program that now is where
+// this one was (--upgrade; new_program.h, handover.h).
 #ifndef RNULLFS_GUARD_GUARD_H_
 #define RNULLFS_GUARD_GUARD_H_
 
@@ -21,6 +24,8 @@
 #include <string>
 #include <vector>
 
+#include "guard/crash_loop.h"
+#include "guard/handover.h"
 #include "rnullfs/unique_fd.h"
 
 namespace rnullfs {
@@ -30,7 +35,8 @@ struct GuardSetup {
   std::string program;          // where it is
   std::string mountpoint;       // absolute
   std::function<void()> ready;  // called once, when the first worker is ready
-  unsigned replaced = 0;        // how many workers have been, before an upgrade
+  Handover handover;            // of the guard that this one replaces
+  unsigned deaths_max = CrashLoop::kDeathsMax;
 };
 
 // What a worker begins with.
@@ -47,20 +53,18 @@ struct WorkerStart {
 // The exit status of a worker that finds what it is handed damaged: another would, too.
 inline constexpr int kExitDamaged = 3;
 
+// WorkerStart::replaced_why where the last one has not died by itself.
+inline constexpr char kUpgraded[] = "an upgrade";
+inline constexpr char kNotUpgraded[] = "an upgrade that failed";
+
+// How long an upgrade's first worker serves before the guard is replaced, too.
+inline constexpr int kTrialSeconds = 1;
+
 // Makes this process a guard, and returns in its workers only.  The process must have one thread.
 WorkerStart StartGuarded(const GuardSetup& setup);
 
-// Whether a guard has started this program to be replaced by it, or to ask whether it could be:
-// then with the state that it would take over.
-enum class Upgrade { kNone, kCheck, kGoOn };
-
-// Takes what the guard hands on out of the environment, into `setup`.  Who has no guard's
-// descriptors is not believed, and loses what descriptors the caller has left it, but for 0 to 2
-// and that of `setup.mountpoint` (/dev/fd/N).
-Upgrade TakeUpgrade(GuardSetup& setup);
-
-// The state's memfd among the descriptors of this process; invalid if there is none.
-UniqueFd InheritedState();
+// Makes this process, which a guard has started (Handover::As::kWorker), a worker of it.
+WorkerStart StartUnder(const Handover& handover);
 
 }  // namespace rnullfs
 

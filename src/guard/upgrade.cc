@@ -16,6 +16,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/mountpoint.h"
+#include "guard/find_guard.h"
+#include "guard/guard.h"
 #include "rnullfs/error.h"
 #include "rnullfs/unique_fd.h"
 
@@ -76,31 +78,77 @@ pid_t PidIn(std::string_view status, std::string_view key) {
   return pid;
 }
 
+// Of a mount that answers nothing: it is not looked at, but for where it is.
+std::string CanonicalName(const std::string& mountpoint, std::error_code& error) {
+  std::filesystem::path path = std::filesystem::absolute(mountpoint, error).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  return std::filesystem::canonical(path.parent_path(), error) / path.filename();
+}
+
+// The worker that serves when it is another one; the same when there is none after all.
+pid_t AwaitOther(const std::string& mountpoint, pid_t worker) {
+  for (int looks = 0; looks < kPatienceSeconds * kLooksPerSecond; ++looks) {
+    usleep(1'000'000 / kLooksPerSecond);
+    const pid_t now = PidIn(StatusOf(mountpoint), "worker_pid");
+    if (now != 0 && now != worker) return now;
+  }
+  return worker;
+}
+
+// The new program's worker has to serve for a while; then the guard becomes that program, too.
+absl::Status AwaitProof(const std::string& mountpoint, pid_t worker) {
+  constexpr int kLooks = 10;
+  pid_t now = worker;
+  for (int looks = 0; looks <= kLooks; ++looks) {
+    if (looks > 0) usleep(kTrialSeconds * 1'200'000 / kLooks);
+    const std::string status = StatusOf(mountpoint);
+    if (status.find(absl::StrCat("\"", kNotUpgraded, "\"")) != std::string::npos) {
+      return Error(ECANCELED,
+                   "the new program's worker failed: the mount is served by the version before, "
+                   "and the log says why");
+    }
+    now = PidIn(status, "worker_pid");
+  }
+  if (worker == 0) {
+    std::printf("worker %d has taken over\n", now);
+  } else {
+    std::printf("worker %d has taken over from %d\n", now, worker);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status UpgradeMount(const std::string& mountpoint) {
   std::error_code error;
-  const MountEntry mounted = MountedOn(std::filesystem::canonical(mountpoint, error));
+  std::string path = std::filesystem::canonical(mountpoint, error);
+  if (error.value() == EIO) path = CanonicalName(mountpoint, error);
   if (error) return SystemError(error.value(), mountpoint);
+  const MountEntry mounted = MountedOn(path);
   const std::string before = IsOurMount(mounted) ? StatusOf(mountpoint) : "";
-  const pid_t guard = PidIn(before, "guard_pid");
   const pid_t worker = PidIn(before, "worker_pid");
-  if (worker == 0) return Error(EINVAL, absl::StrCat(mountpoint, " is not a mount of rnullfs"));
+  const bool refuses = before.empty() && IsOurMount(mounted);
+  const pid_t guard = refuses ? HolderOfMount(path) : PidIn(before, "guard_pid");
+  if (worker == 0 && !refuses) {
+    return Error(EINVAL, absl::StrCat(mountpoint, " is not a mount of rnullfs"));
+  }
+  if (refuses && guard == 0) {
+    return Error(EIO, absl::StrCat(mountpoint,
+                                   " answers nothing, and the kernel does not say who holds it: "
+                                   "SIGUSR2 to its guard, whose number is in the log, is what "
+                                   "--upgrade sends"));
+  }
   if (guard == 0) {
     return Error(EINVAL, absl::StrCat(mountpoint,
                                       " is served without a guard (guard=off): nothing "
                                       "would be left for another process"));
   }
   if (absl::Status sent = Signal(guard, mounted); !sent.ok()) return sent;
-  for (int looks = 0; looks < kPatienceSeconds * kLooksPerSecond; ++looks) {
-    usleep(1'000'000 / kLooksPerSecond);
-    const pid_t now = PidIn(StatusOf(mountpoint), "worker_pid");
-    if (now == 0 || now == worker) continue;
-    std::printf("worker %d has taken over from %d\n", now, worker);
-    return absl::OkStatus();
+  if (AwaitOther(mountpoint, worker) == worker) {
+    return Error(ETIMEDOUT, absl::StrCat("guard ", guard, " has not replaced its worker in ",
+                                         kPatienceSeconds, " seconds; the log says why"));
   }
-  return Error(ETIMEDOUT, absl::StrCat("guard ", guard, " has not replaced its worker in ",
-                                       kPatienceSeconds, " seconds; the log says why"));
+  return AwaitProof(mountpoint, worker);
 }
 
 }  // namespace rnullfs

@@ -27,14 +27,21 @@ constexpr uint64_t BatchEnd(uint64_t begin, uint64_t end) {
   return std::min(end, begin - begin % kBatch + kBatch);
 }
 
+// A file for a disk, which from then on does not end with this process.
+absl::StatusOr<UniqueFd> CreateKeptMemfd(std::string_view name, MemfdKeeper& keeper) {
+  absl::StatusOr<UniqueFd> memfd = CreateMemfd(name);
+  if (!memfd.ok()) return ErrnoOf(memfd.status()) == EMFILE ? NoDescriptorLeft() : memfd.status();
+  if (absl::Status kept = KeepElsewhere(keeper, memfd->get()); !kept.ok()) return kept;
+  return memfd;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PageStore>> PageStore::Create(std::string_view name,
                                                              MemoryLimit& memory,
                                                              MemfdKeeper& keeper) {
-  absl::StatusOr<UniqueFd> memfd = CreateMemfd(name);
+  absl::StatusOr<UniqueFd> memfd = CreateKeptMemfd(name, keeper);
   if (!memfd.ok()) return memfd.status();
-  keeper.Keep(memfd->get());
   return std::unique_ptr<PageStore>(
       new PageStore(name, memory, keeper, *std::move(memfd), /*found=*/false));
 }
@@ -77,9 +84,9 @@ absl::Status PageStore::Resize(uint64_t size_bytes) {
 
 // A seal is for good, so that a larger disk takes a new file.
 absl::Status PageStore::MoveAndGrow(uint64_t size_bytes) {
-  absl::StatusOr<UniqueFd> memfd = CreateMemfd(name_);
+  // Kept from the first page on that lies there alone.
+  absl::StatusOr<UniqueFd> memfd = CreateKeptMemfd(name_, keeper_);
   if (!memfd.ok()) return memfd.status();
-  keeper_.Keep(memfd->get());  // from the first page on that lies there alone
   auto grown = std::make_unique<Pages>(*std::move(memfd), *account_, /*found=*/false);
   if (const int error = grown->Resize(size_bytes); error != 0) {
     keeper_.Drop(grown->fd());

@@ -23,7 +23,7 @@ static_assert(sizeof(DeviceCounters) <= RecordLog::kPageSize);
 absl::StatusOr<std::unique_ptr<Survival>> Survival::Create(MemfdKeeper& keeper) {
   absl::StatusOr<std::unique_ptr<RecordLog>> log = RecordLog::Create();
   if (!log.ok()) return log.status();
-  keeper.Keep((*log)->fd());
+  if (absl::Status kept = KeepElsewhere(keeper, (*log)->fd()); !kept.ok()) return kept;
   std::unique_ptr<Survival> survival(new Survival(*std::move(log), keeper));
   survival->UpdateMount([](MountRecord& mount) { mount.counters_layout = kCountersLayout; });
   return survival;

@@ -1,33 +1,42 @@
 #include "guard/crash_loop.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <vector>
 
 namespace rnullfs {
 namespace {
 
-constexpr int64_t kSecond = 1'000'000'000;
+constexpr int64_t kMsec = 1'000'000;
 
-TEST(CrashLoop, FiveDeathsInTenSecondsAreOne) {
+TEST(CrashLoop, WorkersThatServedMayDieForEver) {
   CrashLoop loop;
-  for (int i = 0; i < 4; ++i) EXPECT_FALSE(loop.Add(i * kSecond)) << i;
-  EXPECT_TRUE(loop.Add(10 * kSecond));
+  for (int i = 0; i < 10'000; ++i) EXPECT_EQ(loop.Died(true), 0) << i;
 }
 
-TEST(CrashLoop, FiveInMoreAreNone) {
+TEST(CrashLoop, ManyDeathsWithoutProgressAreOneHoweverLongTheyTake) {
   CrashLoop loop;
-  for (int i = 0; i < 4; ++i) EXPECT_FALSE(loop.Add(i * kSecond)) << i;
-  EXPECT_FALSE(loop.Add(10 * kSecond + 1));
-  EXPECT_TRUE(loop.Add(10 * kSecond + 2)) << "since the second one";
+  for (unsigned i = 1; i < CrashLoop::kDeathsMax; ++i) EXPECT_TRUE(loop.Died(false)) << i;
+  EXPECT_FALSE(loop.Died(false));
 }
 
-TEST(CrashLoop, OneEveryThreeSecondsGoesOnForEver) {
+TEST(CrashLoop, ProgressBeginsAnew) {
   CrashLoop loop;
-  for (int i = 0; i < 100; ++i) EXPECT_FALSE(loop.Add(3 * i * kSecond)) << i;
+  for (int round = 0; round < 10; ++round) {
+    for (unsigned i = 1; i < CrashLoop::kDeathsMax; ++i) EXPECT_TRUE(loop.Died(false)) << i;
+    EXPECT_EQ(loop.Died(true), 0) << round;
+  }
 }
 
-TEST(CrashLoop, FourAreNeverOne) {
+TEST(CrashLoop, PausesGrow) {
   CrashLoop loop;
-  for (int i = 0; i < 4; ++i) EXPECT_FALSE(loop.Add(0)) << i;
+  std::vector<int64_t> pauses;
+  for (int i = 0; i < 8; ++i) pauses.push_back(*loop.Died(false) / kMsec);
+  EXPECT_THAT(pauses, testing::ElementsAre(0, 10, 20, 40, 80, 160, 250, 250));
+  loop.Died(true);
+  EXPECT_EQ(loop.Died(false), 0);
+  EXPECT_EQ(loop.Died(false), 10 * kMsec);
 }
 
 }  // namespace

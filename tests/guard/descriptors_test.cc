@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 
 #include "base/memfd_name.h"
 #include "rnullfs/unique_fd.h"
@@ -14,12 +14,6 @@ namespace {
 
 UniqueFd Memfd(const std::string& name) {
   return UniqueFd(memfd_create(name.c_str(), MFD_CLOEXEC));
-}
-
-uint64_t InodeOf(const UniqueFd& fd) {
-  struct stat status = {};
-  fstat(fd.get(), &status);
-  return status.st_ino;
 }
 
 TEST(Descriptors, AreToldApartByWhatTheyAre) {
@@ -35,11 +29,39 @@ TEST(Descriptors, AreClosedByTheFile) {
   const UniqueFd two = Memfd(DiskMemfdName(2, "two"));
   const int max = HighestDescriptor();
   EXPECT_THAT(CollectKept(max), testing::UnorderedElementsAre(one.get(), two.get()));
-  CloseKept(max, InodeOf(one));
+  CloseKept(max, FileIdOf(one.get()));
   EXPECT_THAT(CollectKept(max), testing::ElementsAre(two.get()));
   one.Release();
-  CloseKept(max, 1);
-  EXPECT_THAT(CollectKept(max), testing::ElementsAre(two.get()));
+  FileId elsewhere = FileIdOf(two.get());
+  ++elsewhere.device;
+  CloseKept(max, elsewhere);
+  EXPECT_THAT(CollectKept(max), testing::ElementsAre(two.get())) << "another file system's inode";
+}
+
+// No message about a disk takes /dev/fuse or the state away.
+TEST(Descriptors, OnlyDisksAreClosed) {
+  const UniqueFd state = Memfd(std::string(kStateMemfdName));
+  const UniqueFd other = Memfd("other");
+  const int max = HighestDescriptor();
+  for (const UniqueFd* each : {&state, &other}) {
+    CloseKept(max, FileIdOf(each->get()));
+    EXPECT_GE(fcntl(each->get(), F_GETFD), 0);
+  }
+}
+
+TEST(Descriptors, SomeAreLeftToAWorker) {
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const auto room_at = [&before](rlim_t limit, int fd) {
+    const rlimit lowered = {.rlim_cur = limit, .rlim_max = before.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &lowered), 0);
+    return LeavesRoom(fd);
+  };
+  EXPECT_TRUE(room_at(256, 223));
+  EXPECT_FALSE(room_at(256, 224)) << "32 are left";
+  EXPECT_TRUE(room_at(64, 47));
+  EXPECT_FALSE(room_at(64, 48)) << "a quarter is left";
+  setrlimit(RLIMIT_NOFILE, &before);
 }
 
 TEST(Descriptors, AreInheritedByAProgramOnlyWhenToldSo) {

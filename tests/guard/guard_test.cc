@@ -7,20 +7,25 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/memfd_name.h"
 #include "guard/link.h"
 
 namespace rnullfs {
 namespace {
+
+constexpr unsigned kDeathsMax = 6;
 
 // Forks a guard whose workers run `work`, their exit status being what it returns; `said` is what
 // they wrote into the pipe they were given.
@@ -29,7 +34,9 @@ struct Outcome {
   std::string said;
 };
 
-Outcome RunGuarded(const std::function<int(WorkerStart, int say)>& work) {
+Outcome RunGuarded(
+    const std::function<int(WorkerStart, int say)>& work,
+    const std::function<void()>& before = [] {}) {
   int ends[2];
   EXPECT_EQ(pipe(ends), 0);
   const pid_t guard = fork();
@@ -40,6 +47,8 @@ Outcome RunGuarded(const std::function<int(WorkerStart, int say)>& work) {
     GuardSetup setup;
     setup.program = "/nonexistent";
     setup.mountpoint = "/nonexistent";
+    setup.deaths_max = kDeathsMax;
+    before();
     _exit(work(StartGuarded(setup), ends[1]));
   }
   close(ends[1]);
@@ -93,8 +102,8 @@ TEST(Guard, HandsWhatItKeepsToTheNextWorker) {
       const UniqueFd disk(memfd_create(DiskMemfdName(1, "d").c_str(), MFD_CLOEXEC));
       EXPECT_EQ(write(disk.get(), "the disk", 8), 8);
       const UniqueFd state(memfd_create(std::string(kStateMemfdName).c_str(), MFD_CLOEXEC));
-      link.Keep(disk.get());
-      link.Keep(state.get());
+      EXPECT_EQ(link.Keep(disk.get()), 0);
+      EXPECT_EQ(link.Keep(state.get()), 0);
     }
     constexpr int kSignals[] = {SIGKILL, SIGSEGV, SIGABRT};
     signal(kSignals[start.replaced], SIG_DFL);
@@ -133,6 +142,137 @@ TEST(Guard, HandsSignalsOn) {
     return 0;
   });
   EXPECT_EQ(outcome.said, std::to_string(SIGTERM));
+}
+
+// Worker 0 is told to end, and dies before it can.
+TEST(Guard, RemembersThatTheMountIsToEnd) {
+  const Outcome outcome = RunGuarded([](WorkerStart start, int say) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    GuardLink(std::move(start.channel)).Ready();
+    if (start.replaced == 0) kill(start.guard_pid, SIGTERM);
+    int got = 0;
+    sigwait(&set, &got);
+    Say(say, std::to_string(got) + ".");
+    if (start.replaced == 2) return 0;
+    raise(SIGKILL);
+    return 1;
+  });
+  EXPECT_EQ(outcome.said, "15.15.15.");
+}
+
+// As by kill WORKER, or of the whole group: the guard has not heard of it but from the worker.
+TEST(Guard, RemembersWhatAWorkerWasTold) {
+  const Outcome outcome = RunGuarded([](WorkerStart start, int say) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    GuardLink link(std::move(start.channel));
+    link.Ready();
+    if (start.replaced == 0) {
+      link.Ending();
+      raise(SIGKILL);
+    }
+    int got = 0;
+    sigwait(&set, &got);
+    Say(say, std::to_string(got));
+    return 0;
+  });
+  EXPECT_EQ(outcome.said, "15");
+}
+
+TEST(Guard, GivesUpWorkersThatDieOfWhatTheyTakeOver) {
+  const Outcome outcome = RunGuarded([](WorkerStart start, int say) {
+    GuardLink(std::move(start.channel)).Ready();
+    Say(say, std::to_string(start.replaced));
+    raise(SIGKILL);
+    return 1;
+  });
+  EXPECT_EQ(outcome.said, "012345");
+  EXPECT_EQ(WEXITSTATUS(outcome.status), 1) << "there is no mount that could be refused";
+}
+
+TEST(Guard, ReplacesWorkersThatServedForEver) {
+  constexpr unsigned kMany = 5 * kDeathsMax;
+  const Outcome outcome = RunGuarded([](WorkerStart start, int say) {
+    GuardLink link(std::move(start.channel));
+    link.Ready();
+    link.Served();
+    if (start.replaced < kMany) raise(SIGKILL);
+    Say(say, std::to_string(start.replaced));
+    return 0;
+  });
+  EXPECT_EQ(outcome.said, std::to_string(kMany));
+}
+
+// A limit of processes is for a user who is not root, and must not meet our own ones.
+TEST(Guard, AsksAgainForAProcess) {
+  if (geteuid() != 0) GTEST_SKIP() << "it takes root to be somebody else";
+  constexpr uid_t kNobodyElse = 754'321;
+  const Outcome outcome = RunGuarded(
+      [](WorkerStart start, int say) {
+        GuardLink link(std::move(start.channel));
+        link.Ready();
+        Say(say, std::to_string(start.replaced));
+        if (start.replaced == 1) return 0;
+        const pid_t in_the_way = fork();
+        if (in_the_way == 0) {
+          close(say);
+          usleep(200'000);
+          _exit(0);
+        }
+        constexpr rlimit kTwo = {.rlim_cur = 2, .rlim_max = 2};  // the guard and that one
+        prlimit(start.guard_pid, RLIMIT_NPROC, &kTwo, nullptr);
+        raise(SIGKILL);
+        return 1;
+      },
+      [] { EXPECT_EQ(setresuid(kNobodyElse, kNobodyElse, kNobodyElse), 0); });
+  EXPECT_EQ(outcome.said, "01");
+  EXPECT_EQ(WEXITSTATUS(outcome.status), 0);
+}
+
+// At the limit a worker is told so, and the next one has descriptors of its own.
+TEST(Guard, KeepsNoMoreThanAWorkerCanLiveWith) {
+  const Outcome outcome = RunGuarded(
+      [](WorkerStart start, int say) {
+        GuardLink link(std::move(start.channel));
+        link.Ready();
+        std::vector<UniqueFd> disks;
+        if (start.replaced == 0) {
+          const UniqueFd disk(memfd_create(DiskMemfdName(1, "d").c_str(), MFD_CLOEXEC));
+          unsigned kept = 0;
+          int error = 0;
+          while ((error = link.Keep(disk.get())) == 0) ++kept;
+          Say(say, error == EMFILE && kept > 20 ? "refused, " : "? ");
+          raise(SIGKILL);
+        }
+        unsigned own = 0;
+        while (true) {
+          UniqueFd another(open("/dev/null", O_RDONLY | O_CLOEXEC));
+          if (!another.valid()) break;
+          disks.push_back(std::move(another));
+          ++own;
+        }
+        Say(say, start.memfds.size() > 20 && own >= 10 ? "has room" : std::to_string(own));
+        return 0;
+      },
+      [] {
+        constexpr rlimit kFew = {.rlim_cur = 64, .rlim_max = 64};
+        EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &kFew), 0);
+      });
+  EXPECT_EQ(outcome.said, "refused, has room");
+}
+
+TEST(Guard, IsNotMissedByAWorkerThatServesOn) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  GuardLink link((UniqueFd(ends[0])));
+  close(ends[1]);
+  const UniqueFd disk(memfd_create(DiskMemfdName(1, "d").c_str(), MFD_CLOEXEC));
+  EXPECT_EQ(link.Keep(disk.get()), 0);
 }
 
 // There is no such program: the worker stays as it is.

@@ -23,9 +23,13 @@ inline constexpr uint64_t kSector = 512;
 // Which memfds are held elsewhere.
 class HeldMemfds : public MemfdKeeper {
  public:
-  void Keep(int memfd) override { held.insert(memfd); }
+  int Keep(int memfd) override {
+    if (refusal == 0) held.insert(memfd);
+    return refusal;
+  }
   void Drop(int memfd) override { held.erase(memfd); }
   std::set<int> held;
+  int refusal = 0;
 };
 
 // A disk with a cache in front of it; both take their memory from one limit.

@@ -33,7 +33,10 @@ uint64_t InodeOf(int fd) {
 // What the guard does: holds what it is given.
 class FakeGuard : public MemfdKeeper {
  public:
-  void Keep(int memfd) override { kept_.push_back(Duplicate(memfd)); }
+  int Keep(int memfd) override {
+    kept_.push_back(Duplicate(memfd));
+    return 0;
+  }
   void Drop(int memfd) override {
     const uint64_t inode = InodeOf(memfd);
     std::erase_if(kept_, [inode](const UniqueFd& each) { return InodeOf(each.get()) == inode; });

@@ -1,0 +1,51 @@
+// The program that an upgrade goes on with: what is at the guard's path now, looked at once.
+//
+// One descriptor serves all that is done with it, so that what has been looked at is what is asked
+// and what is started, whatever comes to be at that path meanwhile.
+//
+// Thread safety: none; the guard has one thread.
+#ifndef RNULLFS_GUARD_NEW_PROGRAM_H_
+#define RNULLFS_GUARD_NEW_PROGRAM_H_
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "guard/handover.h"
+#include "rnullfs/unique_fd.h"
+
+namespace rnullfs {
+
+class NewProgram {
+ public:
+  // `argv`: main's, for it as well.
+  NewProgram(const std::string& path, char** argv);
+
+  // False, with a line in the log, when there is none or it is not to be started.
+  bool Open();
+  void Close();
+
+  // Has a child run it, to say whether it understands `argv` and what the worker has saved: the
+  // child, or -1 when there can be none.
+  pid_t Ask(const std::string& mountpoint, int fd_max);
+  // The child has ended: whether its answer is yes.
+  bool HasAgreed(int status);
+
+  // This process becomes it, with the kept descriptors and handover.descriptor.  Returns when it
+  // cannot.
+  void Execute(const Handover& handover, int fd_max) const;
+
+ private:
+  bool IsForeign() const;
+
+  const std::string& path_;
+  char** const argv_;
+  uid_t owner_ = 0;  // of the program that runs
+  UniqueFd file_;
+  UniqueFd answer_;
+  std::string token_;
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_GUARD_NEW_PROGRAM_H_

@@ -85,7 +85,6 @@ rmdir "$mnt/later" "$mnt/daemon"
 
 # --- An upgrade -----------------------------------------------------------------------------------
 
-sleep 10 # five deaths in ten seconds would be too many
 says '--upgrade replaces the worker' "^worker [0-9]+ has taken over from $(status .worker_pid)$" \
   "$("$RNULLFS" --upgrade "$mnt")"
 same 'and keeps the guard' "$guard an upgrade" "$(status '"\(.guard_pid) \(.replaced_why)"')"
@@ -95,21 +94,90 @@ check '--upgrade elsewhere is refused' not "$RNULLFS" --upgrade "$scratch"
 unmount "$mnt"
 check 'umount ends the guard' guard_ends
 
-# The program on disk is no longer one that could go on.
+# What is at the program's place is no longer one that could go on.
 cp "$RNULLFS" "$scratch/program"
-(RNULLFS=$scratch/program mount_guarded && echo "$mnt $guard" >"$scratch/where")
+(RNULLFS=$scratch/program mount_guarded -o size=16,memory_backed,power && echo "$mnt $guard" >"$scratch/where")
 read -r mnt guard <"$scratch/where"
 daemons+=("$guard")
+exec 3<>"$mnt/rnullb0/disk"
+put_program() {
+  rm -f "$scratch/program"
+  cp "$1" "$scratch/program"
+}
+serves_on() { head -c 5 "$mnt/rnullb0/disk" >/dev/null && mkdir "$mnt/works" && rmdir "$mnt/works"; }
+failing_program=${FAILING_PROGRAM:-$tests/../build/tests/mount/failing_program}
+printf '#!/bin/sh\nexit 0\n' >"$scratch/script"
+chmod +x "$scratch/script"
+echo "silent $RNULLFS" >"$scratch/program.how"
 worker=$(status .worker_pid)
-rm "$scratch/program"
-printf '#!/bin/sh\nexit 1\n' >"$scratch/program"
-chmod +x "$scratch/program"
+for program in "$scratch/script" /bin/true /bin/false "$failing_program"; do
+  put_program "$program"
+  kill -USR2 "$guard"
+  sleep 0.3
+  same "not taken is ${program##*/}" "$worker" "$(status .worker_pid)"
+done
+put_program "$RNULLFS"
+mv "$scratch/program" "$scratch/moved"
 kill -USR2 "$guard"
-sleep 0.5
-same 'a program that cannot take over is not taken' "$worker" "$(status .worker_pid)"
-check 'the mount works on' mkdir "$mnt/works"
+sleep 0.1
+same 'nor is nothing' "$worker" "$(status .worker_pid)"
+# It agrees, and its worker fails.
+for how in exit crash late; do
+  put_program "$failing_program"
+  echo "$how $RNULLFS" >"$scratch/program.how"
+  says "$how: --upgrade says so" 'served by the version before' \
+    "$("$RNULLFS" --upgrade "$mnt" 2>&1 || true)"
+  same "$how: another worker of the version before" 'an upgrade that failed' "$(status .replaced_why)"
+  check "$how: the mount works on" serves_on
+  check "$how: with its guard" test "/proc/$guard/exe" -ef "/proc/$(status .worker_pid)/exe"
+  refused EBUSY "$how: what is open stays open" rmdir "$mnt/rnullb0"
+done
+put_program "$RNULLFS"
+check 'one that can is taken then' "$RNULLFS" --upgrade "$mnt"
+check 'and its guard' test "/proc/$guard/exe" -ef "$scratch/program"
+check 'which replaces workers as the one before' kill_worker KILL
+check 'and the mount works' serves_on
+exec 3>&-
 unmount "$mnt"
 check 'and ends' guard_ends
+
+# --- What a guard has to have in hand -------------------------------------------------------------
+
+# As many disks as descriptors allow; the next one is refused, and the next worker can live.
+(ulimit -n 64 && mount_guarded -o nr_devices=0 && echo "$mnt $guard" >"$scratch/where")
+read -r mnt guard <"$scratch/where"
+daemons+=("$guard")
+disks=0
+while mkdir "$mnt/d$disks" && (put 1 "$mnt/d$disks/memory_backed" && put 1 "$mnt/d$disks/power") 2>/dev/null &&
+  echo "data $disks" >"$mnt/d$disks/disk"; do
+  disks=$((disks + 1))
+done
+check "$disks disks with 64 descriptors" test "$disks" -ge 20
+says 'the next one says why it is not' 'RLIMIT_NOFILE' "$(<"$mnt/d$disks/last_error")"
+same 'and is off' 0 "$(<"$mnt/d$disks/power")"
+check 'a worker dies' kill_worker KILL
+all_there() {
+  local i
+  for ((i = 0; i < disks; ++i)); do
+    [[ $(head -n 1 "$mnt/d$i/disk") == "data $i" ]] || return
+  done
+}
+check 'no disk is lost' all_there
+rmdir "$mnt/d0"
+check 'one less, and there is room for another' put 1 "$mnt/d$disks/power"
+unmount "$mnt"
+check 'the guard ends' guard_ends
+
+# A parent that ignores its children's ends hands that on.
+(
+  trap '' CHLD
+  mount_guarded && echo "$mnt $guard" >"$scratch/where"
+)
+read -r mnt guard <"$scratch/where"
+daemons+=("$guard")
+check 'SIGCHLD ignored by the parent: a worker is replaced' kill_worker KILL
+unmount "$mnt"
+check 'and the guard ends' guard_ends
 
 # --- Signals --------------------------------------------------------------------------------------
 
@@ -118,6 +186,19 @@ for who in guard worker; do
   kill -TERM "$(status ".${who}_pid")"
   check "SIGTERM to the $who ends both" guard_ends
   same 'and the mount' '' "$(mounts_here)"
+done
+
+# It waits for a disk, and is not forgotten when the worker dies.
+for who in guard worker; do
+  mount_guarded -o size=16,memory_backed,power
+  exec 3<>"$mnt/rnullb0/disk"
+  kill -TERM "$(status ".${who}_pid")"
+  waits() { [[ $(status '.unmount_waits_for | length') != 0 ]]; }
+  within 5 waits
+  kill_worker KILL
+  check "SIGTERM to the $who waits for a disk" within 5 waits
+  exec 3>&-
+  check 'and ends the mount when that is closed, though the worker has died' guard_ends
 done
 
 mount_guarded -o size=16,memory_backed,power,datapath=daemon
@@ -136,21 +217,49 @@ unmount "$mnt"
 
 # --- Workers that die for good --------------------------------------------------------------------
 
-mount_guarded -o size=16,memory_backed,power,datapath=daemon
+cp "$RNULLFS" "$scratch/program2"
+(RNULLFS=$scratch/program2 mount_guarded -o size=16,memory_backed,power,datapath=daemon && echo "$mnt $guard" >"$scratch/where")
+read -r mnt guard <"$scratch/where"
+daemons+=("$guard")
 disk=$mnt/rnullb0/disk
 random_file "$scratch/random" 4
 dd if="$scratch/random" of="$disk" bs=1M conv=notrunc status=none
 exec 3<>"$disk"
-for ((i = 0; i < 4; ++i)); do kill_worker KILL; done
-kill -KILL "$(status .worker_pid)"
+# Of what is killed nobody dies who comes next: it can go on for ever.
+for ((i = 0; i < 10; ++i)); do kill_worker KILL; done
+same 'ten deaths of workers that served' 10 "$(status .workers_replaced)"
+# What the next one takes over is damaged.
+for fd in "/proc/$guard/fd"/*; do
+  [[ $(readlink "$fd") != /memfd:rnullfs-state* ]] || state=$fd
+done
+worker=$(status .worker_pid)
+head -c 4096 "$state" >"$scratch/state"
+head -c 4096 /dev/zero | dd of="$state" conv=notrunc status=none
+kill -KILL "$worker"
 io_error() { sys "$mnt/features" O_RDONLY pread 0 1 2>&1 | grep -q EIO; }
-check 'the fifth within ten seconds is the last: EIO' within 5 io_error
+check 'a worker that cannot read it is the last: EIO' within 5 io_error
 same 'open handles fail, too' 'Input/output error' "$(head -c 1 <&3 2>&1 | sed 's/.*: //' | head -n 1)"
 mkdir "$scratch/rescued"
 says '--rescue says what it copies' "rnullb0.img: $((16 * mib)) bytes, $((4 * mib)) stored" \
   "$("$RNULLFS" --rescue "$guard" "$scratch/rescued")"
 check 'the data' cmp -n $((4 * mib)) "$scratch/rescued/rnullb0.img" "$scratch/random"
 check '--rescue of another process is refused' not "$RNULLFS" --rescue $$ "$scratch/rescued"
+# A program that can go on saves the mount: here, the same one, when the state is as it was.
+dd if="$scratch/state" of="$state" conv=notrunc status=none
+if [[ -e /proc/$guard/fdinfo/0 ]] && grep -qs ^fuse_connection /proc/"$guard"/fdinfo/*; then
+  says '--upgrade finds the guard' '^worker [0-9]+ has taken over$' "$("$RNULLFS" --upgrade "$mnt" 2>&1)"
+else
+  skip_check '--upgrade finds the guard' 'the kernel does not say whose connection a /dev/fuse is'
+  kill -USR2 "$guard"
+fi
+check 'and the mount is served again' within 5 cmp -n $((4 * mib)) "$disk" "$scratch/random"
+check 'open handles, too' dd if=/dev/fd/3 of=/dev/null bs=4k count=1 status=none
+check 'a worker dies' kill_worker KILL
+
+# Again, and it is unmounted.
+head -c 4096 /dev/zero | dd of="$state" conv=notrunc status=none
+kill -KILL "$(status .worker_pid)"
+check 'EIO again' within 5 io_error
 exec 3>&-
 check 'it can be unmounted' unmount "$mnt"
 check 'and is gone then' guard_ends

@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "cached_disk.h"
 #include "rnullfs/error.h"
 #include "store_util.h"
 
@@ -183,6 +184,31 @@ TEST_F(SharedStore, DoorsAtOnce) {
   first.join();
   second.join();
   EXPECT_EQ(store_->stored_pages() * kPage, AllocatedBytes(*store_));
+}
+
+// Where nobody else can hold one more file, there is no disk, and one that moves stays where it is.
+TEST(KeptStore, IsNotMadeWhereItCannotBeHeld) {
+  MemoryLimit memory(8 * kMiB);
+  HeldMemfds keeper;
+  keeper.refusal = EMFILE;
+  const auto refused = PageStore::Create("kept", memory, keeper);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(ErrnoOf(refused.status()), EMFILE);
+  EXPECT_NE(refused.status().message().find("RLIMIT_NOFILE"), std::string_view::npos);
+
+  keeper.refusal = 0;
+  auto store = *PageStore::Create("kept", memory, keeper);
+  ASSERT_TRUE(store->Resize(kMiB).ok());
+  ASSERT_EQ(Write(*store, 0, "stays"), 0);
+  ASSERT_TRUE(store->Share().ok());
+  store->Unshare();
+  keeper.refusal = EMFILE;
+  EXPECT_EQ(ErrnoOf(store->Resize(2 * kMiB)), EMFILE);
+  EXPECT_EQ(store->size_bytes(), kMiB);
+  EXPECT_EQ(Read(*store, 0, 5), "stays");
+  EXPECT_THAT(keeper.held, testing::ElementsAre(store->fd()));
+  keeper.refusal = 0;
+  EXPECT_TRUE(store->Resize(2 * kMiB).ok());
 }
 
 }  // namespace

@@ -177,6 +177,11 @@ int Mount(MountOptions options, char** argv) {
   setup.handover = TakeHandover(options.mountpoint);
   const Handover::As as = setup.handover.as;
   if (as == Handover::As::kCheck) return CheckState(setup.handover);
+  // The state's memfd is sparse, and larger than any limit; the disks' may fit.
+  if (absl::Status status = RaiseFileSizeLimit();
+      !status.ok() && options.guard && as == Handover::As::kNone) {
+    return Fail(status);
+  }
   Background background;
   if (as != Handover::As::kNone) {
     options.mountpoint = setup.handover.mountpoint;
@@ -209,7 +214,6 @@ int Mount(MountOptions options, char** argv) {
 }
 
 int Main(int argc, char** argv) {
-  ResetSignals();
   if (getauxval(AT_SECURE) != 0) {
     return Fail(Error(EPERM,
                       "set-user-ID or with file capabilities it would do for anybody what they may "
@@ -241,4 +245,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace rnullfs
 
-int main(int argc, char** argv) { return rnullfs::Main(argc, argv); }
+int main(int argc, char** argv) {
+  rnullfs::PrepareProcess();
+  return rnullfs::Main(argc, argv);
+}

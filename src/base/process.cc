@@ -1,9 +1,11 @@
 #include "base/process.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -100,11 +102,33 @@ std::string OwnPath(const char* argv0) {
 
 bool IsAdministrator() { return HasInitialCapability(kCapSysAdmin); }
 
+void PrepareProcess() {
+  ResetSignals();
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (fcntl(fd, F_GETFD) >= 0) continue;
+    // The lowest that is free, which is this one.  Without /dev/null anything does that can be
+    // neither read nor written.
+    if (open("/dev/null", O_RDWR) < 0 && open("/", O_PATH) < 0) _exit(1);
+  }
+  std::signal(SIGXFSZ, SIG_IGN);
+}
+
 void RaiseDescriptorLimit() {
   rlimit limit = {};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+absl::Status RaiseFileSizeLimit() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0) return absl::OkStatus();
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_FSIZE, &limit) != 0) return SystemError(errno, "RLIMIT_FSIZE");
+  if (limit.rlim_cur == RLIM_INFINITY) return absl::OkStatus();
+  return Error(EFBIG, absl::StrCat("the limit on the size of files is ", limit.rlim_cur,
+                                   " bytes here, and what a mount keeps in memory is files to it: "
+                                   "ulimit -f unlimited (LimitFSIZE=infinity in a service)"));
 }
 
 }  // namespace rnullfs

@@ -42,8 +42,18 @@ std::string OwnPath(const char* argv0);
 // namespace.
 bool IsAdministrator();
 
+// First of all that a program does: ResetSignals(), and nothing it opens can take the place of what
+// everybody writes to or reads from: a descriptor of 0 to 2 that the caller has closed becomes
+// /dev/null.  SIGXFSZ is ignored, so that a limit on the size of files is an errno wherever it is
+// met.
+void PrepareProcess();
+
 // Takes as many descriptors as the hard limit allows: each disk has one.
 void RaiseDescriptorLimit();
+
+// Takes as large files as the hard limit allows (RLIMIT_FSIZE): memfds are files to it.  EFBIG when
+// that is one, too.
+absl::Status RaiseFileSizeLimit();
 
 }  // namespace rnullfs
 

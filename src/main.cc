@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "base/notify.h"
 #include "base/pressure.h"
 #include "base/process.h"
+#include "base/threads.h"
 #include "config/mount_options.h"
 #include "device/completion_queue.h"
 #include "fuse/patience.h"
@@ -30,6 +32,7 @@
 #include "rnullfs/clock.h"
 #include "rnullfs/error.h"
 #include "rnullfs/memory_limit.h"
+#include "rnullfs/rcu.h"
 #include "tree/survival.h"
 #include "tree/tree.h"
 
@@ -105,6 +108,7 @@ absl::Status OpenSurvival(Worker& worker) {
 
 int Serve(const MountOptions& options, Worker& worker, Background& background) {
   const bool takes_over = worker.takes_over();
+  const int fuse = worker.start.fuse.get();
   CompletionQueue completions(Clock::Real());
   MemoryLimit memory(takes_over ? worker.survival->mount().memory_limit : MemoryLimitOf(options));
   if (worker.survival != nullptr && !takes_over) {
@@ -126,6 +130,14 @@ int Serve(const MountOptions& options, Worker& worker, Background& background) {
   } else {
     devices = MakeDevices(options, tree);
     if (!devices.ok()) return Fail(devices.status());
+  }
+  // Before any request, because later there may be no thread to be had.
+  const auto start_threads = [&] {
+    absl::Status started = StartRcu();
+    return started.ok() ? completions.Start() : started;
+  };
+  if (absl::Status status = InsistWhileMounted(fuse, start_threads); !status.ok()) {
+    return Fail(status);
   }
   if (absl::Status status = session.Mount(tree); !status.ok()) return Fail(status);
   const absl::Status served = session.Serve({
@@ -210,7 +222,13 @@ int Mount(MountOptions options, char** argv) {
   if (worker.link != nullptr) {
     if (absl::Status status = OpenSurvival(worker); !status.ok()) return Refuse(status);
   }
-  return Serve(options, worker, background);
+  // In one that takes over an exception is a death of which the next one knows.
+  if (worker.takes_over()) return Serve(options, worker, background);
+  try {
+    return Serve(options, worker, background);
+  } catch (const std::bad_alloc&) {
+    return Fail(Error(ENOMEM, "out of memory at the start (ulimit -v limits it)"));
+  }
 }
 
 int Main(int argc, char** argv) {

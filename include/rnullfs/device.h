@@ -65,7 +65,7 @@ class Device {
   // succeeds with 0 bytes, one that crosses it is cut; every other command that does not lie within
   // the disk fails with ENOSPC and changes nothing.  EINVAL for a direct one that is no multiple of
   // blocksize, EOPNOTSUPP for a discard where there are none, EIO for bad blocks, ETIMEDOUT for a
-  // request that a fault has lost.
+  // request that a fault has lost, ENOMEM for one that there is no memory to work on.
   void Submit(const Command& command, Completion done);
 
   // Attributes that may change while powered, as of the next request.

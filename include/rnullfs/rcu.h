@@ -8,12 +8,14 @@
 // Thread safety: everything may be used from any thread.  A child that goes on after fork() must
 // not use RCU unless the fork was bracketed by urcu_bp_call_rcu_before_fork() and its companions,
 // because the thread that deletes stays behind in the parent: fork first, then serve.
-// Errors: none are reported; the library aborts when it cannot start its thread.
+// Errors: none are reported but by StartRcu(); the library aborts when it cannot start its thread.
 #ifndef RNULLFS_RCU_H_
 #define RNULLFS_RCU_H_
 
 #include <atomic>
 #include <type_traits>
+
+#include "absl/status/status.h"
 
 // The library's own declaration lacks `constinit`, so that a C++ compiler guards each use of this
 // variable with a call that would initialise it.  It is a zero pointer in C: no guard is needed.
@@ -92,6 +94,10 @@ class [[nodiscard]] RcuReadGuard {
 
   const Word counter_;
 };
+
+// Starts the library's thread, which the first RcuDelete() would do: after a fork, while it can
+// still be said that there is none to be had (EAGAIN).
+absl::Status StartRcu();
 
 // Deletes `object` after a grace period, on the library's thread.  Its first member must be an
 // rcu_head, which may share its place with whatever no reader looks at.

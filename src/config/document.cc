@@ -1,54 +1,82 @@
 #include "config/document.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+
 namespace rnullfs {
+namespace {
 
-struct Document::Json {
-  nlohmann::ordered_json object = nlohmann::ordered_json::object();
+std::string QuotedText(std::string_view text) {
+  using Json = nlohmann::json;
+  return Json(std::string(text)).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
-  nlohmann::ordered_json& operator[](std::string_view key) { return object[std::string(key)]; }
-};
+// One level deeper; a line's end within a text is an escape.
+std::string Indented(const std::string& text) {
+  return absl::StrReplaceAll(text, {{"\n", "\n  "}});
+}
 
-Document::Document() : json_(std::make_unique<Json>()) {}
-Document::~Document() = default;
-Document::Document(Document&&) noexcept = default;
-Document& Document::operator=(Document&&) noexcept = default;
+std::string Bracketed(const char* open, const std::vector<std::string>& values, const char* close) {
+  std::string text = open;
+  for (const std::string& value : values) {
+    absl::StrAppend(&text, text.size() > 1 ? "," : "", "\n  ", Indented(value));
+  }
+  return absl::StrCat(text, values.empty() ? "" : "\n", close);
+}
+
+}  // namespace
+
+Document& Document::Set(std::string_view key, std::string text) {
+  const auto it = std::find_if(members_.begin(), members_.end(),
+                               [key](const auto& member) { return member.first == key; });
+  if (it != members_.end()) {
+    it->second = std::move(text);
+  } else {
+    members_.emplace_back(key, std::move(text));
+  }
+  return *this;
+}
 
 Document& Document::AddBool(std::string_view key, bool value) {
-  (*json_)[key] = value;
-  return *this;
+  return Set(key, value ? "true" : "false");
 }
 
 Document& Document::AddNumber(std::string_view key, uint64_t value) {
-  (*json_)[key] = value;
-  return *this;
+  return Set(key, absl::StrCat(value));
 }
 
 Document& Document::AddNegative(std::string_view key, int64_t value) {
-  (*json_)[key] = value;
-  return *this;
+  return Set(key, absl::StrCat(value));
 }
 
 Document& Document::AddText(std::string_view key, std::string_view value) {
-  (*json_)[key] = std::string(value);
-  return *this;
+  return Set(key, QuotedText(value));
 }
 
 Document& Document::AddList(std::string_view key, const std::vector<std::string>& values) {
-  (*json_)[key] = values;
-  return *this;
+  std::vector<std::string> quoted;
+  quoted.reserve(values.size());
+  for (const std::string& value : values) quoted.push_back(QuotedText(value));
+  return Set(key, Bracketed("[", quoted, "]"));
 }
 
-Document& Document::AddObject(std::string_view key, Document value) {
-  (*json_)[key] = std::move(value.json_->object);
-  return *this;
+Document& Document::AddObject(std::string_view key, const Document& value) {
+  return Set(key, value.Object());
 }
 
-std::string Document::Text() const {
-  using Json = nlohmann::ordered_json;
-  return json_->object.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+std::string Document::Object() const {
+  std::vector<std::string> members;
+  members.reserve(members_.size());
+  for (const auto& [key, text] : members_) {
+    members.push_back(absl::StrCat(QuotedText(key), ": ", text));
+  }
+  return Bracketed("{", members, "}");
 }
+
+std::string Document::Text() const { return Object() + '\n'; }
 
 }  // namespace rnullfs

@@ -7,33 +7,32 @@
 #define RNULLFS_CONFIG_DOCUMENT_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace rnullfs {
 
 class Document {
  public:
-  Document();
-  ~Document();
-  Document(Document&&) noexcept;
-  Document& operator=(Document&&) noexcept;
-
   Document& AddBool(std::string_view key, bool value);
   Document& AddNumber(std::string_view key, uint64_t value);
   Document& AddNegative(std::string_view key, int64_t value);
   Document& AddText(std::string_view key, std::string_view value);
   Document& AddList(std::string_view key, const std::vector<std::string>& values);
-  Document& AddObject(std::string_view key, Document value);
+  Document& AddObject(std::string_view key, const Document& value);
 
   // Pretty-printed with two spaces, ending with a newline.
   std::string Text() const;
 
  private:
-  struct Json;
-  std::unique_ptr<Json> json_;
+  std::string Object() const;
+  Document& Set(std::string_view key, std::string text);
+
+  // In order; each value as it is shown at the outermost level.  Not the JSON library's tree: to
+  // destroy one takes memory, of which there may be none.
+  std::vector<std::pair<std::string, std::string>> members_;
 };
 
 }  // namespace rnullfs

@@ -50,7 +50,7 @@ void AddRate(std::string_view key, const RateLimit& rate, Document& document) {
   }
   Document parts;
   parts.AddNumber("read", rate.read).AddNumber("write", rate.write);
-  document.AddObject(key, std::move(parts));
+  document.AddObject(key, parts);
 }
 
 std::vector<std::string> Ranges(const BadBlocks& badblocks) {
@@ -100,7 +100,7 @@ std::string ShowJson(const DeviceConfig& config) {
       if (DirectoryOf(row) != group.name) continue;
       AddAttribute(row.name.substr(group.name.size() + 1), row, config, files);
     }
-    document.AddObject(group.name, std::move(files));
+    document.AddObject(group.name, files);
   }
   return document.Text();
 }

@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <system_error>
 #include <utility>
+
+#include "base/threads.h"
 
 namespace rnullfs {
 namespace {
@@ -19,6 +22,9 @@ constexpr int64_t kPollNsec = 80'000;
 // computes.
 constexpr int64_t kSleepMaxNsec = 3'600'000'000'000;
 
+// How many replies the thread takes at a time.
+constexpr size_t kBatch = 256;
+
 // Signals are for the threads that serve the file system; the kernel's default slack of 50 us, for
 // those that are in no hurry.
 void SetUpThread() {
@@ -30,6 +36,20 @@ void SetUpThread() {
 }
 
 }  // namespace
+
+absl::Status CompletionQueue::Start() {
+  const LockGuard lock(mutex_);
+  return StartLocked();
+}
+
+absl::Status CompletionQueue::StartLocked() {
+  if (stopping_ || thread_.joinable()) return absl::OkStatus();
+  due_.reserve(kBatch);
+  absl::StatusOr<std::thread> thread = StartThread([this] { Run(); });
+  if (!thread.ok()) return thread.status();
+  thread_ = *std::move(thread);
+  return absl::OkStatus();
+}
 
 void CompletionQueue::Stop() {
   std::thread thread;
@@ -48,19 +68,20 @@ void CompletionQueue::Post(int64_t due_nsec, Reply reply) {
   bool stopped = false;
   {
     const LockGuard lock(mutex_);
-    const int64_t wake_nsec = due_nsec - (reply.exact ? kPollNsec : 0);
-    (reply.exact ? exact_ : lax_).Push(due_nsec, std::move(reply));
-    SetNextDue();
     stopped = stopping_;
-    if (!stopped && !thread_.joinable()) thread_ = std::thread(&CompletionQueue::Run, this);
-    wake = wake_nsec < wakes_nsec_;
-    if (wake) wakes_nsec_ = kAwake;  // the next to post needn't wake it again
+    if (!stopped) {
+      if (!StartLocked().ok()) {
+        throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+      }
+      const int64_t wake_nsec = due_nsec - (reply.exact ? kPollNsec : 0);
+      (reply.exact ? exact_ : lax_).Push(due_nsec, std::move(reply));
+      SetNextDue();
+      wake = wake_nsec < wakes_nsec_;
+      if (wake) wakes_nsec_ = kAwake;  // the next to post needn't wake it again
+    }
   }
   if (wake) posted_earlier_.notify_one();
-  if (stopped) {
-    std::vector<Reply> due;
-    SendDue(due);
-  }
+  if (stopped) reply.Send();
 }
 
 // When there is something to do, if only to poll.
@@ -77,17 +98,16 @@ void CompletionQueue::SetNextDue() {
 
 void CompletionQueue::Run() {
   SetUpThread();
-  std::vector<Reply> due;  // kept, so that it seldom allocates
   while (SleepUntilNearlyDue()) {
     PollUntilDue();
-    SendDue(due);
+    SendDue();
   }
 }
 
-void CompletionQueue::SendDue(std::vector<Reply>& due) {
-  TakeDue(due);
-  for (const Reply& reply : due) reply.Send();
-  due.clear();
+void CompletionQueue::SendDue() {
+  TakeDue();
+  for (const Reply& reply : due_) reply.Send();
+  due_.clear();
 }
 
 // Returns false when there is nothing left to do.
@@ -114,15 +134,15 @@ void CompletionQueue::PollUntilDue() const {
   }
 }
 
-void CompletionQueue::TakeDue(std::vector<Reply>& due) {
+void CompletionQueue::TakeDue() {
   const LockGuard lock(mutex_);
   const int64_t now_nsec = stopping_ ? kNever : clock_.NowNsec();
   size_t taken = 0;
   do {  // by turns, each up to where the other begins: together they are in order
-    taken = due.size();
-    exact_.PopDue(std::min(now_nsec, lax_.NextDueNsec()), due);
-    lax_.PopDue(std::min(now_nsec, exact_.NextDueNsec()), due);
-  } while (due.size() != taken);
+    taken = due_.size();
+    exact_.PopDue(std::min(now_nsec, lax_.NextDueNsec()), due_);
+    lax_.PopDue(std::min(now_nsec, exact_.NextDueNsec()), due_);
+  } while (due_.size() != taken);
   SetNextDue();
 }
 

@@ -5,11 +5,11 @@
 // one gets up early and polls the clock for the rest, where a reply is to be exact.  It sleeps
 // while nothing is due soon, and uses no processor while nothing waits.
 //
-// The thread is started with the first Post(): a process may fork before.  Should that fail,
-// std::system_error ends the process.
+// Whoever serves starts the thread first, because it may not be to be had later; else the first
+// Post() does.
 //
-// Thread safety: Post() from any thread, also from a completion; Stop() from any thread but the
-// queue's own.  Completions run without a lock held, one at a time until Stop().
+// Thread safety: Start() and Post() from any thread, also from a completion; Stop() from any thread
+// but the queue's own.  Completions run without a lock held, one at a time until Stop().
 // Units: nanoseconds of the clock it was given.
 #ifndef RNULLFS_DEVICE_COMPLETION_QUEUE_H_
 #define RNULLFS_DEVICE_COMPLETION_QUEUE_H_
@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "device/due_queue.h"
 #include "device/reply.h"
 #include "rnullfs/clock.h"
@@ -35,8 +36,13 @@ class CompletionQueue {
   CompletionQueue(const CompletionQueue&) = delete;
   CompletionQueue& operator=(const CompletionQueue&) = delete;
 
+  // Starts the thread: after a fork, before the first request.  EAGAIN when it cannot be had.
+  absl::Status Start() ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Sends `reply` at `due_nsec`, or as soon as possible when that is past.  Replies due at the same
-  // time are sent in the order they were posted, exact ones before the others.
+  // time are sent in the order they were posted, exact ones before the others.  std::bad_alloc when
+  // there is no memory, and std::system_error when a thread had to be started and cannot be: the
+  // reply is not sent then, and it is the caller's to answer.
   void Post(int64_t due_nsec, Reply reply) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Sends what still waits, at once, and ends the thread.  From then on Post() sends at once, too,
@@ -50,10 +56,11 @@ class CompletionQueue {
   int64_t NextWakeNsec() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetNextDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run();
-  void SendDue(std::vector<Reply>& due);
+  void SendDue();
   bool SleepUntilNearlyDue() ABSL_LOCKS_EXCLUDED(mutex_);
   void PollUntilDue() const;
-  void TakeDue(std::vector<Reply>& due) ABSL_LOCKS_EXCLUDED(mutex_);
+  void TakeDue() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status StartLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Clock& clock_;
   Mutex mutex_;
@@ -64,6 +71,7 @@ class CompletionQueue {
   int64_t wakes_nsec_ ABSL_GUARDED_BY(mutex_) = kAwake;  // when the thread stops sleeping by itself
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Reply> due_;  // the thread's; its room is taken before, as the thread cannot fail
 };
 
 }  // namespace rnullfs

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cerrno>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -128,12 +129,23 @@ bool Device::Plain() const {
          !medium_.bad_blocks().armed();
 }
 
+// Nothing below throws once it has answered.
 void Device::Submit(const Command& command, Completion done) {
   counters_.statistics.Started();
-  if (Plain()) {
-    AnswerNow(command, done);
-  } else {
-    AnswerShaped(command, done);
+  const auto fail = [&] {
+    counters_.statistics.Finished(command.op, 0, ENOMEM);
+    done({ENOMEM, 0});
+  };
+  try {
+    if (Plain()) {
+      AnswerNow(command, done);
+    } else {
+      AnswerShaped(command, done);
+    }
+  } catch (const std::bad_alloc&) {
+    fail();
+  } catch (const std::system_error&) {  // no thread for the completion queue
+    fail();
   }
 }
 

@@ -25,9 +25,10 @@ class DueQueue {
   // When the first item is due; kNever if there is none.
   int64_t NextDueNsec() const { return heap_.empty() ? kNever : heap_.front().due_nsec; }
 
-  // Moves every item that is due at `now_nsec` to the end of `due`.
+  // Moves the items that are due at `now_nsec` to the end of `due`, as many as there is room for:
+  // up to its capacity, so that nothing is allocated.
   void PopDue(int64_t now_nsec, std::vector<T>& due) {
-    while (!heap_.empty() && heap_.front().due_nsec <= now_nsec) {
+    while (due.size() < due.capacity() && !heap_.empty() && heap_.front().due_nsec <= now_nsec) {
       std::pop_heap(heap_.begin(), heap_.end(), Later);
       due.push_back(std::move(heap_.back().item));
       heap_.pop_back();

@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "base/process.h"
+#include "fuse/guarded.h"
 #include "fuse/operations.h"
 #include "fuse/receive_loop.h"
 #include "fuse/ring.h"
@@ -208,8 +209,8 @@ void FlushDisk(fuse_req_t request, fuse_ino_t inode) {
 }
 
 void AddDiskOperations(fuse_lowlevel_ops& operations) {
-  operations.fallocate = Allocate;
-  operations.lseek = Seek;
+  operations.fallocate = Guarded<Allocate>::Call;
+  operations.lseek = Guarded<Seek>::Call;
 }
 
 }  // namespace rnullfs

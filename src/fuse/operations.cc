@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "fuse/guarded.h"
 #include "fuse/receive_loop.h"
 #include "fuse/ring.h"
 #include "rnullfs/error.h"
@@ -213,26 +214,26 @@ void StatFs(fuse_req_t request, fuse_ino_t inode) {
 
 fuse_lowlevel_ops Operations() {
   fuse_lowlevel_ops operations = {};
-  operations.lookup = Lookup;
-  operations.getattr = GetAttr;
-  operations.setattr = SetAttr;
-  operations.mkdir = MakeDirectory;
-  operations.rmdir = RemoveDirectory;
-  operations.mknod = MakeNode;
-  operations.create = Create;
-  operations.unlink = Unlink;
-  operations.symlink = MakeSymlink;
-  operations.link = MakeLink;
-  operations.rename = Rename;
-  operations.readdir = ReadDirectory;
-  operations.fsyncdir = FsyncDirectory;
-  operations.open = Open;
-  operations.release = Release;
-  operations.read = Read;
-  operations.write = Write;
-  operations.flush = Flush;
-  operations.fsync = Fsync;
-  operations.statfs = StatFs;
+  operations.lookup = Guarded<Lookup>::Call;
+  operations.getattr = Guarded<GetAttr>::Call;
+  operations.setattr = Guarded<SetAttr>::Call;
+  operations.mkdir = Guarded<MakeDirectory>::Call;
+  operations.rmdir = Guarded<RemoveDirectory>::Call;
+  operations.mknod = Guarded<MakeNode>::Call;
+  operations.create = Guarded<Create>::Call;
+  operations.unlink = Guarded<Unlink>::Call;
+  operations.symlink = Guarded<MakeSymlink>::Call;
+  operations.link = Guarded<MakeLink>::Call;
+  operations.rename = Guarded<Rename>::Call;
+  operations.readdir = Guarded<ReadDirectory>::Call;
+  operations.fsyncdir = Guarded<FsyncDirectory>::Call;
+  operations.open = Guarded<Open>::Call;
+  operations.release = Guarded<Release>::Call;
+  operations.read = Guarded<Read>::Call;
+  operations.write = Guarded<Write>::Call;
+  operations.flush = Guarded<Flush>::Call;
+  operations.fsync = Guarded<Fsync>::Call;
+  operations.statfs = Guarded<StatFs>::Call;
   AddDiskOperations(operations);
   return operations;
 }

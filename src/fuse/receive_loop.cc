@@ -9,8 +9,14 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
-#include <thread>
-#include <vector>
+#include <memory>
+#include <new>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/threads.h"
+#include "rnullfs/error.h"
 
 namespace rnullfs {
 namespace {
@@ -25,31 +31,6 @@ constexpr size_t kRequestRoom = kRequestBytesMax + kPageSize;
 constexpr uint64_t kSentAgain = uint64_t{1} << 63;
 
 thread_local uint64_t current_request = 0;
-
-// Room for one request, all of it mapped: were a page missing, the kernel would have to fault it in
-// to hand a request out, and when it cannot, because the process has been killed, the request
-// fails.
-class Buffer {
- public:
-  Buffer()
-      : memory_(
-            mmap(nullptr, kLength, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
-    // MAP_POPULATE does nothing in a process that is locked with MCL_ONFAULT.
-    if (valid()) std::memset(memory_, 0, kLength);
-  }
-  ~Buffer() {
-    if (valid()) munmap(memory_, kLength);
-  }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-
-  bool valid() const { return memory_ != MAP_FAILED; }
-  char* request() const { return static_cast<char*>(memory_) + kBeforeRequest; }
-
- private:
-  static constexpr size_t kLength = kBeforeRequest + kRequestRoom;
-  void* const memory_;
-};
 
 // What is of no consequence does not show that a process could serve.
 bool IsAnswered(uint32_t opcode) {
@@ -67,19 +48,73 @@ fuse_buf RequestIn(char* memory, size_t size) {
 
 }  // namespace
 
+// Room for one request, all of it mapped: were a page missing, the kernel would have to fault it in
+// to hand a request out, and when it cannot, because the process has been killed, the request
+// fails.
+class ReceiveLoop::Buffer {
+ public:
+  Buffer()
+      : memory_(
+            mmap(nullptr, kLength, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
+    if (!valid()) return;
+    // What users write is not for a core file.
+    madvise(memory_, kLength, MADV_DONTDUMP);
+    // MAP_POPULATE does nothing in a process that is locked with MCL_ONFAULT.
+    std::memset(memory_, 0, kLength);
+  }
+  ~Buffer() {
+    if (valid()) munmap(memory_, kLength);
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  bool valid() const { return memory_ != MAP_FAILED; }
+  char* request() const { return static_cast<char*>(memory_) + kBeforeRequest; }
+
+ private:
+  static constexpr size_t kLength = kBeforeRequest + kRequestRoom;
+  void* const memory_;
+};
+
 uint64_t ReceiveLoop::CurrentRequest() { return current_request; }
 
-int ReceiveLoop::Run(unsigned threads) {
-  std::vector<std::thread> workers;
-  running_ = threads;
-  for (unsigned i = 0; i < threads; ++i) {
-    workers.emplace_back([this] {
-      pthread_setname_np(pthread_self(), "rnullfs-fuse");
-      Work();
-      --running_;
-      ended_.release();
-    });
+absl::Status ReceiveLoop::AddThread(std::vector<std::thread>& workers) {
+  const auto buffer = std::make_shared<Buffer>();
+  if (!buffer->valid()) return SystemError(EAGAIN, "room for requests");
+  ++running_;
+  absl::StatusOr<std::thread> worker = StartThread([this, buffer] {
+    pthread_setname_np(pthread_self(), "rnullfs-fuse");
+    Serve(buffer->request());
+    --running_;
+    ended_.release();
+  });
+  if (worker.ok()) {
+    workers.push_back(*std::move(worker));
+  } else {
+    --running_;
   }
+  return worker.status();
+}
+
+// As many as can be had: one is enough.
+void ReceiveLoop::AddMore(std::vector<std::thread>& workers, unsigned threads) {
+  try {
+    absl::Status added;
+    while (added.ok() && workers.size() < threads) added = AddThread(workers);
+    if (added.ok()) return;
+    Log(absl::StrCat("requests are served by ", workers.size(), " threads instead of ", threads,
+                     ": ", added.message()));
+  } catch (const std::bad_alloc&) {
+    Log("requests are served by few threads, for want of memory");
+  }
+}
+
+absl::Status ReceiveLoop::Run(unsigned threads, int connection) {
+  std::vector<std::thread> workers;
+  workers.reserve(threads);
+  const absl::Status added = InsistWhileMounted(connection, [&] { return AddThread(workers); });
+  if (!added.ok()) return added;
+  AddMore(workers, threads);
   ended_.acquire();
   fuse_session_exit(session_);
   while (running_ > 0) {  // a signal may come just before a thread begins to read
@@ -87,21 +122,16 @@ int ReceiveLoop::Run(unsigned threads) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   for (std::thread& worker : workers) worker.join();
-  return error_;
+  return error_ == 0 ? absl::OkStatus() : SystemError(error_, "serving the mount");
 }
 
 void ReceiveLoop::End() { ended_.release(); }
 
-void ReceiveLoop::Work() {
-  const Buffer buffer;
-  if (!buffer.valid()) {
-    error_ = ENOMEM;
-    return;
-  }
+void ReceiveLoop::Serve(char* request) {
   const int fuse = fuse_session_fd(session_);
   bool served = false;
   while (fuse_session_exited(session_) == 0) {
-    const ssize_t got = read(fuse, buffer.request(), kRequestRoom);
+    const ssize_t got = read(fuse, request, kRequestRoom);
     // ENOENT: who asked has been killed, and the request went with him.
     if (got < 0 && (errno == EINTR || errno == ENOENT || errno == EAGAIN)) continue;
     if (got < 0 && errno == ENODEV) return;  // unmounted
@@ -109,16 +139,26 @@ void ReceiveLoop::Work() {
       error_ = got < 0 ? errno : EIO;
       return;
     }
-    const std::string_view request(buffer.request(), got);
-    const auto& header = *reinterpret_cast<const fuse_in_header*>(buffer.request());
-    if (header.opcode == FUSE_INIT) on_init_(request);
+    const auto& header = *reinterpret_cast<const fuse_in_header*>(request);
+    if (header.opcode == FUSE_INIT && !NoteInit({request, static_cast<size_t>(got)})) return;
     current_request = header.unique & ~kSentAgain;
-    const fuse_buf handed = RequestIn(buffer.request(), request.size());
     const bool counts = !served && IsAnswered(header.opcode);  // libfuse may overwrite it
+    const fuse_buf handed = RequestIn(request, got);
     fuse_session_process_buf(session_, &handed);
     if (!counts) continue;
     served = true;
     on_served_();
+  }
+}
+
+// Before anything is served: who has no memory for that ends, and says so.
+bool ReceiveLoop::NoteInit(std::string_view init) {
+  try {
+    on_init_(init);
+    return true;
+  } catch (const std::bad_alloc&) {
+    error_ = ENOMEM;
+    return false;
   }
 }
 

@@ -16,6 +16,10 @@
 #include <semaphore>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
 
 struct fuse_session;
 
@@ -32,8 +36,10 @@ class ReceiveLoop {
               std::function<void()> on_served)
       : session_(session), on_init_(std::move(on_init)), on_served_(std::move(on_served)) {}
 
-  // Serves with so many threads until the mount is gone or End(): 0, or the errno of what failed.
-  int Run(unsigned threads);
+  // Serves with so many threads, or as many of them as can be had, until the mount is gone or
+  // End().  EAGAIN when there is not one; who takes a mount over, and so has its `connection` (as
+  // InsistWhileMounted()), waits for the first.
+  absl::Status Run(unsigned threads, int connection = -1);
 
   // Has Run() return soon.
   void End();
@@ -42,7 +48,11 @@ class ReceiveLoop {
   static uint64_t CurrentRequest();
 
  private:
-  void Work();
+  class Buffer;
+  absl::Status AddThread(std::vector<std::thread>& workers);
+  void AddMore(std::vector<std::thread>& workers, unsigned threads);
+  void Serve(char* request);
+  bool NoteInit(std::string_view init);
 
   fuse_session* const session_;
   const std::function<void(std::string_view)> on_init_;

@@ -10,7 +10,9 @@
 #include <cerrno>
 #include <csignal>
 #include <iterator>
+#include <new>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -19,6 +21,7 @@
 #include "base/log.h"
 #include "base/mountpoint.h"
 #include "base/process.h"
+#include "base/threads.h"
 #include "fuse/negotiate.h"
 #include "fuse/operations.h"
 #include "fuse/ring.h"
@@ -155,8 +158,21 @@ absl::Status Session::Attach() {
   return kept;
 }
 
+// libfuse, which calls this, knows no exceptions.
 void Session::Init(void* userdata, fuse_conn_info* connection) {
-  static_cast<Session*>(userdata)->Negotiate(connection);
+  Session& session = *static_cast<Session*>(userdata);
+  const auto fail = [&](const char* why) {
+    const LockGuard lock(session.mutex_);
+    session.not_ready_ = Error(ENOMEM, absl::StrCat("the mount cannot be served: ", why));
+    fuse_session_exit(session.session_);
+  };
+  try {
+    session.Negotiate(connection);
+  } catch (const std::bad_alloc&) {
+    fail("out of memory");
+  } catch (const std::system_error& error) {  // no thread to watch a ring
+    fail(error.what());
+  }
 }
 
 void Session::Negotiate(fuse_conn_info* connection) {
@@ -190,13 +206,13 @@ void Session::Negotiate(fuse_conn_info* connection) {
 
 absl::Status Session::Serve(Hooks hooks) {
   hooks_ = std::move(hooks);
-  int error = Loop();
+  absl::Status served = Loop();
   if (ring_is_silent_ && !ending_.load()) {
     fuse_session_unmount(session_);
     fuse_session_destroy(std::exchange(session_, nullptr));
     wants_ring_ = false;
     if (absl::Status attached = Attach(); !attached.ok()) return attached;
-    error = Loop();
+    served = Loop();
   }
   huge_pages_.Stop();
   hooks_.idle();
@@ -205,36 +221,41 @@ absl::Status Session::Serve(Hooks hooks) {
     LockGuard lock(mutex_);
     if (!not_ready_.ok()) return not_ready_;
   }
-  if (error != 0) return SystemError(error, "serving the mount");
-  return absl::OkStatus();
+  return served;
 }
 
-int Session::Loop() {
+absl::Status Session::Loop() {
   finished_.store(false);
   main_thread_ = pthread_self();
-  std::thread signal_thread(&Session::AwaitSignals, this);
-  int error = 0;
+  std::thread signal_thread;
+  absl::Status served = InsistWhileMounted(heritage_.fuse_fd, [&] {
+    absl::StatusOr<std::thread> started = StartThread([this] { AwaitSignals(); });
+    if (started.ok()) signal_thread = *std::move(started);
+    return started.status();
+  });
+  if (!served.ok()) return served;
   if (loop_ == nullptr) {
-    error = ServeRing();
+    served = ServeRing();
   } else {
     if (heritage_.fuse_fd >= 0) GoOn();
-    error = loop_->Run(ThreadCount());
+    served = loop_->Run(ThreadCount(), heritage_.fuse_fd);
   }
   finished_.store(true);
   pthread_kill(signal_thread.native_handle(), SIGHUP);  // it may be waiting for one
   signal_thread.join();
   if (ring_watch_.joinable()) ring_watch_.join();
-  return error;
+  return served;
 }
 
 // libfuse's own loop: a ring's threads belong to it.
-int Session::ServeRing() {
+absl::Status Session::ServeRing() {
   fuse_loop_config* config = fuse_loop_cfg_create();
   fuse_loop_cfg_set_clone_fd(config, 0);
   fuse_loop_cfg_set_max_threads(config, ThreadCount());
   const int result = fuse_session_loop_mt(session_, config);
   fuse_loop_cfg_destroy(config);
-  return result < 0 && result != -ENODEV ? -result : 0;
+  if (result >= 0 || result == -ENODEV) return absl::OkStatus();
+  return SystemError(-result, "serving the mount");
 }
 
 // Where another process stopped: libfuse hears what the kernel said to it, the kernel refuses to
@@ -256,30 +277,42 @@ void Session::Unmount() {
 }
 
 void Session::AwaitSignals() {
-  const sigset_t signals = EndSignals();
-  bool ending = false;
-  while (true) {
-    const int signal = sigtimedwait(&signals, nullptr, ending ? &kLookAgain : nullptr);
-    if (finished_.load()) return;
-    if (signal == kGuardDied) {
-      if (getppid() == heritage_.guard_pid) continue;  // somebody else's idea
-      guard_lost_ = true;
-      Log("the guard has died: the disks are served on, but would not outlive this process now");
-      continue;
+  for (bool ending = false, more = true; more;) {
+    try {
+      more = TakeSignal(ending);
+    } catch (const std::bad_alloc&) {
+      ending = true;  // it takes no memory to wait for a signal: looks again in a moment
     }
-    const bool signalled = signal > 0;
-    if (!signalled && !ending) continue;  // EINTR: the process was stopped and goes on
-    const std::vector<std::string> in_use = tree_->DisksInUse();
-    if (in_use.empty() || (signalled && ending)) return End();
-    if (signalled) {
-      Log(absl::StrCat("still in use: ", absl::StrJoin(in_use, ", "),
-                       "; unmounting when they are closed, or at once at the next signal"));
-      if (hooks_.ending) hooks_.ending();
-    }
-    ending = true;
-    LockGuard lock(mutex_);
-    awaited_ = in_use;
   }
+}
+
+// Waits for one, or a while when the end is awaited; false when there is nothing more to wait for.
+bool Session::TakeSignal(bool& ending) {
+  const sigset_t signals = EndSignals();
+  const int signal = sigtimedwait(&signals, nullptr, ending ? &kLookAgain : nullptr);
+  if (finished_.load()) return false;
+  if (signal == kGuardDied) {
+    if (getppid() == heritage_.guard_pid) return true;  // somebody else's idea
+    guard_lost_ = true;
+    Log("the guard has died: the disks are served on, but would not outlive this process now");
+    return true;
+  }
+  const bool signalled = signal > 0;
+  if (!signalled && !ending) return true;  // EINTR: the process was stopped and goes on
+  const std::vector<std::string> in_use = tree_->DisksInUse();
+  if (in_use.empty() || (signalled && ending)) {
+    End();
+    return false;
+  }
+  if (signalled) {
+    Log(absl::StrCat("still in use: ", absl::StrJoin(in_use, ", "),
+                     "; unmounting when they are closed, or at once at the next signal"));
+    if (hooks_.ending) hooks_.ending();
+  }
+  ending = true;
+  LockGuard lock(mutex_);
+  awaited_ = in_use;
+  return true;
 }
 
 void Session::End() {

@@ -98,15 +98,16 @@ class Session {
   static void Init(void* userdata, fuse_conn_info* connection);
   void Negotiate(fuse_conn_info* connection);
   absl::Status Attach();
-  int Loop();
+  absl::Status Loop();
   void ChooseTransport();
   void FallBack(const std::string& why);
   bool RingPromised() const;
   void AwaitRing();
   void AwaitSignals();
+  bool TakeSignal(bool& ending);
   void End();
   void EndLoop();
-  int ServeRing();
+  absl::Status ServeRing();
   void GoOn();
   void Unmount();
   std::vector<std::string> MountFlags() const;

@@ -12,9 +12,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <unordered_map>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "rnullfs/mutex.h"
 #include "tree/tree.h"
 
@@ -54,7 +54,8 @@ class TextHandles {
 
   Mutex mutex_;
   uint64_t next_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<uint64_t, std::shared_ptr<TextFile>> files_ ABSL_GUARDED_BY(mutex_);
+  // Not abseil's map: without memory to grow one is left in pieces.
+  std::unordered_map<uint64_t, std::shared_ptr<TextFile>> files_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace rnullfs

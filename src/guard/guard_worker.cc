@@ -79,7 +79,10 @@ bool Guard::Start() {
 
 void Guard::StartLater(int error) {
   if (!ready_) {
-    Say("no process can be started to serve the mount: %s", std::strerror(error));
+    Say("no process can be started to serve the mount: %s (ulimit -u, a control group's pids.max "
+        "and "
+        "systemd's TasksMax limit them)",
+        std::strerror(error));
     _exit(1);
   }
   if (retry_nsec_ == 0) {

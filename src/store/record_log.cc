@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -155,10 +156,15 @@ int RecordLog::Put(uint64_t key, std::string_view text) {
   const LockGuard lock(mutex_);
   const auto it = records_.find(key);
   if (it != records_.end() && it->second == text) return 0;
+  Records kept;  // what may throw comes before what may not be done by half
+  kept.emplace(key, text);
   if (const int error = Append(key, text, false); error != 0) return error;
-  if (it != records_.end()) live_ -= sizeof(RecordHeader) + it->second.size();
+  if (it != records_.end()) {
+    live_ -= sizeof(RecordHeader) + it->second.size();
+    records_.erase(it);
+  }
   live_ += sizeof(RecordHeader) + text.size();
-  records_[key] = text;
+  records_.merge(kept);
   CompactIfWorthwhile();
   return 0;
 }
@@ -183,8 +189,12 @@ int RecordLog::Append(uint64_t key, std::string_view text, bool erased) {
                          .erased = erased ? 1U : 0U,
                          .check = 0};
   header.check = Check(header, text);
-  std::string record(reinterpret_cast<const char*>(&header), sizeof header);
-  record += text;
+  std::string record;
+  try {
+    record.append(reinterpret_cast<const char*>(&header), sizeof header).append(text);
+  } catch (const std::bad_alloc&) {
+    return ENOMEM;
+  }
   const uint64_t offset = RegionOffset(region_) + end_;
   if (const int error = WriteAll(memfd_.get(), record.data(), record.size(), offset); error != 0) {
     return error;
@@ -201,12 +211,7 @@ int RecordLog::Commit(uint64_t region, uint64_t end) {
   return 0;
 }
 
-void RecordLog::CompactIfWorthwhile() {
-  if (end_ < 2 * live_ + kHistoryMax) return;
-  const uint64_t old_region = region_;
-  const uint64_t old_end = end_;
-  region_ = 1 - old_region;
-  end_ = 0;
+std::string RecordLog::Compacted() const {
   std::string copy;
   for (const auto& [key, text] : records_) {
     RecordHeader header = {
@@ -214,6 +219,21 @@ void RecordLog::CompactIfWorthwhile() {
     header.check = Check(header, text);
     copy.append(reinterpret_cast<const char*>(&header), sizeof header).append(text);
   }
+  return copy;
+}
+
+void RecordLog::CompactIfWorthwhile() {
+  if (end_ < 2 * live_ + kHistoryMax) return;
+  std::string copy;
+  try {
+    copy = Compacted();
+  } catch (const std::bad_alloc&) {
+    return;  // the next change tries again
+  }
+  const uint64_t old_region = region_;
+  const uint64_t old_end = end_;
+  region_ = 1 - old_region;
+  end_ = 0;
   if (WriteAll(memfd_.get(), copy.data(), copy.size(), RegionOffset(region_)) != 0 ||
       Commit(region_, copy.size()) != 0) {
     region_ = old_region;

@@ -60,6 +60,7 @@ class RecordLog {
   int Append(uint64_t key, std::string_view text, bool erased)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int Commit(uint64_t region, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string Compacted() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CompactIfWorthwhile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const UniqueFd memfd_;

@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/threads.h"
 #include "tree/device_node.h"
 
 namespace rnullfs {
@@ -20,13 +23,27 @@ constexpr std::chrono::milliseconds kLookSeldom(64'000);
 
 void HugePageKeeper::Watch(std::weak_ptr<DeviceNode> node) {
   if (policy_ == HugePages::kNever) return;
-  {
+  try {
     const LockGuard lock(mutex_);
     if (stopping_ || !refused_.empty()) return;
     watched_.push_back(std::move(node));
-    if (!thread_.joinable()) thread_ = std::thread(&HugePageKeeper::Run, this);
+    if (!StartLocked()) return;
+  } catch (const std::bad_alloc&) {
+    return;
   }
   watched_more_.notify_one();
+}
+
+// Without a thread small pages do as well; whoever opens a disk next tries again.
+bool HugePageKeeper::StartLocked() {
+  if (thread_.joinable()) return true;
+  absl::StatusOr<std::thread> thread = StartThread([this] { Run(); });
+  if (thread.ok()) {
+    thread_ = *std::move(thread);
+  } else if (!std::exchange(said_, true)) {
+    Log(absl::StrCat("disks are not put into huge pages: ", thread.status().message()));
+  }
+  return thread_.joinable();
 }
 
 void HugePageKeeper::Stop() {
@@ -53,6 +70,15 @@ bool HugePageKeeper::stopping() const {
 }
 
 void HugePageKeeper::Run() {
+  try {
+    Work();
+  } catch (const std::bad_alloc&) {
+    const LockGuard lock(mutex_);
+    refused_ = "no memory";  // short enough to need none
+  }
+}
+
+void HugePageKeeper::Work() {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are for the threads that serve

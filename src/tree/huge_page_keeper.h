@@ -31,7 +31,8 @@ class HugePageKeeper {
   HugePageKeeper(const HugePageKeeper&) = delete;
   HugePageKeeper& operator=(const HugePageKeeper&) = delete;
 
-  // Looks after the node's disk from now on, until its last passthrough open is closed.
+  // Looks after the node's disk from now on, until its last passthrough open is closed; or does
+  // not, where there is no thread or no memory for it.  Never throws.
   void Watch(std::weak_ptr<DeviceNode> node) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Ends the thread; nothing is watched any more.
@@ -41,7 +42,9 @@ class HugePageKeeper {
   std::string Describe() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  bool StartLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Work() ABSL_LOCKS_EXCLUDED(mutex_);
   bool LookAfter(DeviceNode& node, bool* changed) ABSL_LOCKS_EXCLUDED(mutex_);
   bool stopping() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -51,6 +54,7 @@ class HugePageKeeper {
   std::vector<std::weak_ptr<DeviceNode>> watched_ ABSL_GUARDED_BY(mutex_);
   std::string refused_ ABSL_GUARDED_BY(mutex_);  // why the kernel has none
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool said_ ABSL_GUARDED_BY(mutex_) = false;  // that there is no thread
   std::thread thread_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -41,8 +42,14 @@ DeviceConfig DeviceNode::SavedConfig() const {
   return saved;
 }
 
+// What has been done is done, also where there is no memory to note it.
 void DeviceNode::Save() const {
-  if (services_.survival != nullptr && medium_ != nullptr) services_.survival->Save(Record());
+  if (services_.survival == nullptr || medium_ == nullptr) return;
+  try {
+    services_.survival->Save(Record());
+  } catch (const std::bad_alloc&) {
+    services_.survival->SayUnsaved(ENOMEM);
+  }
 }
 
 void DeviceNode::SaveNew() const {

@@ -36,19 +36,19 @@ std::string DeviceNode::StatsText() const {
     one.AddNumber("requests", counts[op].requests)
         .AddNumber("bytes", counts[op].bytes)
         .AddNumber("errors", counts[op].errors);
-    document.AddObject(name, std::move(one));
+    document.AddObject(name, one);
   }
   Document cache;
   cache.AddNumber("pages", medium_ == nullptr ? 0 : medium_->cached_pages())
       .AddNumber("written_back", counters_.cache.written_back.load())
       .AddNumber("dropped", counters_.cache.dropped.load());
-  document.AddObject("cache", std::move(cache));
+  document.AddObject("cache", cache);
   Document faults;
   faults.AddNumber("seed", counters_.random.seed.load())
       .AddNumber("timeouts", counters_.timeout.failed.load())
       .AddNumber("requeues", counters_.requeue.failed.load())
       .AddNumber("init_hctx", counters_.init_hctx.failed.load());
-  document.AddObject("faults", std::move(faults));
+  document.AddObject("faults", faults);
   return document.Text();
 }
 

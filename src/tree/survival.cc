@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -73,10 +74,10 @@ MountRecord Survival::mount() const {
 void Survival::UpdateMount(absl::FunctionRef<void(MountRecord&)> change) {
   const LockGuard lock(mutex_);
   change(mount_);
-  Put(kMountKey, WriteRecord(mount_));
+  Put(kMountKey, mount_);
 }
 
-void Survival::Save(const DeviceRecord& device) { Put(device.id, WriteRecord(device)); }
+void Survival::Save(const DeviceRecord& device) { Put(device.id, device); }
 
 void Survival::Forget(uint64_t id) { log_->Erase(id); }
 
@@ -85,9 +86,18 @@ Survival::Counters Survival::CountersOf(uint64_t id) {
   return Counters(static_cast<DeviceCounters*>(log_->MapPage(id)));
 }
 
-void Survival::Put(uint64_t key, const std::string& bytes) {
-  const int error = log_->Put(key, bytes);
-  if (error == 0 || complained_.exchange(true)) return;
+template <typename Record>
+void Survival::Put(uint64_t key, const Record& record) {
+  int error = ENOMEM;
+  try {
+    error = log_->Put(key, WriteRecord(record));
+  } catch (const std::bad_alloc&) {  // ENOMEM as well
+  }
+  if (error != 0) SayUnsaved(error);
+}
+
+void Survival::SayUnsaved(int error) {
+  if (complained_.exchange(true)) return;
   Log(absl::StrCat("what has changed could not be saved (", std::strerror(error),
                    "): a worker that takes over would not know it"));
 }

@@ -42,7 +42,10 @@ class Survival {
   MountRecord mount() const ABSL_LOCKS_EXCLUDED(mutex_);
   void UpdateMount(absl::FunctionRef<void(MountRecord&)> change) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // What cannot be saved for want of memory is said in the log, once, and is not the caller's
+  // concern: it has happened.
   void Save(const DeviceRecord& device);
+  void SayUnsaved(int error);
   void Forget(uint64_t id);
 
   // The device's counters, zeros when new; null when there is no memory.
@@ -56,7 +59,8 @@ class Survival {
   Survival(std::unique_ptr<RecordLog> log, MemfdKeeper& keeper)
       : log_(std::move(log)), keeper_(keeper) {}
   absl::Status Read();
-  void Put(uint64_t key, const std::string& bytes);
+  template <typename Record>
+  void Put(uint64_t key, const Record& record);
 
   const std::unique_ptr<RecordLog> log_;
   MemfdKeeper& keeper_;

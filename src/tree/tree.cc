@@ -76,7 +76,7 @@ absl::StatusOr<struct stat> Tree::Lookup(Inode parent, std::string_view name) co
     std::shared_ptr<DeviceNode> node;
     {
       SharedLockGuard lock(mutex_);
-      const auto it = ids_.find(absl::string_view(name.data(), name.size()));
+      const auto it = ids_.find(name);
       if (it == ids_.end()) return NoSuchFile();
       node = nodes_.at(it->second);
     }
@@ -198,8 +198,7 @@ absl::StatusOr<std::shared_ptr<DeviceNode>> Tree::MakeDevice(Inode parent, std::
                             .modified = now,
                             .changed = now};
   LockGuard lock(mutex_);
-  const absl::string_view key(name.data(), name.size());
-  if (const auto it = ids_.find(key); it != ids_.end()) {
+  if (const auto it = ids_.find(name); it != ids_.end()) {
     const std::shared_ptr<DeviceNode>& there = nodes_.at(it->second);
     if (request != 0 && there->request() == request) return there;
     return Error(EEXIST, "the name is taken");

@@ -19,7 +19,6 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -105,7 +104,8 @@ class Tree {
   mutable SharedMutex mutex_;
   std::map<Inode, Ownership> root_ownership_ ABSL_GUARDED_BY(mutex_);  // root and its files
   Nodes nodes_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<std::string, uint64_t> ids_ ABSL_GUARDED_BY(mutex_);
+  // Not abseil's map: without memory to grow one is left in pieces.
+  std::map<std::string, uint64_t, std::less<>> ids_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   XArray by_id_;  // the same nodes, for the data path
 };

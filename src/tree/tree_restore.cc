@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -92,17 +93,27 @@ absl::Status Tree::Restore(std::vector<UniqueFd> memfds) {
 
 absl::Status Tree::Insert(const std::shared_ptr<DeviceNode>& node) {
   if (by_id_.Store(node->id(), node.get()).error != 0) return Error(ENOMEM, "out of memory");
-  nodes_.emplace(node->id(), node);
-  ids_.emplace(node->name(), node->id());
+  try {
+    nodes_.emplace(node->id(), node);
+    ids_.emplace(node->name(), node->id());
+  } catch (const std::bad_alloc&) {
+    nodes_.erase(node->id());
+    by_id_.Erase(node->id());
+    return Error(ENOMEM, "out of memory");
+  }
   return absl::OkStatus();
 }
 
 void Tree::SaveRoot() const {
   if (services_.survival == nullptr) return;
-  services_.survival->UpdateMount([this](MountRecord& mount) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    mount.next_id = next_id_;
-    mount.ownership = root_ownership_;
-  });
+  try {
+    services_.survival->UpdateMount([this](MountRecord& mount) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      mount.next_id = next_id_;
+      mount.ownership = root_ownership_;
+    });
+  } catch (const std::bad_alloc&) {
+    services_.survival->SayUnsaved(ENOMEM);
+  }
 }
 
 bool Tree::WasRemovedBy(uint64_t request) const {

@@ -17,7 +17,7 @@ TEST(Document, ShowsValuesInTheOrderTheyWereAdded) {
       .AddNumber("bytes", std::numeric_limits<uint64_t>::max())
       .AddList("options", {"ro", "size=8G"})
       .AddList("none", {})
-      .AddObject("reads", std::move(inner))
+      .AddObject("reads", inner)
       .AddBool("a", false);
   EXPECT_EQ(document.Text(),
             R"({

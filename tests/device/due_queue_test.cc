@@ -12,6 +12,7 @@ namespace {
 
 std::vector<int> Pop(DueQueue<int>& queue, int64_t now_nsec) {
   std::vector<int> due;
+  due.reserve(1000);
   queue.PopDue(now_nsec, due);
   return due;
 }
@@ -58,8 +59,24 @@ TEST(DueQueue, AddsToWhatIsThere) {
   DueQueue<int> queue;
   queue.Push(1, 1);
   std::vector<int> due = {0};
+  due.reserve(2);
   queue.PopDue(1, due);
   EXPECT_EQ(due, (std::vector<int>{0, 1}));
+}
+
+TEST(DueQueue, KeepsWhatThereIsNoRoomFor) {
+  DueQueue<int> queue;
+  for (int i = 0; i < 5; ++i) queue.Push(1, i);
+  std::vector<int> due;
+  queue.PopDue(1, due);
+  EXPECT_TRUE(due.empty());
+  due.reserve(3);
+  const size_t room = due.capacity();
+  queue.PopDue(1, due);
+  EXPECT_EQ(due.size(), room);
+  due.clear();
+  queue.PopDue(1, due);
+  EXPECT_EQ(due.front(), static_cast<int>(room));
 }
 
 TEST(DueQueue, HoldsWhatCanOnlyBeMoved) {
@@ -67,6 +84,7 @@ TEST(DueQueue, HoldsWhatCanOnlyBeMoved) {
   queue.Push(2, std::make_unique<int>(2));
   queue.Push(1, std::make_unique<int>(1));
   std::vector<std::unique_ptr<int>> due;
+  due.reserve(2);
   queue.PopDue(2, due);
   ASSERT_EQ(due.size(), 2);
   EXPECT_EQ(*due[0], 1);
@@ -83,6 +101,7 @@ TEST(DueQueue, SortsAsAStableSortDoes) {
   std::stable_sort(items.begin(), items.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<int> due;
+  due.reserve(items.size());
   for (int64_t now = 0; now < 50; ++now) queue.PopDue(now, due);
   ASSERT_EQ(due.size(), items.size());
   for (size_t i = 0; i < due.size(); ++i) EXPECT_EQ(due[i], items[i].second);

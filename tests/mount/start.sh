@@ -66,3 +66,91 @@ refused_start 'ulimit -f' '^rnullfs: .*ulimit -f unlimited' \
 limited_files -Sf "$RNULLFS" -o size=8,memory_backed,power "$mnt"
 started 'a soft limit on the size of files is raised'
 unmount "$mnt"
+
+# --- Threads and processes ------------------------------------------------------------------------
+
+# A control group of processes, in $pids; as root, where there is the controller.
+make_pids_group() {
+  ((EUID == 0)) || return
+  pids=/sys/fs/cgroup/pids
+  [[ -d $pids ]] || pids=/sys/fs/cgroup
+  pids+=/rnullfs-test-$$
+  mkdir "$pids" 2>/dev/null || return
+  groups+=("$pids")
+  [[ -w $pids/pids.max ]]
+}
+# in_pids LIMIT COMMAND...
+in_pids() {
+  echo "$1" >"$pids/pids.max"
+  # shellcheck disable=SC2016 # for the inner shell
+  timeout 30 bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$pids" "${@:2}"
+}
+nobody_in_pids() { (($(<"$pids/pids.current") == 0)); }
+# Nothing may be made any more.
+close_pids() { cat "$pids/pids.current" >"$pids/pids.max"; }
+
+if make_pids_group; then
+  # From one process on, until all threads can be had.
+  for limit in 1 2 3 4 5 6 7 8 12; do
+    status=0
+    in_pids "$limit" "$RNULLFS" -o size=8,memory_backed,power "$mnt" \
+      >"$scratch/said" 2>&1 </dev/null || status=$?
+    if ((status == 0)); then
+      started "pids.max=$limit: it serves"
+      unmount "$mnt"
+    else
+      same "pids.max=$limit: refused, and nothing is mounted" '' "$(mounts_here)"
+      says '  in words' '^rnullfs: .*(process|thread|fork)' "$(<"$scratch/said")"
+    fi
+    check '  and nobody stays behind' within 10 nobody_in_pids
+  done
+  same 'the last one serves' 0 "$status"
+
+  in_pids 64 "$RNULLFS" -o size=8,memory_backed,power "$mnt" 2>/dev/null
+  started 'pids.max is reached while it serves:'
+  close_pids
+  same '  a disk opens, and has its data' data "$(timeout 10 head -c 4 "$mnt/rnullb0/disk")"
+  check '  mkdir' mkdir "$mnt/d"
+  put '{"irqmode": 2, "completion_nsec": 1000000, "memory_backed": true, "power": true}' \
+    "$mnt/d/config.json"
+  same '  a delayed answer' 4096 "$(timeout 10 head -c 4096 "$mnt/d/disk" | wc -c)"
+  check '  rmdir' rmdir "$mnt/d"
+  same '  by the same worker' 0 "$(field "$mnt/status.json" .workers_replaced)"
+  # The dead worker's threads are taken by others: one more process is all there is room for.
+  guard=$(field "$mnt/status.json" .guard_pid)
+  kill -STOP "$guard"
+  kill -KILL "$daemon"
+  check '  the worker dies' within 10 gone "$daemon"
+  echo $(($(<"$pids/pids.current") + 1)) >"$pids/pids.max"
+  kill -CONT "$guard"
+  sleep 0.5
+  echo 64 >"$pids/pids.max"
+  same '  another one waits until it can serve' data "$(timeout 20 head -c 4 "$mnt/rnullb0/disk")"
+  same '  which is the next' 1 "$(field "$mnt/status.json" .workers_replaced)"
+  daemons+=("$(field "$mnt/status.json" .worker_pid)")
+  unmount "$mnt"
+  check '  nobody stays behind' within 10 nobody_in_pids
+else
+  skip_check 'a limit on processes' 'control groups of processes cannot be made here'
+fi
+
+# --- Memory ---------------------------------------------------------------------------------------
+
+# An ever smaller address space: it serves, or says what it lacks.  Sanitizers need more than there
+# is memory.
+limited_memory() { (ulimit -v "$1" && shift && exec "$@"); }
+if ! grep -qs __asan_init "$RNULLFS" && ! grep -qs __tsan_init "$RNULLFS"; then
+  for kib in 30000 50000 80000 110000 140000 170000 200000; do
+    status=0
+    limited_memory "$kib" timeout 30 "$RNULLFS" -o size=8,memory_backed,power "$mnt" \
+      >"$scratch/said" 2>&1 </dev/null || status=$?
+    if ((status == 0)); then
+      daemons+=("$(field "$mnt/status.json" .worker_pid)")
+      check "ulimit -v $kib: it serves" mkdir "$mnt/d"
+      unmount "$mnt"
+    else
+      same "ulimit -v $kib: refused, and nothing is mounted" '' "$(mounts_here)"
+      says '  in words' '.' "$(grep -v PR_SET_IO_FLUSHER "$scratch/said")"
+    fi
+  done
+fi

@@ -1,6 +1,5 @@
 #include "base/mountpoint.h"
 
-#include <mntent.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -8,11 +7,10 @@
 
 #include <cerrno>
 #include <climits>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
-#include <memory>
+#include <fstream>
+#include <sstream>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
@@ -41,6 +39,38 @@ absl::Status RemoveDeadMount(const std::string& path) {
   return absl::OkStatus();
 }
 
+// The mount on `path` answers.
+absl::Status LiveMount(const std::string& path) {
+  constexpr std::string_view kKey = "\"guard_pid\": ";
+  std::string guard;
+  std::ifstream file(path + "/status.json");
+  std::string status(size_t{64} << 10, '\0');  // another's might not end
+  file.read(status.data(), static_cast<std::streamsize>(status.size()));
+  if (const size_t at = status.find(kKey); at != std::string::npos) {
+    guard = absl::StrCat(" (guard_pid ",
+                         std::strtoul(status.c_str() + at + kKey.size(), nullptr, 10), ")");
+  }
+  return Error(EBUSY,
+               absl::StrCat("mountpoint ", path, ": a mount of rnullfs is there and serves", guard,
+                            "; umount it first, or change how it is mounted with -o "
+                            "remount, or its program with --upgrade"));
+}
+
+// A path of the kernel's tables, in which white space and backslashes are three octal digits.
+std::string Unescaped(std::string_view escaped) {
+  std::string path;
+  for (size_t at = 0; at < escaped.size(); ++at) {
+    if (escaped[at] == '\\' && at + 3 < escaped.size()) {
+      path += static_cast<char>(
+          std::strtoul(std::string(escaped.substr(at + 1, 3)).c_str(), nullptr, 8));
+      at += 3;
+    } else {
+      path += escaped[at];
+    }
+  }
+  return path;
+}
+
 // Absolute, but for the last component not looked at: a dead mount cannot be.
 std::string Absolute(const std::string& path) {
   std::error_code error;
@@ -56,22 +86,48 @@ bool IsOurMount(const MountEntry& mounted) { return mounted.type == kOurType; }
 
 MountEntry MountedOn(const std::string& path) {
   MountEntry mounted;
-  const std::unique_ptr<FILE, int (*)(FILE*)> table(setmntent("/proc/self/mounts", "r"),
-                                                    &endmntent);
-  if (table == nullptr) return mounted;
-  while (const mntent* entry = getmntent(table.get())) {
-    if (path != entry->mnt_dir) continue;
-    mounted = {.type = entry->mnt_type, .user = std::nullopt};
-    const char* const option = hasmntopt(entry, "user_id");
-    const char* const value = option == nullptr ? nullptr : std::strchr(option, '=');
-    if (value != nullptr) mounted.user = static_cast<uid_t>(std::strtoul(value + 1, nullptr, 10));
+  std::ifstream table("/proc/self/mountinfo");
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream words(line);
+    std::string id, parent, device, root, place, word;
+    words >> id >> parent >> device >> root >> place;
+    if (Unescaped(place) != path) continue;
+    while (words >> word && word != "-") {
+    }
+    mounted = {.type = "", .user = std::nullopt, .device = device};
+    std::string source, options;
+    words >> mounted.type >> source >> options;
+    constexpr std::string_view kUser = ",user_id=";
+    const size_t user = options.find(kUser);
+    if (user == std::string::npos) continue;
+    mounted.user =
+        static_cast<uid_t>(std::strtoul(options.c_str() + user + kUser.size(), nullptr, 10));
   }
   return mounted;
 }
 
-bool UnmountOurs(const std::string& path) {
+std::string FuseDeviceOf(int fuse_fd) {
+  constexpr std::string_view kKey = "fuse_connection:";
+  std::ifstream info(absl::StrCat("/proc/self/fdinfo/", fuse_fd));
+  for (std::string line; std::getline(info, line);) {
+    // The kernel mounts FUSE on devices without a major number.
+    if (line.starts_with(kKey)) {
+      return absl::StrCat("0:", std::strtoul(line.c_str() + kKey.size(), nullptr, 10));
+    }
+  }
+  return {};
+}
+
+bool LiesOver(const MountEntry& mounted, int fuse_fd) {
+  const std::string ours = FuseDeviceOf(fuse_fd);
+  return !mounted.type.empty() && !ours.empty() && mounted.device != ours;
+}
+
+bool UnmountOurs(const std::string& path, int fuse_fd) {
+  const MountEntry mounted = MountedOn(path);
   // A directory above may have been moved, and a link put in its place.
-  if (!IsOurMount(MountedOn(path))) return false;
+  if (!IsOurMount(mounted)) return false;
+  if (LiesOver(mounted, fuse_fd)) return false;
   if (umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) return true;
   if (geteuid() == 0) return false;  // fusermount3 could no more
   const pid_t child = fork();
@@ -98,7 +154,8 @@ absl::Status FindMountpoint(std::string& path) {
     return Error(ENOTDIR, absl::StrCat("mountpoint ", path, ": it must be a directory"));
   }
   path = absolute;
-  return absl::OkStatus();
+  // One that is dead is gone by now.
+  return IsOurMount(MountedOn(path)) ? LiveMount(path) : absl::OkStatus();
 }
 
 }  // namespace rnullfs

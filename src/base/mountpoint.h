@@ -17,19 +17,29 @@ namespace rnullfs {
 struct MountEntry {
   std::string type;           // "fuse.rnullfs"; empty when nothing is mounted
   std::optional<uid_t> user;  // who has mounted it
+  std::string device;         // "0:42", in every mount namespace
 };
 
 // What is mounted last on `path`, which is absolute.
 MountEntry MountedOn(const std::string& path);
 bool IsOurMount(const MountEntry& mounted);
 
-// Detaches the mount of rnullfs on `path`, through fusermount3 for who is not root.  False when
-// none is there any more, or it may not be done.
-bool UnmountOurs(const std::string& path);
+// The device of the mount that a descriptor of /dev/fuse serves; empty where the kernel does not
+// tell (before Linux 6.8, or without /proc).
+std::string FuseDeviceOf(int fuse_fd);
+
+// Whether what is mounted last is another mount than the one that `fuse_fd` serves.
+bool LiesOver(const MountEntry& mounted, int fuse_fd);
+
+// Detaches the mount of rnullfs on `path` that `fuse_fd` serves (-1: whichever), through
+// fusermount3 for who is not root.  False when it is not what is mounted last there, or it may not
+// be done.
+bool UnmountOurs(const std::string& path, int fuse_fd = -1);
 
 // Checks the mountpoint, and makes it absolute.  A mount of ours whose processes are gone is taken
 // away first, with a line in the log; one of another file system is not touched.
-// ENOENT or ENOTDIR for what is no directory; EBUSY for a dead mount that is not ours.
+// ENOENT or ENOTDIR for what is no directory; EBUSY for a dead mount that is not ours, and for one
+// of ours that lives.
 absl::Status FindMountpoint(std::string& path);
 
 }  // namespace rnullfs

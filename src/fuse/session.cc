@@ -268,12 +268,19 @@ void Session::GoOn() {
 }
 
 void Session::Unmount() {
+  const int fuse = fuse_session_fd(session_);
+  pollfd connection = {.fd = fuse, .events = 0, .revents = 0};
+  const bool gone = poll(&connection, 1, 0) == 1 && (connection.revents & POLLERR) != 0;
+  // By path, what lies over ours would go, and not ours.
+  if (!gone && LiesOver(MountedOn(options_.mountpoint), fuse)) {
+    Log(absl::StrCat("another mount lies over ours on ", options_.mountpoint,
+                     ": it stays, and below it a dead mount for you to umount"));
+    return;
+  }
   if (heritage_.fuse_fd < 0) return fuse_session_unmount(session_);
-  // What is there now may be somebody else's.
-  pollfd gone = {.fd = heritage_.fuse_fd, .events = 0, .revents = 0};
-  if (poll(&gone, 1, 0) == 1 && (gone.revents & POLLERR) != 0) return;
-  // libfuse does not know where a mount is that it has not made.
-  UnmountOurs(options_.mountpoint);
+  // libfuse does not know where a mount is that it has not made.  What is there now may be somebody
+  // else's.
+  if (!gone) UnmountOurs(options_.mountpoint, fuse);
 }
 
 void Session::AwaitSignals() {
@@ -322,7 +329,7 @@ void Session::End() {
     hooks_.idle();
     // A ring that closes aborts the connection, which libfuse takes for an unmount by somebody
     // else: it would leave the mount behind.
-    UnmountOurs(options_.mountpoint);
+    UnmountOurs(options_.mountpoint, fuse_session_fd(session_));
   }
   if (loop_ != nullptr) return loop_->End();
   EndLoop();

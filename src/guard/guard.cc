@@ -165,7 +165,7 @@ void Guard::Refuse() const {
 }
 
 void Guard::Unmount() const {
-  UnmountOurs(setup_.mountpoint);
+  UnmountOurs(setup_.mountpoint, fuse_);
   _exit(1);
 }
 

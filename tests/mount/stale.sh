@@ -62,12 +62,43 @@ says 'by another name: taken away' "took away a mount on $mnt" "$(<"$scratch/std
 same 'and one is there' fuse.rnullfs "$(types)"
 check 'and its disk is' test -e "$mnt/rnullb0"
 
-# One that lives is never taken away.
-same 'a living mount stays below another' 'fuse.rnullfs fuse.rnullfs' \
-  "$("$RNULLFS" -o nr_devices=0 "$mnt" 2>/dev/null && types)"
+# One that lives is never taken away, nor covered by another of ours.
+check 'a living mount is refused' gives_up
+says '  in words' "a mount of rnullfs is there and serves \(guard_pid $(field "$mnt/status.json" .guard_pid)\)" \
+  "$(<"$scratch/output")"
+same '  and serves on' "fuse.rnullfs $daemon" "$(types) $(field "$mnt/status.json" .worker_pid)"
+
+# --- Ours below another ---------------------------------------------------------------------------
+
+# ends_covered WHAT PID: a mount that is covered ends, and what covers it stays.
+ends_covered() {
+  mount -t tmpfs over "$mnt"
+  kill -TERM "$2"
+  check "$1" within 10 gone "$2"
+  same '  what lies over it stays' 'tmpfs fuse.rnullfs' "$(types)"
+  umount "$mnt"
+  check '  and below is a dead mount' not stat "$mnt/features"
+  umount "$mnt"
+}
+guard=$(field "$mnt/status.json" .guard_pid)
+ends_covered 'SIGTERM to a mount that tmpfs lies over' "$guard"
+here "$mnt"
+guard=$(field "$mnt/status.json" .guard_pid)
+kill -KILL "$daemon"
+another() { [[ $(field "$mnt/status.json" .workers_replaced) == 1 ]]; }
+within 10 another
 daemons+=("$(field "$mnt/status.json" .worker_pid)")
-umount "$mnt"
-same 'and serves on' 1 "$(field "$mnt/status.json" .devices)"
-same 'by its worker' "$daemon" "$(field "$mnt/status.json" .worker_pid)"
-umount "$mnt"
-check 'until it is unmounted' within 5 gone "$daemon"
+ends_covered 'the same after a takeover' "$guard"
+
+# Two of ours on one place, with something between that hides the first.
+here "$mnt"
+first=$(field "$mnt/status.json" .guard_pid)
+mount -t tmpfs over "$mnt"
+here "$mnt"
+kill -TERM "$first"
+check 'SIGTERM to the lower of two' within 10 gone "$first"
+same '  leaves the upper' 'fuse.rnullfs tmpfs fuse.rnullfs' "$(types)"
+same '  which serves' 1 "$(field "$mnt/status.json" .devices)"
+kill -TERM "$(field "$mnt/status.json" .guard_pid)"
+check 'SIGTERM to the upper' within 10 gone "$daemon"
+same '  takes that alone' 'tmpfs fuse.rnullfs' "$(types)"

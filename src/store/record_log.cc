@@ -24,6 +24,9 @@ constexpr uint64_t kCounters = 2 * kRegionSize;
 constexpr uint64_t kFileSize = uint64_t{1} << 60;
 constexpr uint64_t kKeyMax = (kFileSize - kCounters) / RecordLog::kPageSize - 1;
 
+constexpr uint64_t kWindowPages = 16384;
+constexpr uint64_t kWindowBytes = kWindowPages * RecordLog::kPageSize;
+
 // So much history is not worth a copy.
 constexpr uint64_t kHistoryMax = uint64_t{1} << 20;
 constexpr uint32_t kTextMax = uint32_t{64} << 20;
@@ -105,7 +108,9 @@ absl::StatusOr<std::unique_ptr<RecordLog>> RecordLog::Open(UniqueFd memfd) {
   return log;
 }
 
-RecordLog::~RecordLog() = default;
+RecordLog::~RecordLog() {
+  for (const auto& [window, start] : windows_) munmap(start, kWindowBytes);
+}
 
 absl::Status RecordLog::Read() {
   const LockGuard lock(mutex_);
@@ -249,11 +254,18 @@ void* RecordLog::MapPage(uint64_t key) {
   const auto offset = static_cast<off_t>(kCounters + key * kPageSize);
   // Taken by a system call: it returns an errno where a page fault would end the process.
   if (fallocate(memfd_.get(), FALLOC_FL_KEEP_SIZE, offset, kPageSize) != 0) return nullptr;
-  void* const page =
-      mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_SHARED, memfd_.get(), offset);
-  return page == MAP_FAILED ? nullptr : page;
+  const LockGuard lock(mutex_);
+  char* const window = Window(key / kWindowPages);
+  return window == nullptr ? nullptr : window + key % kWindowPages * kPageSize;
 }
 
-void RecordLog::UnmapPage(void* page) { munmap(page, kPageSize); }
+char* RecordLog::Window(uint64_t window) {
+  if (const auto it = windows_.find(window); it != windows_.end()) return it->second;
+  void* const start =
+      mmap(nullptr, kWindowBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memfd_.get(),
+           static_cast<off_t>(kCounters + window * kWindowBytes));
+  if (start == MAP_FAILED) return nullptr;
+  return windows_[window] = static_cast<char*>(start);
+}
 
 }  // namespace rnullfs

@@ -46,10 +46,9 @@ class RecordLog {
   int Put(uint64_t key, std::string_view text) ABSL_LOCKS_EXCLUDED(mutex_);
   void Erase(uint64_t key) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // The counters' page of the key, zeros when new, mapped until UnmapPage(); null when there is no
-  // memory.  Erase() gives it back.
-  void* MapPage(uint64_t key);
-  static void UnmapPage(void* page);
+  // The counters' page of the key, zeros when new, mapped as long as the log is here; null when
+  // there is no memory.  Erase() gives it back.
+  void* MapPage(uint64_t key) ABSL_LOCKS_EXCLUDED(mutex_);
 
   int fd() const { return memfd_.get(); }
 
@@ -61,6 +60,7 @@ class RecordLog {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int Commit(uint64_t region, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string Compacted() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  char* Window(uint64_t window) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CompactIfWorthwhile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const UniqueFd memfd_;
@@ -69,6 +69,8 @@ class RecordLog {
   uint64_t region_ ABSL_GUARDED_BY(mutex_) = 0;  // 0 or 1
   uint64_t end_ ABSL_GUARDED_BY(mutex_) = 0;     // bytes of the region in use
   uint64_t live_ ABSL_GUARDED_BY(mutex_) = 0;    // of them, those that count
+  // Counters are mapped many at once: a process may have 65530 mappings (vm.max_map_count).
+  std::map<uint64_t, char*> windows_ ABSL_GUARDED_BY(mutex_);  // key / kWindowPages -> its start
 };
 
 }  // namespace rnullfs

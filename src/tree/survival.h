@@ -48,11 +48,11 @@ class Survival {
   void SayUnsaved(int error);
   void Forget(uint64_t id);
 
-  // The device's counters, zeros when new; null when there is no memory.
-  struct Unmap {
-    void operator()(DeviceCounters* counters) const { RecordLog::UnmapPage(counters); }
+  // The device's counters, zeros when new; null when there is no memory.  The log owns them.
+  struct LeaveToLog {
+    void operator()(DeviceCounters* /*counters*/) const {}
   };
-  using Counters = std::unique_ptr<DeviceCounters, Unmap>;
+  using Counters = std::unique_ptr<DeviceCounters, LeaveToLog>;
   Counters CountersOf(uint64_t id);
 
  private:

@@ -205,6 +205,7 @@ absl::StatusOr<std::shared_ptr<DeviceNode>> Tree::MakeDevice(Inode parent, std::
   }
   if (FindFile(RootFiles(), kDirectorySlot, name) != nullptr)
     return Error(EEXIST, "the name is taken");
+  if (absl::Status room = CheckRoom(); !room.ok()) return room;
   const uint64_t id = next_id_++;
   root_ownership_.at(kRootInode).modified = now;
   SaveRoot();  // before the device is: no id is ever used twice

@@ -89,6 +89,7 @@ class Tree {
   std::shared_ptr<DeviceNode> Find(uint64_t id) const;
   bool WasRemovedBy(uint64_t request) const;
   void NoteRemoval(uint64_t request) const;
+  absl::Status CheckRoom() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   absl::Status Insert(const std::shared_ptr<DeviceNode>& node)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SaveRoot() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);

@@ -21,6 +21,10 @@ namespace {
 // Not more removals than this can be under way, and so unanswered, at once.
 constexpr size_t kRemovalsMax = 256;
 
+// Each takes a memfd, a page of counters and a mapping or more of every worker that comes: a limit,
+// so that none of these runs out for the others.
+constexpr size_t kDevicesMax = 16384;
+
 struct Found {
   uint64_t device_id;
   uint64_t inode;
@@ -89,6 +93,12 @@ absl::Status Tree::Restore(std::vector<UniqueFd> memfds) {
     if (each.memfd.valid()) services_.survival->keeper().Drop(each.memfd.get());
   }
   return absl::OkStatus();
+}
+
+absl::Status Tree::CheckRoom() const {
+  if (nodes_.size() < kDevicesMax) return absl::OkStatus();
+  return Error(ENOSPC, absl::StrCat("a mount has at most ", kDevicesMax,
+                                    " devices; remove one (rmdir), or mount another"));
 }
 
 absl::Status Tree::Insert(const std::shared_ptr<DeviceNode>& node) {

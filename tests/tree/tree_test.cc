@@ -116,6 +116,13 @@ TEST_F(TreeTest, TheDiskIsThereWhileTheDeviceIsOn) {
   EXPECT_EQ(tree_.DiskOwner(kRootInode), nullptr);
 }
 
+TEST_F(TreeTest, AMountHasALimitOfDevices) {
+  for (int i = 0; i < 16384; ++i) ASSERT_THAT(MakeDevice(std::to_string(i)), IsOk());
+  EXPECT_THAT(MakeDevice("more"), RefusedWith(ENOSPC, "16384 devices"));
+  ASSERT_THAT(tree_.RemoveDevice(kRootInode, "7"), IsOk());
+  EXPECT_THAT(MakeDevice("more"), IsOk());
+}
+
 TEST_F(TreeTest, NamesArePlainAndAtMost255Bytes) {
   EXPECT_THAT(MakeDevice(std::string(255, 'x')), IsOk());
   EXPECT_THAT(MakeDevice(std::string(256, 'x')), Refused(ENAMETOOLONG));

@@ -13,6 +13,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -56,6 +58,16 @@ class MemoryLimit {
   // Whether Take() would succeed now; takes nothing.
   bool Has(uint64_t bytes) const;
 
+  // Somebody is charged for more than what is stored, for a reason that may have ended without a
+  // word, and can look: when what others want does not fit, and when it is asked what is in use.
+  // `look` may wait for no lock that is held where memory is taken; it may do so in another thread
+  // until Unwatch() returns.
+  enum class Look { kOver, kGoesOn, kLookAgainSoon };
+  void Watch(const void* who, std::function<Look()> look) ABSL_LOCKS_EXCLUDED(watched_mutex_);
+  void Unwatch(const void* who) ABSL_LOCKS_EXCLUDED(watched_mutex_);
+  // Has all of them look, for some milliseconds if need be.  True when something was over.
+  bool LookAgain() ABSL_LOCKS_EXCLUDED(watched_mutex_);
+
   uint64_t limit_bytes() const { return limit_bytes_; }
   uint64_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
   uint64_t left_bytes() const;
@@ -69,6 +81,8 @@ class MemoryLimit {
   std::atomic<uint64_t> used_bytes_{0};
   std::atomic<int64_t> lease_bytes_{0};
   Mutex mutex_;  // one thread renews the lease
+  Mutex watched_mutex_;
+  std::map<const void*, std::function<Look()>> watched_ ABSL_GUARDED_BY(watched_mutex_);
 };
 
 }  // namespace rnullfs

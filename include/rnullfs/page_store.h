@@ -75,10 +75,11 @@ class PageStore {
   // Hands [offset, offset + length), which must lie within the store, to `sink` without copying it:
   // one call, contiguous pages in one iovec, holes as iovecs of zeros.  The range is locked against
   // writers while `sink` runs, and the memory is valid only then.  Whoever has what `sink` got may
-  // destroy the store.
-  void Read(uint64_t offset, uint64_t length, ReadSink sink);
+  // destroy the store.  0; or an errno, and `sink` has not been called: ENOMEM when a part cannot
+  // be mapped and there is no memory to copy it to.
+  int Read(uint64_t offset, uint64_t length, ReadSink sink);
   // The same, copied to `to`.
-  void CopyOut(uint64_t offset, uint64_t length, char* to);
+  int CopyOut(uint64_t offset, uint64_t length, char* to);
 
   // The rest return 0 or an errno; the range must lie within the store.  After an error any part of
   // the range may have been done, whole pages at a time.
@@ -94,11 +95,18 @@ class PageStore {
 
   // Opens the other door: until as many calls of Unshare(), the whole disk is charged to the memory
   // limit, and others may use fd() for reading and writing (beyond the end they get EPERM).  ENOSPC
-  // when it does not fit, ENOMEM when it cannot be mapped; the sentence says which.
+  // when it does not fit.
   absl::Status Share() ABSL_LOCKS_EXCLUDED(share_mutex_);
   // The same after Adopt(), for who had shared it before: the limit has no say any more.
   absl::Status ShareAgain() ABSL_LOCKS_EXCLUDED(share_mutex_);
   void Unshare() ABSL_LOCKS_EXCLUDED(share_mutex_);
+
+  // Whether somebody whom the other door let in is still there: a mapping outlives the open that it
+  // was made of.  As long as that is so, or cannot be known, the disk is charged as if it were
+  // shared.
+  bool Held() ABSL_LOCKS_EXCLUDED(share_mutex_);
+  // For who switches the disk off: what cannot be known is not charged any more.
+  void EndHolding() ABSL_LOCKS_EXCLUDED(share_mutex_);
 
   // Puts what is stored into huge pages of 2 MiB, where a whole one is stored or, with `sparse`,
   // any part of one; from `offset` on; kHugeBatch of them are looked at.  Returns where to go on,
@@ -119,15 +127,23 @@ class PageStore {
   class Pages;
   PageStore(std::string_view name, MemoryLimit& memory, MemfdKeeper& keeper, UniqueFd memfd,
             bool found);
+  void Linger() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
+  void StopWatching() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
+  void EndLingering() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
+  MemoryLimit::Look LookAgain() ABSL_LOCKS_EXCLUDED(share_mutex_);
+  MemoryLimit::Look LookLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
   absl::Status OpenDoor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
   absl::Status MoveAndGrow(uint64_t size_bytes);
 
   const std::string name_;
+  MemoryLimit& memory_;
   MemfdKeeper& keeper_;
   const std::unique_ptr<MemoryAccount> account_;
   std::unique_ptr<Pages> pages_;
   Mutex share_mutex_;
   int shares_ ABSL_GUARDED_BY(share_mutex_) = 0;
+  bool lingering_ ABSL_GUARDED_BY(share_mutex_) = false;  // nobody shares it, somebody may hold it
+  int looks_ ABSL_GUARDED_BY(share_mutex_) = 0;           // since it lingers
 };
 
 }  // namespace rnullfs

@@ -15,17 +15,17 @@ Backing::Backing(const DeviceConfig& config, const Medium& medium)
       discards_(config.discard && config.memory_backed),
       fua_(config.fua) {}
 
-void Backing::Read(uint64_t offset, uint64_t length, PageStore::ReadSink sink) const {
+int Backing::Read(uint64_t offset, uint64_t length, PageStore::ReadSink sink) const {
   if (store_ != nullptr) return store_->Read(offset, length, sink);
   IoVector zeros;
   zeros.AppendZeros(length);
   sink(zeros.blocks());
+  return 0;
 }
 
 int Backing::Copy(uint64_t offset, uint64_t length, char* to) const {
   if (cache_ != nullptr) return cache_->Read(offset, length, to);
-  store_->CopyOut(offset, length, to);
-  return 0;
+  return store_->CopyOut(offset, length, to);
 }
 
 int Backing::Change(const Command& command) const {

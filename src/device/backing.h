@@ -25,8 +25,8 @@ class Backing {
   // Whether discards are taken, as null_blk has them.
   bool discards() const { return discards_; }
 
-  // Hands the range's memory to `sink` while it holds still.
-  void Read(uint64_t offset, uint64_t length, PageStore::ReadSink sink) const;
+  // Hands the range's memory to `sink` while it holds still; after an error `sink` was not called.
+  int Read(uint64_t offset, uint64_t length, PageStore::ReadSink sink) const;
 
   // Copies the range, which is stored().
   int Copy(uint64_t offset, uint64_t length, char* to) const;

@@ -180,11 +180,15 @@ void Device::AnswerNow(Command command, Completion done) {
   int error = Check(command);
   if (error == 0 && command.op == Op::kRead) {
     // Straight from the store, while it holds still.
-    return stages_->backing.Read(command.offset, command.length, [&](absl::Span<const iovec> data) {
-      answer({0, command.length, data});
-    });
+    error =
+        stages_->backing.Read(command.offset, command.length, [&](absl::Span<const iovec> data) {
+          answer({0, command.length, data});
+        });
+    // Whoever has the answer may destroy the device.
+    if (error == 0) return;
+  } else if (error == 0) {
+    error = stages_->backing.Change(command);
   }
-  if (error == 0) error = stages_->backing.Change(command);
   answer({error, error == 0 ? command.length : 0});
 }
 

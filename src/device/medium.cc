@@ -112,8 +112,10 @@ uint64_t Medium::cached_pages() const { return cache_ == nullptr ? 0 : cache_->c
 bool Medium::Fits(const DeviceConfig& config) const {
   if (config.size > kSizeMaxMib) return false;
   const uint64_t size_bytes = config.size << 20;
-  return store_ != nullptr ? store_->CouldShare(size_bytes)
-                           : size_bytes <= services_.memory.left_bytes();
+  return store_ != nullptr
+             ? store_->CouldShare(size_bytes)
+             : size_bytes <= services_.memory.left_bytes() ||
+                   (services_.memory.LookAgain() && size_bytes <= services_.memory.left_bytes());
 }
 
 }  // namespace rnullfs

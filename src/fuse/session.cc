@@ -63,7 +63,7 @@ std::string MountpointOf(int fuse_fd) { return absl::StrCat("/dev/fd/", fuse_fd)
 
 }  // namespace
 
-Session::Session(const MountOptions& options, const MemoryLimit& memory, Heritage heritage)
+Session::Session(const MountOptions& options, MemoryLimit& memory, Heritage heritage)
     : options_(options),
       memory_(memory),
       allow_other_(MayAllowOther()),

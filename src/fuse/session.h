@@ -44,7 +44,7 @@ struct Heritage {
 class Session {
  public:
   // `heritage`: what other processes did and do for this mount.
-  Session(const MountOptions& options, const MemoryLimit& memory, Heritage heritage = {});
+  Session(const MountOptions& options, MemoryLimit& memory, Heritage heritage = {});
   ~Session();  // unmounts if Serve() did not
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -113,7 +113,7 @@ class Session {
   std::vector<std::string> MountFlags() const;
 
   const MountOptions options_;
-  const MemoryLimit& memory_;
+  MemoryLimit& memory_;
   const bool allow_other_;
   const Heritage heritage_;
   std::atomic<bool> guard_lost_{false};

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <string>
 
@@ -18,6 +20,12 @@ namespace {
 // The kernel's limit on a memfd's name, without its "memfd:" (mm/memfd.c).
 constexpr size_t kMemfdNameMax = 249;
 
+constexpr uint64_t kPageSize = PageStore::kPageSize;
+
+// How many pages are looked at at once: as many as a usual request has.  Where every other page is
+// stored all but the first have been looked at in vain.
+constexpr uint64_t kRunPages = 33;
+
 // What to a file is "no memory", "over RLIMIT_FSIZE" or "over quota" is to a disk that it is full.
 int SpaceError(int error) {
   return error == ENOMEM || error == EFBIG || error == EDQUOT ? ENOSPC : error;
@@ -25,9 +33,43 @@ int SpaceError(int error) {
 
 // The kernel maps no byte at or past 2^63 - 1, so that the last window of all lacks a page.
 size_t WindowLength(uint64_t window) {
-  constexpr uint64_t kMappedMax = uint64_t{INT64_MAX} / 4096 * 4096;
+  constexpr uint64_t kMappedMax = uint64_t{INT64_MAX} / kPageSize * kPageSize;
   return std::min(Arena::kWindowSize, kMappedMax - window * Arena::kWindowSize);
 }
+
+// A part of the file where there is no window, to be touched, for a scope.
+class ScopedMapping {
+ public:
+  ScopedMapping(int fd, uint64_t offset, size_t length)
+      : length_(length),
+        start_(mmap(nullptr, length, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd,
+                    static_cast<off_t>(offset))) {}
+  ~ScopedMapping() {
+    if (start_ != MAP_FAILED) munmap(start_, length_);
+  }
+  ScopedMapping(const ScopedMapping&) = delete;
+  ScopedMapping& operator=(const ScopedMapping&) = delete;
+  const char* start() const {
+    return start_ == MAP_FAILED ? nullptr : static_cast<const char*>(start_);
+  }
+
+ private:
+  const size_t length_;
+  void* const start_;
+};
+
+// Windows that this process has mapped, and how many it may have: three quarters of its addresses,
+// and less than half of its mappings.  What else it does needs some, too.
+std::atomic<int> windows_mapped{0};
+constexpr int kWindowsMax = 24 << 10;
+
+bool TakeWindow() {
+  if (windows_mapped.fetch_add(1, std::memory_order_relaxed) < kWindowsMax) return true;
+  windows_mapped.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+void GiveWindow() { windows_mapped.fetch_sub(1, std::memory_order_relaxed); }
 
 // Maps a part of the file where huge pages can be mapped: at an address that is a multiple of
 // theirs.
@@ -79,24 +121,31 @@ char* Arena::MapWindow(uint64_t window) {
   if (void* mapped_meanwhile = windows_.Load(window); mapped_meanwhile != nullptr) {
     return static_cast<char*>(mapped_meanwhile);
   }
+  if (!TakeWindow()) return nullptr;
   // A window may reach past the end of the file, so that it needn't be mapped anew when that grows.
   const size_t length = WindowLength(window);
   void* const start = MapAligned(memfd_.get(), window * Arena::kWindowSize, length);
-  if (start == MAP_FAILED) return nullptr;
+  if (start == MAP_FAILED) {
+    GiveWindow();
+    return nullptr;
+  }
   // A crash must not spill the disks into a core file.
   madvise(start, length, MADV_DONTDUMP);
   // The process is locked in memory, the disks may be swapped out.
   munlock(start, length);
   if (windows_.Store(window, start).error != 0) {
     munmap(start, length);
+    GiveWindow();
     return nullptr;
   }
   return static_cast<char*>(start);
 }
 
 void Arena::UnmapFrom(uint64_t window) {
-  windows_.ForEach(window, UINT64_MAX,
-                   [](uint64_t each, void* start) { munmap(start, WindowLength(each)); });
+  windows_.ForEach(window, UINT64_MAX, [](uint64_t each, void* start) {
+    munmap(start, WindowLength(each));
+    GiveWindow();
+  });
   windows_.EraseRange(window, UINT64_MAX);
 }
 
@@ -115,7 +164,6 @@ int Arena::Write(uint64_t offset, uint64_t length, const char* data) {
 // fallocate() leaves its pages marked as not yet cleared, and such a page is a hole to lseek().  A
 // look at each clears it.
 int Arena::Allocate(uint64_t offset, uint64_t length) {
-  constexpr uint64_t kPageSize = 4096;
   int result = 0;
   do {
     result = fallocate(memfd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
@@ -124,8 +172,25 @@ int Arena::Allocate(uint64_t offset, uint64_t length) {
   if (result != 0) return SpaceError(errno);
   for (uint64_t page = offset / kPageSize; page <= (offset + length - 1) / kPageSize; ++page) {
     const volatile char* const address = At(page * kPageSize);
-    if (address == nullptr) return ENOSPC;
-    static_cast<void>(*address);
+    if (address != nullptr) {
+      static_cast<void>(*address);
+      continue;
+    }
+    const ScopedMapping mapping(memfd_.get(), page * kPageSize, kPageSize);
+    if (mapping.start() == nullptr) return ENOSPC;
+    static_cast<void>(*static_cast<const volatile char*>(mapping.start()));
+  }
+  return 0;
+}
+
+int Arena::Read(uint64_t offset, uint64_t length, char* to) const {
+  while (length > 0) {
+    const ssize_t got = pread(memfd_.get(), to, length, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return got < 0 ? errno : EIO;
+    offset += got;
+    length -= got;
+    to += got;
   }
   return 0;
 }
@@ -145,6 +210,31 @@ uint64_t Arena::Seek(uint64_t begin, uint64_t end, int whence) const {
 uint64_t Arena::NextData(uint64_t begin, uint64_t end) const { return Seek(begin, end, SEEK_DATA); }
 
 uint64_t Arena::NextHole(uint64_t begin, uint64_t end) const { return Seek(begin, end, SEEK_HOLE); }
+
+// What is in memory is stored; what is not may be swapped out, or a hole, for lseek() to say.
+Arena::Run Arena::RunAt(uint64_t begin, uint64_t end) {
+  const uint64_t first = begin / kPageSize * kPageSize;
+  // A hole is not mapped for the asking.
+  if (windows_.Load(begin / kWindowSize) == nullptr) {
+    if (const uint64_t data = NextData(begin, end); data > begin) return {data, false};
+  }
+  const uint64_t window_end = (begin / kWindowSize + 1) * kWindowSize;
+  const uint64_t hole_end = end;
+  end = std::min({end, window_end, first + kRunPages * kPageSize});
+  std::array<unsigned char, kRunPages> in_memory;
+  char* const address = At(first);
+  if (address == nullptr || mincore(address, end - first, in_memory.data()) != 0) {
+    in_memory.fill(0);
+  }
+  for (uint64_t at = first; at < end; at += kPageSize) {
+    if ((in_memory[(at - first) / kPageSize] & 1) != 0) continue;
+    const uint64_t from = std::max(at, begin);
+    if (NextData(from, end) == from) continue;
+    if (from > begin) return {from, true};
+    return {NextData(begin, hole_end), false};
+  }
+  return {end, true};
+}
 
 uint64_t Arena::size_bytes() const {
   struct stat status = {};
@@ -166,18 +256,18 @@ int Arena::Resize(uint64_t size_bytes) {
 
 int Arena::SealLength() { return fcntl(memfd_.get(), F_ADD_SEALS, F_SEAL_GROW) == 0 ? 0 : errno; }
 
+bool Arena::length_sealed() const {
+  const int seals = fcntl(memfd_.get(), F_GET_SEALS);
+  return seals >= 0 && (seals & F_SEAL_GROW) != 0;
+}
+
 int Arena::Collapse(uint64_t offset, uint64_t length) {
 #ifndef MADV_COLLAPSE
   constexpr int MADV_COLLAPSE = 25;  // Linux 6.1
 #endif
-  return madvise(At(offset), length, MADV_COLLAPSE) == 0 ? 0 : errno;
-}
-
-int Arena::MapAll(uint64_t size_bytes) {
-  for (uint64_t begin = 0; begin < size_bytes; begin += kWindowSize) {
-    if (At(begin) == nullptr) return ENOMEM;
-  }
-  return 0;
+  char* const address = At(offset);
+  if (address == nullptr) return ENOMEM;
+  return madvise(address, length, MADV_COLLAPSE) == 0 ? 0 : errno;
 }
 
 }  // namespace rnullfs

@@ -1,14 +1,16 @@
 // The memory of one disk: a sparse memfd, offset in the file = offset on the disk, and its mapping.
 //
-// It is mapped in windows of 1 GiB, each when a page in it is first stored: there may be many disks
-// of many TiB, nearly all of them holes, and a process has 128 TiB of addresses.
+// It is mapped in windows of 4 GiB, each when a page in it is first stored: there may be many disks
+// of many TiB, nearly all of them holes, and a process has 128 TiB of addresses.  That is half as
+// many windows as the kernel lets a process have mappings (vm.max_map_count, 65530), so that what
+// runs out is addresses, and a window without them is served by read and write.
 //
 // Memory is taken with pwrite() and fallocate(), never by touching the mapping: a system call that
 // finds none left returns an errno, a page fault kills the process.
 //
 // Thread safety: all calls may come from any thread at once, except Resize(), which must be alone.
 // Units: bytes.
-// Errors: positive errno; ENOSPC when memory, addresses or the limit on the size of files ran out.
+// Errors: positive errno; ENOSPC when memory or the limit on the size of files ran out.
 #ifndef RNULLFS_STORE_ARENA_H_
 #define RNULLFS_STORE_ARENA_H_
 
@@ -28,7 +30,7 @@ absl::StatusOr<UniqueFd> CreateMemfd(std::string_view name);
 
 class Arena {
  public:
-  static constexpr uint64_t kWindowSize = uint64_t{1} << 30;
+  static constexpr uint64_t kWindowSize = uint64_t{4} << 30;
 
   explicit Arena(UniqueFd memfd) : memfd_(std::move(memfd)) {}
   ~Arena();
@@ -42,12 +44,24 @@ class Arena {
   int Write(uint64_t offset, uint64_t length, const char* data);
   int Allocate(uint64_t offset, uint64_t length);
 
+  // For what is stored and cannot be mapped.
+  int Read(uint64_t offset, uint64_t length, char* to) const;
+
   // Gives whole pages back; they read as zeros.
   int Punch(uint64_t offset, uint64_t length);
 
   // The first byte of [begin, end) that is allocated, or in a hole; `end` when there is none.
   uint64_t NextData(uint64_t begin, uint64_t end) const;
   uint64_t NextHole(uint64_t begin, uint64_t end) const;
+
+  // How far from `begin` on, at most to `end`, every page is stored, or none is.  To find the end
+  // of what is stored takes NextHole() a walk to the end of the extent, which may be all of the
+  // disk; this looks at a few pages, none of them behind `end` or in the next window.
+  struct Run {
+    uint64_t end;
+    bool stored;
+  };
+  Run RunAt(uint64_t begin, uint64_t end);
 
   uint64_t size_bytes() const;
 
@@ -59,14 +73,12 @@ class Arena {
 
   // Keeps the file from growing, whoever writes past its end: they get EPERM.  For good.
   int SealLength();
+  bool length_sealed() const;
 
   // Has the kernel put a mapped range into huge pages, which it may do whatever is stored there: a
   // range that is stored in part is then stored whole.  EINVAL where the kernel has none for shared
   // memory, any other errno where it could not just now.
   int Collapse(uint64_t offset, uint64_t length);
-
-  // Maps the windows of [0, size_bytes), so that At() succeeds there.
-  int MapAll(uint64_t size_bytes);
 
   int fd() const { return memfd_.get(); }
 

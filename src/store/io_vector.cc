@@ -1,6 +1,8 @@
 #include "store/io_vector.h"
 
 #include <algorithm>
+#include <new>
+#include <utility>
 
 namespace rnullfs {
 namespace {
@@ -21,6 +23,14 @@ void IoVector::AppendZeros(uint64_t length) {
     Append(kZeros, part);
     length -= part;
   }
+}
+
+char* IoVector::AppendNew(size_t length) {
+  std::unique_ptr<char[]> memory(new (std::nothrow) char[length]);
+  if (memory == nullptr) return nullptr;
+  Append(memory.get(), length);
+  own_.push_back(std::move(memory));
+  return own_.back().get();
 }
 
 }  // namespace rnullfs

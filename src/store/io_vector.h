@@ -8,6 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
@@ -19,6 +21,8 @@ class IoVector {
   // The memory is pointed at, not copied.
   void Append(const char* data, size_t length);
   void AppendZeros(uint64_t length);
+  // Memory of the vector's own, for the caller to fill; null when there is none.
+  char* AppendNew(size_t length);
 
   absl::Span<const iovec> blocks() const { return blocks_; }
 
@@ -26,6 +30,7 @@ class IoVector {
   // What the largest FUSE read (1 MiB) can come to, when it begins within a page and pages are by
   // turns stored and holes: it takes no allocation.
   absl::InlinedVector<iovec, 257> blocks_;
+  std::vector<std::unique_ptr<char[]>> own_;
 };
 
 }  // namespace rnullfs

@@ -4,7 +4,24 @@
 
 namespace rnullfs {
 
+// What does not fit may do so when those have looked again who could.
 bool MemoryAccount::Take(uint64_t bytes) {
+  return TryTake(bytes) || (limit_.LookAgain() && TryTake(bytes));
+}
+
+bool MemoryAccount::Reserve(uint64_t bytes) {
+  return TryReserve(bytes) || (limit_.LookAgain() && TryReserve(bytes));
+}
+
+bool MemoryAccount::Has(uint64_t bytes) const {
+  return HasNow(bytes) || (limit_.LookAgain() && HasNow(bytes));
+}
+
+bool MemoryAccount::CouldReserve(uint64_t bytes) const {
+  return CouldReserveNow(bytes) || (limit_.LookAgain() && CouldReserveNow(bytes));
+}
+
+bool MemoryAccount::TryTake(uint64_t bytes) {
   const LockGuard lock(mutex_);
   if (reserved_ == 0) {
     if (!limit_.Take(bytes)) return false;
@@ -20,7 +37,7 @@ void MemoryAccount::Settle(uint64_t taken, Measure stored) {
   Charge(std::max(reserved_, stored() + pending_));
 }
 
-bool MemoryAccount::Reserve(uint64_t bytes) {
+bool MemoryAccount::TryReserve(uint64_t bytes) {
   const LockGuard lock(mutex_);
   if (bytes > charged_) {
     if (!limit_.Reserve(bytes - charged_)) return false;
@@ -42,12 +59,12 @@ void MemoryAccount::EndReservation(Measure stored) {
   Charge(stored() + pending_);
 }
 
-bool MemoryAccount::Has(uint64_t bytes) const {
+bool MemoryAccount::HasNow(uint64_t bytes) const {
   const LockGuard lock(mutex_);
   return reserved_ != 0 || limit_.Has(bytes);
 }
 
-bool MemoryAccount::CouldReserve(uint64_t bytes) const {
+bool MemoryAccount::CouldReserveNow(uint64_t bytes) const {
   const LockGuard lock(mutex_);
   return bytes <= charged_ || bytes - charged_ <= limit_.left_bytes();
 }

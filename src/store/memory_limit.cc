@@ -1,6 +1,9 @@
 #include "rnullfs/memory_limit.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
 
 namespace rnullfs {
 
@@ -42,6 +45,36 @@ bool MemoryLimit::MachineHas(uint64_t bytes, uint64_t* spare) const {
   if (available < kSpared || available - kSpared < bytes) return false;
   *spare = available - kSpared - bytes;
   return true;
+}
+
+void MemoryLimit::Watch(const void* who, std::function<Look()> look) {
+  const LockGuard lock(watched_mutex_);
+  watched_[who] = std::move(look);
+}
+
+void MemoryLimit::Unwatch(const void* who) {
+  const LockGuard lock(watched_mutex_);
+  watched_.erase(who);
+}
+
+bool MemoryLimit::LookAgain() {
+  constexpr int kLooks = 20;
+  bool over = false;
+  for (int i = 0; i < kLooks; ++i) {
+    bool soon = false;
+    {
+      const LockGuard lock(watched_mutex_);
+      std::erase_if(watched_, [&](const auto& watched) {
+        const Look look = watched.second();
+        soon = soon || look == Look::kLookAgainSoon;
+        over = over || look == Look::kOver;
+        return look == Look::kOver;
+      });
+    }
+    if (!soon) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return over;
 }
 
 bool MemoryLimit::Has(uint64_t bytes) const {

@@ -52,6 +52,10 @@ absl::StatusOr<std::unique_ptr<PageStore>> PageStore::Adopt(std::string_view nam
                                                             UniqueFd moving_to) {
   std::unique_ptr<PageStore> store(
       new PageStore(name, memory, keeper, std::move(memfd), /*found=*/true));
+  if (store->pages_->was_shared()) {
+    const LockGuard lock(store->share_mutex_);
+    store->Linger();
+  }
   if (!moving_to.valid()) return store;
   if (const int error = store->pages_->TakeBack(moving_to.get()); error != 0) {
     return SystemError(error, "taking a disk back from where it was being moved");
@@ -63,13 +67,19 @@ absl::StatusOr<std::unique_ptr<PageStore>> PageStore::Adopt(std::string_view nam
 PageStore::PageStore(std::string_view name, MemoryLimit& memory, MemfdKeeper& keeper,
                      UniqueFd memfd, bool found)
     : name_(name),
+      memory_(memory),
       keeper_(keeper),
       account_(std::make_unique<MemoryAccount>(memory)),
       pages_(std::make_unique<Pages>(std::move(memfd), *account_, found)) {}
 
-PageStore::~PageStore() = default;
+PageStore::~PageStore() { memory_.Unwatch(this); }
 
-void PageStore::GiveBack() { keeper_.Drop(fd()); }
+// Emptied when nobody looks for it any more: who still has it mapped has no memory that no account
+// knows of.
+void PageStore::GiveBack() {
+  keeper_.Drop(fd());
+  pages_->Empty();
+}
 
 absl::Status PageStore::Resize(uint64_t size_bytes) {
   assert(size_bytes % kPageSize == 0);
@@ -103,44 +113,9 @@ absl::Status PageStore::MoveAndGrow(uint64_t size_bytes) {
   }
   account_->EndReservation([this] { return pages_->AllocatedBytes(); });
   keeper_.Drop(grown->fd());
+  grown->Empty();
   if (error == 0) return absl::OkStatus();
   return Error(error, "size: there is no memory to move the disk to where it can grow");
-}
-
-absl::Status PageStore::Share() {
-  const LockGuard lock(share_mutex_);
-  if (shares_ == 0) {
-    if (!account_->Reserve(size_bytes())) {
-      return Error(ENOSPC, absl::StrCat("size: ", size_bytes() >> 20,
-                                        " MiB do not fit into what memory_limit leaves"));
-    }
-    if (absl::Status status = OpenDoor(); !status.ok()) return status;
-  }
-  ++shares_;
-  return absl::OkStatus();
-}
-
-absl::Status PageStore::ShareAgain() {
-  const LockGuard lock(share_mutex_);
-  if (shares_ == 0) {
-    account_->ReserveAnyway(size_bytes());
-    if (absl::Status status = OpenDoor(); !status.ok()) return status;
-  }
-  ++shares_;
-  return absl::OkStatus();
-}
-
-absl::Status PageStore::OpenDoor() {
-  const int error = pages_->Share();
-  if (error == 0) return absl::OkStatus();
-  account_->EndReservation([this] { return pages_->AllocatedBytes(); });
-  return SystemError(error, absl::StrCat("size: mapping all of ", size_bytes() >> 20, " MiB"));
-}
-
-void PageStore::Unshare() {
-  const LockGuard lock(share_mutex_);
-  if (--shares_ > 0) return;
-  account_->EndReservation([this] { return pages_->AllocatedBytes(); });
 }
 
 absl::StatusOr<uint64_t> PageStore::Collapse(uint64_t offset, bool sparse) {
@@ -151,8 +126,11 @@ absl::StatusOr<uint64_t> PageStore::Collapse(uint64_t offset, bool sparse) {
 
 bool PageStore::CouldShare(uint64_t size_bytes) const { return account_->CouldReserve(size_bytes); }
 
-void PageStore::Read(uint64_t offset, uint64_t length, ReadSink sink) {
-  if (length == 0) return sink({});
+int PageStore::Read(uint64_t offset, uint64_t length, ReadSink sink) {
+  if (length == 0) {
+    sink({});
+    return 0;
+  }
   const uint64_t end = offset + length;
   IoVector vector;
   const StripeLocks::Shared lock(pages_->locks, FirstPage(offset), LastPage(end));
@@ -160,6 +138,10 @@ void PageStore::Read(uint64_t offset, uint64_t length, ReadSink sink) {
     const Pages::Piece piece = pages_->PieceAt(begin, end);
     if (piece.data != nullptr) {
       vector.Append(piece.data, piece.length());
+    } else if (piece.stored) {
+      char* const copy = vector.AppendNew(piece.length());
+      const int error = copy == nullptr ? ENOMEM : pages_->CopyOut(piece, copy);
+      if (error != 0) return error;
     } else {
       // Not through the mapping: to touch a hole there allocates its page.
       vector.AppendZeros(piece.length());
@@ -167,10 +149,11 @@ void PageStore::Read(uint64_t offset, uint64_t length, ReadSink sink) {
     begin = piece.end;
   }
   sink(vector.blocks());
+  return 0;
 }
 
-void PageStore::CopyOut(uint64_t offset, uint64_t length, char* to) {
-  Read(offset, length, [&to](absl::Span<const iovec> blocks) {
+int PageStore::CopyOut(uint64_t offset, uint64_t length, char* to) {
+  return Read(offset, length, [&to](absl::Span<const iovec> blocks) {
     for (const iovec& block : blocks) {
       std::memcpy(to, block.iov_base, block.iov_len);
       to += block.iov_len;
@@ -187,8 +170,10 @@ int PageStore::Write(uint64_t offset, uint64_t length, const void* data) {
     const char* const source = static_cast<const char*>(data) + (begin - offset);
     if (piece.data != nullptr) {
       std::memcpy(piece.data, source, piece.length());
-    } else if (const int error = pages_->Fill(piece, source); error != 0) {
-      return error;
+    } else {
+      const int error =
+          piece.stored ? pages_->Overwrite(piece, source) : pages_->Fill(piece, source);
+      if (error != 0) return error;
     }
     begin = piece.end;
   }
@@ -213,7 +198,7 @@ int PageStore::WriteZeroes(uint64_t offset, uint64_t length) {
   while (begin < end) {
     const uint64_t batch_end = BatchEnd(begin, end);
     const StripeLocks::Exclusive lock(pages_->locks, FirstPage(begin), LastPage(batch_end));
-    pages_->ZeroStored(begin, batch_end);
+    if (const int error = pages_->ZeroStored(begin, batch_end); error != 0) return error;
     begin = pages_->FirstStored(batch_end, end);
   }
   return 0;

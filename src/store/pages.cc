@@ -23,7 +23,7 @@ constexpr uint64_t RoundUp(uint64_t offset) { return RoundDown(offset + kPageSiz
 }  // namespace
 
 PageStore::Pages::Pages(UniqueFd memfd, MemoryAccount& account, bool found)
-    : arena_(std::move(memfd)), account_(account), shared_(found) {
+    : arena_(std::move(memfd)), account_(account), file_knows_(found) {
   if (!found) return;
   size_bytes_ = arena_.size_bytes();
   Settle(0);
@@ -40,27 +40,64 @@ PageStore::Pages::Piece PageStore::Pages::PieceAt(uint64_t begin, uint64_t end) 
       while (page <= LastPage(end) && cursor.Load(page) == start + (page - first) * kPageSize) {
         ++page;
       }
-      return {begin, std::min(end, page * kPageSize), start + begin % kPageSize};
+      return {begin, std::min(end, page * kPageSize), start + begin % kPageSize, true};
     }
   }
   uint64_t page = first;
   const bool later = index_.Find(&page, LastPage(end)) != nullptr;
   const uint64_t vacant_end = later ? page * kPageSize : end;
-  return shared_ ? AskFile(begin, vacant_end) : Piece{begin, vacant_end, nullptr};
+  if (file_knows_.load(std::memory_order_relaxed)) return AskFile(begin, vacant_end);
+  return {begin, vacant_end, nullptr, false};
 }
 
 // What turns out to be stored goes into the index, so that the next one needn't ask.  Should there
 // be no memory for that, it will.
 PageStore::Pages::Piece PageStore::Pages::AskFile(uint64_t begin, uint64_t end) {
-  const uint64_t data = arena_.NextData(begin, end);
-  if (data > begin) return {begin, data, nullptr};
-  const uint64_t window_end = RoundDown(begin, Arena::kWindowSize) + Arena::kWindowSize;
-  const uint64_t stored_end = arena_.NextHole(begin, std::min(end, window_end));
-  char* const start = arena_.At(begin);  // Share() has mapped it
-  for (uint64_t page = FirstPage(begin); page <= LastPage(stored_end); ++page) {
-    index_.Store(page, arena_.At(page * kPageSize));
+  const Arena::Run run = arena_.RunAt(begin, end);
+  char* const start = run.stored ? arena_.At(begin) : nullptr;
+  if (start != nullptr) {
+    char* address = start - begin % kPageSize;
+    for (uint64_t page = FirstPage(begin); page <= LastPage(run.end); ++page) {
+      index_.Store(page, address);
+      address += kPageSize;
+    }
   }
-  return {begin, stored_end, start};
+  return {begin, run.end, start, run.stored};
+}
+
+bool PageStore::Pages::WhollyStored(uint64_t begin, uint64_t end) {
+  while (begin < end) {
+    const Arena::Run run = arena_.RunAt(begin, end);
+    if (!run.stored) return false;
+    begin = run.end;
+  }
+  return true;
+}
+
+int PageStore::Pages::CopyOut(const Piece& piece, char* to) {
+  if (piece.data == nullptr) return arena_.Read(piece.begin, piece.length(), to);
+  std::memcpy(to, piece.data, piece.length());
+  return 0;
+}
+
+// NOLINTNEXTLINE(readability-make-member-function-const): it changes what the disk reads
+int PageStore::Pages::Overwrite(const Piece& piece, const char* data) {
+  if (piece.data != nullptr && data != nullptr) {
+    std::memcpy(piece.data, data, piece.length());
+    return 0;
+  }
+  if (piece.data != nullptr) {
+    std::memset(piece.data, 0, piece.length());
+    return 0;
+  }
+  if (data != nullptr) return arena_.Write(piece.begin, piece.length(), data);
+  constexpr char kZeros[kPageSize] = {};
+  for (uint64_t at = piece.begin; at < piece.end;) {
+    const uint64_t length = std::min(piece.end - at, kPageSize);
+    if (const int error = arena_.Write(at, length, kZeros); error != 0) return error;
+    at += length;
+  }
+  return 0;
 }
 
 int PageStore::Pages::Fill(const Piece& hole, const char* data) {
@@ -71,7 +108,7 @@ int PageStore::Pages::Fill(const Piece& hole, const char* data) {
   const int error = FillPages(hole, data);
   // Were a page left behind, the rest of it would come to light with the next write into it.  If
   // pages are shared nothing can: the index does not decide, and others may have stored them.
-  if (error != 0 && !shared_) {
+  if (error != 0 && !file_knows_.load(std::memory_order_relaxed)) {
     index_.EraseRange(first, last);
     const int not_punched = arena_.Punch(first * kPageSize, bytes);
     assert(not_punched == 0);
@@ -90,7 +127,11 @@ int PageStore::Pages::FillPages(const Piece& hole, const char* data) {
   if (error != 0) return error;
   for (uint64_t page = FirstPage(hole.begin); page <= LastPage(hole.end); ++page) {
     char* const address = arena_.At(page * kPageSize);
-    if (address == nullptr || index_.Store(page, address).error != 0) return ENOSPC;
+    if (address == nullptr) {
+      file_knows_.store(true, std::memory_order_relaxed);
+    } else if (index_.Store(page, address).error != 0) {
+      return ENOSPC;
+    }
   }
   return 0;
 }
@@ -98,7 +139,7 @@ int PageStore::Pages::FillPages(const Piece& hole, const char* data) {
 int PageStore::Pages::FillHoles(uint64_t begin, uint64_t end) {
   while (begin < end) {
     const Piece piece = PieceAt(begin, end);
-    if (piece.data == nullptr) {
+    if (!piece.stored) {
       if (const int error = Fill(piece, nullptr); error != 0) return error;
     }
     begin = piece.end;
@@ -106,24 +147,23 @@ int PageStore::Pages::FillHoles(uint64_t begin, uint64_t end) {
   return 0;
 }
 
-// NOLINTNEXTLINE(readability-make-member-function-const): it changes what the disk reads
-void PageStore::Pages::ZeroStored(uint64_t begin, uint64_t end) {
+int PageStore::Pages::ZeroStored(uint64_t begin, uint64_t end) {
   while (begin < end) {
     const Piece piece = PieceAt(begin, end);
-    if (piece.data != nullptr) std::memset(piece.data, 0, piece.length());
+    if (piece.stored) {
+      if (const int error = Overwrite(piece, nullptr); error != 0) return error;
+    }
     begin = piece.end;
   }
+  return 0;
 }
 
 int PageStore::Pages::Free(uint64_t begin, uint64_t end) {
   const uint64_t whole_begin = RoundUp(begin);
   const uint64_t whole_end = RoundDown(end);
-  if (whole_begin >= whole_end) {
-    ZeroStored(begin, end);
-    return 0;
-  }
-  ZeroStored(begin, whole_begin);
-  ZeroStored(whole_end, end);
+  if (whole_begin >= whole_end) return ZeroStored(begin, end);
+  if (const int error = ZeroStored(begin, whole_begin); error != 0) return error;
+  if (const int error = ZeroStored(whole_end, end); error != 0) return error;
   // The index comes second: should punching fail, what is stored is still known to be.
   if (const int error = arena_.Punch(whole_begin, whole_end - whole_begin); error != 0)
     return error;
@@ -132,12 +172,12 @@ int PageStore::Pages::Free(uint64_t begin, uint64_t end) {
   return 0;
 }
 
-bool PageStore::Pages::FitsInMemory(uint64_t begin, uint64_t end) const {
+bool PageStore::Pages::FitsInMemory(uint64_t begin, uint64_t end) {
   uint64_t vacant = 0;
-  for (begin = FirstVacant(begin, end); begin < end;) {
-    const uint64_t vacant_end = FirstStored(begin, end);
-    vacant += LastPage(vacant_end) - FirstPage(begin) + 1;
-    begin = FirstVacant(vacant_end, end);
+  while (begin < end) {
+    const Arena::Run run = arena_.RunAt(begin, end);
+    if (!run.stored) vacant += LastPage(run.end) - FirstPage(begin) + 1;
+    begin = run.end;
   }
   return account_.Has(vacant * kPageSize);
 }
@@ -153,11 +193,22 @@ int PageStore::Pages::Resize(uint64_t size_bytes) {
 }
 
 int PageStore::Pages::Share() {
-  if (const int error = arena_.MapAll(size_bytes_); error != 0) return error;
   if (const int error = arena_.SealLength(); error != 0) return error;
   const StripeLocks::Exclusive lock(locks, 0, UINT64_MAX);
-  shared_ = true;
+  file_knows_ = true;
   return 0;
+}
+
+void PageStore::Pages::ForgetIndex() {
+  const StripeLocks::Exclusive all(locks, 0, UINT64_MAX);
+  index_.EraseRange(0, UINT64_MAX);
+}
+
+bool PageStore::Pages::TryForgetIndex() {
+  if (!locks.TryLockAll()) return false;
+  index_.EraseRange(0, UINT64_MAX);
+  locks.UnlockAll();
+  return true;
 }
 
 int PageStore::Pages::Collapse(uint64_t* offset, bool sparse) {
@@ -172,7 +223,7 @@ int PageStore::Pages::Collapse(uint64_t* offset, bool sparse) {
     *offset = end;
     // A discard meanwhile would be undone.
     const StripeLocks::Shared lock(locks, FirstPage(begin), LastPage(end));
-    if (!sparse && FirstVacant(begin, end) < end) continue;
+    if (!sparse && !WhollyStored(begin, end)) continue;
     if (arena_.Collapse(begin, kHugePageSize) == EINVAL) return EINVAL;
   }
   return 0;
@@ -180,12 +231,18 @@ int PageStore::Pages::Collapse(uint64_t* offset, bool sparse) {
 
 int PageStore::Pages::MoveTo(Pages& to) {
   constexpr uint64_t kStep = uint64_t{2} << 20;  // stored twice meanwhile
+  const std::unique_ptr<char[]> unmapped(new char[kStep]);
   for (uint64_t begin = FirstStored(0, size_bytes_); begin < size_bytes_;) {
     const uint64_t end = std::min(begin + kStep, size_bytes_);
     const StripeLocks::Exclusive lock(locks, FirstPage(begin), LastPage(end));
     const StripeLocks::Exclusive to_lock(to.locks, FirstPage(begin), LastPage(end));
     const Piece piece = PieceAt(begin, end);
-    if (const int error = to.Fill({piece.begin, piece.end, nullptr}, piece.data); error != 0) {
+    const char* data = piece.data;
+    if (data == nullptr && piece.stored) {
+      if (const int error = CopyOut(piece, unmapped.get()); error != 0) return error;
+      data = unmapped.get();
+    }
+    if (const int error = to.Fill({piece.begin, piece.end, nullptr, false}, data); error != 0) {
       return error;
     }
     if (const int error = Free(piece.begin, piece.end); error != 0) return error;
@@ -201,7 +258,7 @@ int PageStore::Pages::TakeBack(int from) {
     if (found < 0) break;
     at = RoundDown(static_cast<uint64_t>(found));
     if (at >= size_bytes_) break;
-    if (FirstVacant(at, at + kPageSize) > at) continue;
+    if (FirstStored(at, at + kPageSize) == at) continue;
     if (pread(from, page.get(), kPageSize, static_cast<off_t>(at)) < 0) return errno;
     // No asking: it was stored before.
     if (const int error = arena_.Write(at, kPageSize, page.get()); error != 0) return error;

@@ -7,6 +7,7 @@
 #ifndef RNULLFS_STORE_PAGES_H_
 #define RNULLFS_STORE_PAGES_H_
 
+#include <atomic>
 #include <cstdint>
 
 #include "absl/base/thread_annotations.h"
@@ -21,11 +22,13 @@ namespace rnullfs {
 
 class PageStore::Pages {
  public:
-  // A part of a range that is stored and contiguous in memory, or else a hole.
+  // A part of a range that is stored and contiguous in memory, or stored where it cannot be mapped,
+  // or a hole.
   struct Piece {
     uint64_t begin;
     uint64_t end;
-    char* data;  // null: a hole
+    char* data;   // null: not mapped
+    bool stored;  // false: a hole
     uint64_t length() const { return end - begin; }
   };
 
@@ -44,11 +47,16 @@ class PageStore::Pages {
   // Stores the pages of a hole with `data` in them: all of them or none, while they are ours alone.
   int Fill(const Piece& hole, const char* data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
 
+  // For a piece that is stored, mapped or not: its bytes are copied to `to`, or become those of
+  // `data`, or zeros.
+  int CopyOut(const Piece& piece, char* to) ABSL_SHARED_LOCKS_REQUIRED(locks);
+  int Overwrite(const Piece& piece, const char* data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
+
   // Stores every vacant page, as zeros.  After an error some are.
   int FillHoles(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
 
   // Zeroes what is stored; holes stay holes.
-  void ZeroStored(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
+  int ZeroStored(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
 
   // Gives the whole pages back and zeroes the rest.
   int Free(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
@@ -60,7 +68,7 @@ class PageStore::Pages {
   uint64_t FirstVacant(uint64_t begin, uint64_t end) const { return arena_.NextHole(begin, end); }
 
   // Whether there is memory for the vacant pages.
-  bool FitsInMemory(uint64_t begin, uint64_t end) const;
+  bool FitsInMemory(uint64_t begin, uint64_t end);
 
   // What shrinking cuts off is freed.  0 or the errno of ftruncate(); EPERM when shared pages are
   // to become more.
@@ -69,6 +77,16 @@ class PageStore::Pages {
   // From now on others may store pages in the memfd without our index hearing of it, and nobody can
   // store one past the end.  0 or an errno.
   int Share();
+
+  // Nothing but the file says any more what is stored: others have had it and are gone, and what
+  // they have freed (MADV_REMOVE) is not there.  The second one does nothing, and returns false,
+  // where it would have to wait.
+  void ForgetIndex();
+  bool TryForgetIndex();
+  bool was_shared() const { return arena_.length_sealed(); }
+
+  // For who has given the file up: it is empty, whoever has it mapped.
+  void Empty() { arena_.Resize(0); }
 
   // As PageStore::Collapse(); `offset` is moved on.  0 or an errno.
   int Collapse(uint64_t* offset, bool sparse);
@@ -89,15 +107,18 @@ class PageStore::Pages {
 
  private:
   Piece AskFile(uint64_t begin, uint64_t end) ABSL_SHARED_LOCKS_REQUIRED(locks);
+  bool WhollyStored(uint64_t begin, uint64_t end);
   int FillPages(const Piece& hole, const char* data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
   void Settle(uint64_t taken_bytes);
 
   Arena arena_;
   MemoryAccount& account_;
   // Page number -> the page's address in the arena.  What it has is stored; what it has not is a
-  // hole, or once others could store pages, for the file to say.
+  // hole, or for the file to say: once others could store pages, or where pages cannot be mapped.
   XArray index_;
-  bool shared_ ABSL_GUARDED_BY(locks);  // once true, always
+  // Once true, always.  Who stores what the index cannot have sets it with the locks of those
+  // pages.
+  std::atomic<bool> file_knows_;
   uint64_t size_bytes_ = 0;
 };
 

@@ -28,6 +28,10 @@ class ABSL_LOCKABLE StripeLocks {
   class Exclusive;
   class Shared;
 
+  // All of them, if nobody has one.
+  bool TryLockAll() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true);
+  void UnlockAll() ABSL_UNLOCK_FUNCTION();
+
   // One bit for each lock that covers a page of [first, last].
   static constexpr uint32_t StripesOf(uint64_t first, uint64_t last) {
     const uint64_t first_stripe = first / kPagesPerStripe;

@@ -65,7 +65,7 @@ int WriteCache::Find() {
   std::vector<char> map(kPageSize);
   for (uint64_t at = store_->NextData(disk_bytes_); at < store_->size_bytes();
        at = store_->NextData(at + kPageSize)) {
-    store_->CopyOut(at, kPageSize, map.data());
+    if (const int error = store_->CopyOut(at, kPageSize, map.data()); error != 0) return error;
     for (uint64_t i = 0; i < kPageSize; ++i) {
       const auto sectors = static_cast<PageSectors>(map[i]);
       if (sectors != 0) pages_.emplace_hint(pages_.end(), at - disk_bytes_ + i, sectors);
@@ -86,16 +86,16 @@ int WriteCache::FreeOrphans() {
 
 int WriteCache::Read(uint64_t offset, uint64_t length, char* to) {
   const LockGuard lock(mutex_);
-  disk_.CopyOut(offset, length, to);
+  if (const int error = disk_.CopyOut(offset, length, to); error != 0) return error;
   const uint64_t end = offset + length;
   for (auto it = pages_.lower_bound(offset / kPageSize);
        it != pages_.end() && it->first * kPageSize < end; ++it) {
-    ForEachRun(it->first, it->second, [&](uint64_t begin, uint64_t stop) {
+    const int error = ForEachRun(it->first, it->second, [&](uint64_t begin, uint64_t stop) {
       begin = std::max(begin, offset);
       stop = std::min(stop, end);
-      if (begin < stop) store_->CopyOut(begin, stop - begin, to + (begin - offset));
-      return 0;
+      return begin < stop ? store_->CopyOut(begin, stop - begin, to + (begin - offset)) : 0;
     });
+    if (error != 0) return error;
   }
   return 0;
 }
@@ -189,13 +189,13 @@ int WriteCache::WriteBackSome() {
 int WriteCache::CopyBack(Pages::iterator page) {
   const int error = ForEachRun(page->first, page->second, [&](uint64_t begin, uint64_t end) {
     int written = 0;
-    store_->Read(begin, end - begin, [&](absl::Span<const iovec> blocks) {
+    const int unread = store_->Read(begin, end - begin, [&](absl::Span<const iovec> blocks) {
       for (const iovec& block : blocks) {
         if (written == 0) written = disk_.Write(begin, block.iov_len, block.iov_base);
         begin += block.iov_len;
       }
     });
-    return written;
+    return unread != 0 ? unread : written;
   });
   if (error != 0) return error;
   written_back_.fetch_add(1, std::memory_order_relaxed);
@@ -230,7 +230,7 @@ int WriteCache::CompleteSectors(uint64_t begin, uint64_t end) {
     const uint64_t sector = edge / kSectorSize * kSectorSize;
     if (edge == sector || IsCached(sector)) continue;
     char bytes[kSectorSize];
-    disk_.CopyOut(sector, kSectorSize, bytes);
+    if (const int error = disk_.CopyOut(sector, kSectorSize, bytes); error != 0) return error;
     if (const int error = store_->Write(sector, kSectorSize, bytes); error != 0) return error;
   }
   return 0;

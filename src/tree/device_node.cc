@@ -1,5 +1,6 @@
 #include "tree/device_node.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -85,7 +86,7 @@ absl::Status DeviceNode::Update(Edit edit) {
     const DeviceConfig now = Current();
     DeviceConfig next = now;
     if (absl::Status status = edit(next); !status.ok()) return RefuseLocked(status);
-    if (config_.power && !next.power && !opens_.empty()) {
+    if (config_.power && !next.power && DiskHeld()) {
       if (waited) return RefuseLocked(DiskInUse("power: cannot switch off"));
       AwaitLastClose();  // lets go of the lock, so the edit starts over from what is there then
       waited = true;
@@ -168,15 +169,30 @@ void DeviceNode::PowerOff() {
   if (device_ == nullptr) return;
   device_.reset();
   medium_->DropCache();
+  if (medium_->store() != nullptr) medium_->store()->EndHolding();
   if (services_.indexes != nullptr) services_.indexes->GiveBack(config_.index);
 }
 
 void DeviceNode::AwaitLastClose() {
-  last_close_.wait_for(mutex_, services_.close_grace,
-                       [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return opens_.empty(); });
+  constexpr std::chrono::milliseconds kStep{10};  // nobody tells when a mapping goes
+  for (auto left = services_.close_grace; left.count() > 0 && DiskHeld(); left -= kStep) {
+    last_close_.wait_for(mutex_, std::min(left, kStep));
+  }
+}
+
+// By an open, or by a mapping that the kernel made of one which is closed.
+bool DeviceNode::DiskHeld() const {
+  if (!opens_.empty()) return true;
+  return medium_ != nullptr && medium_->store() != nullptr && medium_->store()->Held();
 }
 
 absl::Status DeviceNode::DiskInUse(std::string_view what) const {
+  if (opens_.empty()) {
+    return Error(EBUSY, absl::StrCat(std::string(what),
+                                     " while disk is mapped (mmap) by a process; end it, or have "
+                                     "it unmap the disk, and try again; grep -l 'memfd:",
+                                     DiskMemfdName(id_, name_), "' /proc/*/maps shows which"));
+  }
   std::vector<std::string> openers;
   for (const auto& [handle, open] : opens_) {
     if (openers.size() == 3) {
@@ -209,7 +225,7 @@ bool DeviceNode::passthrough_open() const {
 
 bool DeviceNode::disk_open() const {
   LockGuard lock(mutex_);
-  return !opens_.empty();
+  return DiskHeld();
 }
 
 uint64_t DeviceNode::disk_size_bytes() const {
@@ -224,9 +240,9 @@ uint64_t DeviceNode::stored_bytes() const {
 
 absl::Status DeviceNode::Retire() {
   LockGuard lock(mutex_);
-  if (!opens_.empty()) AwaitLastClose();
+  if (DiskHeld()) AwaitLastClose();
   if (medium_ == nullptr) return Removed();
-  if (!opens_.empty()) return RefuseLocked(DiskInUse("rmdir: cannot remove the device"));
+  if (DiskHeld()) return RefuseLocked(DiskInUse("rmdir: cannot remove the device"));
   PowerOff();
   config_.power = false;
   // First: without a record a memfd is dropped by who takes over, the other way round data are

@@ -167,6 +167,7 @@ class DeviceNode {
   absl::Status RefuseLocked(const absl::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PowerOff() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Device::Complain Complain();
+  bool DiskHeld() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AwaitLastClose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status DiskInUse(std::string_view what) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteDiskWrites(mode_t default_mode) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

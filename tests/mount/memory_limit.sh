@@ -51,6 +51,59 @@ if passthrough_possible; then
   same 'and no longer' 4096 "$(used)"
 fi
 
+# --- A mapping outlives its open ------------------------------------------------------------------
+
+# Maps 32 MiB of a disk, closes it, and does what it is told, a line each.
+cat >"$scratch/mapper" <<'END'
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+SIZE, MADV_REMOVE = 32 << 20, 9
+disk = os.open(sys.argv[1], os.O_RDWR)
+view = libc.mmap(None, SIZE, 3, 1, disk, 0)
+os.close(disk)
+for line in sys.stdin:
+    if line == "fill\n":
+        ctypes.memset(view, 0x61, SIZE)
+    elif line == "remove\n":
+        assert libc.madvise(view, SIZE // 2, MADV_REMOVE) == 0
+    print("done", flush=True)
+END
+if passthrough_possible; then
+  mount_rnullfs -o nr_devices=0,memory_limit=48M
+  make_disk mapped '{"size": 32, "discard": false}'
+  coproc MAPPER { exec python3 "$scratch/mapper" "$dev/disk"; }
+  mapper=$MAPPER_PID
+  tell() { echo "$1" >&"${MAPPER[1]}" && read -r -t 60 _ <&"${MAPPER[0]}"; }
+  tell fill
+  check 'the close has come' within 5 test "$(field "$dev/stats.json" .disk_opens)" = 0
+  same 'it stays charged' $((32 * mib)) "$(used)"
+  refused EBUSY 'and on' put 0 "$dev/power"
+  says 'because' '^power: cannot switch off while disk is mapped \(mmap\)' "$(<"$dev/last_error")"
+  refused EBUSY 'rmdir' rmdir "$dev"
+  tell remove
+  same 'what it frees reads as zeros' 0 "$(head -c 16M "$dev/disk" | tr -d '\0' | wc -c)"
+  put daemon "$dev/datapath"
+  same 'by the daemon, too' 0 "$(head -c 16M "$dev/disk" | tr -d '\0' | wc -c)"
+  kill -KILL "$(field "$mnt/status.json" .worker_pid)"
+  same 'a worker that takes over finds it charged' $((32 * mib)) "$(used)"
+  refused EBUSY 'and mapped' put 0 "$dev/power"
+  tell remove
+  kill "$mapper"
+  wait "$mapper" || true
+  same 'when the mapping has gone, what is stored' $((16 * mib)) "$(used)"
+  mapped=$dev
+  make_disk other '{"size": 64, "datapath": "daemon"}'
+  check 'leaves the rest to others' dd if=/dev/zero of="$dev/disk" bs=1M count=32 conv=notrunc \
+    status=none
+  refused ENOSPC 'and none to itself' dd if=/dev/zero of="$mapped/disk" bs=1M count=1 conv=notrunc
+  same 'the limit' $((48 * mib)) "$(used)"
+  check 'power' put 0 "$mapped/power"
+  check 'and rmdir' rmdir "$mapped"
+fi
+
 # --- Without, and by itself -----------------------------------------------------------------------
 
 mount_rnullfs -o memory_limit=none

@@ -142,16 +142,37 @@ TEST(PageStoreResize, WhatIsCutOffIsFreedAndComesBackAsZeros) {
 
 TEST(PageStoreResize, UnmapsWhatLiesBeyond) {
   const auto store = *PageStore::Create("rnullfs-unmapped", test_memory);
-  ASSERT_TRUE(store->Resize(3 * kGiB).ok());
+  ASSERT_TRUE(store->Resize(12 * kGiB).ok());
   EXPECT_EQ(Mappings().find("memfd:rnullfs-unmapped"), std::string::npos);
-  ASSERT_EQ(Write(*store, 2 * kGiB, "x"), 0);
+  ASSERT_EQ(Write(*store, 8 * kGiB, "x"), 0);
   EXPECT_NE(Mappings().find("memfd:rnullfs-unmapped"), std::string::npos);
-  ASSERT_TRUE(store->Resize(2 * kGiB).ok());
+  ASSERT_TRUE(store->Resize(8 * kGiB).ok());
   EXPECT_EQ(Mappings().find("memfd:rnullfs-unmapped"), std::string::npos);
-  ASSERT_TRUE(store->Resize(3 * kGiB).ok());
-  EXPECT_EQ(Read(*store, 2 * kGiB, 1), std::string(1, '\0'));
-  ASSERT_EQ(Write(*store, 2 * kGiB, "y"), 0);
-  EXPECT_EQ(Read(*store, 2 * kGiB, 1), "y");
+  ASSERT_TRUE(store->Resize(12 * kGiB).ok());
+  EXPECT_EQ(Read(*store, 8 * kGiB, 1), std::string(1, '\0'));
+  ASSERT_EQ(Write(*store, 8 * kGiB, "y"), 0);
+  EXPECT_EQ(Read(*store, 8 * kGiB, 1), "y");
+}
+
+// A process may have 65530 mappings (vm.max_map_count), and 128 TiB of addresses.
+TEST(PageStoreSpace, ServesMoreThanCanBeMapped) {
+  constexpr uint64_t kPlaces = 66'000;
+  constexpr uint64_t kApart = 4 * kGiB;
+  const auto store = NewStore(kPlaces * kApart);
+  for (uint64_t i = 0; i < kPlaces; ++i) {
+    ASSERT_EQ(Write(*store, i * kApart, std::to_string(i)), 0) << i;
+  }
+  ExpectStoredPages(*store, kPlaces);
+  for (uint64_t i = 0; i < kPlaces; i += 100) {
+    const std::string number = std::to_string(i);
+    ASSERT_EQ(Read(*store, i * kApart, number.size() + 1), number + '\0');
+  }
+  const uint64_t last = (kPlaces - 1) * kApart;
+  ASSERT_EQ(Write(*store, last + 2, "again"), 0);
+  EXPECT_EQ(Read(*store, last, 8), std::string("65again\0", 8));
+  ASSERT_EQ(store->Discard(last, kPage), 0);
+  EXPECT_EQ(Read(*store, last, 1), std::string(1, '\0'));
+  EXPECT_EQ(Write(*NewStore(kMiB), 0, "another store"), 0);
 }
 
 TEST(PageStoreResize, RefusesWhatNoFileCanHave) {

@@ -30,11 +30,12 @@ inline std::unique_ptr<PageStore> NewStore(uint64_t size_bytes) {
 
 inline std::string Read(PageStore& store, uint64_t offset, uint64_t length) {
   std::string bytes;
-  store.Read(offset, length, [&bytes](absl::Span<const iovec> blocks) {
+  const int error = store.Read(offset, length, [&bytes](absl::Span<const iovec> blocks) {
     for (const iovec& block : blocks) {
       bytes.append(static_cast<const char*>(block.iov_base), block.iov_len);
     }
   });
+  EXPECT_EQ(error, 0);
   return bytes;
 }
 

@@ -138,6 +138,24 @@ TEST_F(DataPathTest, AutoHoldsItWhileOpen) {
   EXPECT_EQ(memory_.used_bytes(), 4096);
 }
 
+// A mapping outlives the open that it was made of, and FUSE does not tell.
+TEST_F(DataPathTest, IsInUseWhileItIsMapped) {
+  PowerOn();
+  const DiskHandle handle = OpenDisk().value();
+  // As the kernel maps it: by a file of its own.
+  UniqueFd held(open(("/proc/self/fd/" + std::to_string(backing_fd_)).c_str(), O_RDONLY));
+  ASSERT_TRUE(held.valid());
+  node_->CloseDisk(handle.number);
+  EXPECT_TRUE(node_->disk_open());
+  EXPECT_THAT(Set("power", "0"), RefusedWith(EBUSY, "mapped (mmap) by a process"));
+  EXPECT_THAT(node_->Retire(), RefusedWith(EBUSY, "memfd:rnullfs:7:fast"));
+  EXPECT_EQ(memory_.used_bytes(), 32 << 20);
+  held = UniqueFd();
+  EXPECT_FALSE(node_->disk_open());
+  EXPECT_EQ(memory_.used_bytes(), 0);
+  EXPECT_THAT(Set("power", "0"), IsOk());
+}
+
 TEST_F(DataPathTest, NoStageIsArmedWhileTheKernelAnswers) {
   PowerOn();
   const DiskHandle handle = OpenDisk().value();

@@ -69,9 +69,9 @@ class Medium {
   uint64_t cached_pages() const;
 
  private:
-  absl::Status PrepareStore(const DeviceConfig& config);
+  absl::Status PrepareStore(uint64_t size_bytes);
   absl::Status PrepareCache(const DeviceConfig& config);
-  WriteCacheServices CacheServices() const;
+  WriteCacheServices CacheServices(const DeviceConfig& config) const;
 
   const Services services_;
   const std::unique_ptr<BadBlockTable> bad_blocks_;

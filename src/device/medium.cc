@@ -38,12 +38,22 @@ absl::Status Medium::Prepare(const DeviceConfig& config) {
                               kSizeMaxMib, " MiB are possible"));
   }
   if (!config.memory_backed) return absl::OkStatus();
-  if (absl::Status status = PrepareStore(config); !status.ok()) return status;
-  return PrepareCache(config);
+  const uint64_t old_bytes = store_ == nullptr ? 0 : store_->size_bytes();
+  const uint64_t size_bytes = config.size << 20;
+  // What a truncation cuts off is lost, so that it comes last.
+  if (absl::Status status = PrepareStore(std::max(old_bytes, size_bytes)); !status.ok()) {
+    return status;
+  }
+  absl::Status status = PrepareCache(config);
+  if (status.ok() && size_bytes < old_bytes) status = store_->Resize(size_bytes);
+  if (status.ok()) return status;
+  DropCache();
+  // It has grown by nothing but a hole.
+  if (old_bytes < size_bytes) static_cast<void>(store_->Resize(old_bytes));
+  return status;
 }
 
-absl::Status Medium::PrepareStore(const DeviceConfig& config) {
-  const uint64_t size_bytes = config.size << 20;
+absl::Status Medium::PrepareStore(uint64_t size_bytes) {
   if (store_ != nullptr) return store_->Resize(size_bytes);
   absl::StatusOr<std::unique_ptr<PageStore>> store =
       PageStore::Create(services_.name, services_.memory, services_.keeper);
@@ -56,11 +66,12 @@ absl::Status Medium::PrepareStore(const DeviceConfig& config) {
   return absl::OkStatus();
 }
 
-WriteCacheServices Medium::CacheServices() const {
+WriteCacheServices Medium::CacheServices(const DeviceConfig& config) const {
   return {.name = services_.cache_name,
           .memory = services_.memory,
           .keeper = services_.keeper,
           .disk = *store_,
+          .disk_bytes = config.size << 20,
           .written_back = services_.counters.written_back};
 }
 
@@ -68,7 +79,7 @@ absl::Status Medium::PrepareCache(const DeviceConfig& config) {
   DropCache();
   if (!WantsCache(config)) return absl::OkStatus();
   absl::StatusOr<std::unique_ptr<WriteCache>> cache =
-      WriteCache::Create(CacheServices(), CacheBytes(config));
+      WriteCache::Create(CacheServices(config), CacheBytes(config));
   if (!cache.ok()) return cache.status();
   cache_ = *std::move(cache);
   return absl::OkStatus();
@@ -89,7 +100,7 @@ absl::Status Medium::AdoptCache(const DeviceConfig& config, UniqueFd memfd) {
     return absl::OkStatus();
   }
   absl::StatusOr<std::unique_ptr<WriteCache>> cache =
-      WriteCache::Adopt(CacheServices(), CacheBytes(config), std::move(memfd));
+      WriteCache::Adopt(CacheServices(config), CacheBytes(config), std::move(memfd));
   if (!cache.ok()) return cache.status();
   cache_ = *std::move(cache);
   return absl::OkStatus();

@@ -26,7 +26,7 @@ absl::StatusOr<std::unique_ptr<WriteCache>> WriteCache::Create(const WriteCacheS
   absl::StatusOr<std::unique_ptr<PageStore>> store =
       PageStore::Create(services.name, services.memory, services.keeper);
   if (!store.ok()) return store.status();
-  absl::Status resized = (*store)->Resize(StoreBytes(services.disk.size_bytes()));
+  absl::Status resized = (*store)->Resize(StoreBytes(services.disk_bytes));
   if (!resized.ok()) {
     (*store)->GiveBack();
     return resized;
@@ -39,7 +39,7 @@ absl::StatusOr<std::unique_ptr<WriteCache>> WriteCache::Adopt(const WriteCacheSe
   absl::StatusOr<std::unique_ptr<PageStore>> store = PageStore::Adopt(
       services.name, services.memory, services.keeper, std::move(memfd), UniqueFd());
   if (!store.ok()) return store.status();
-  const uint64_t store_bytes = StoreBytes(services.disk.size_bytes());
+  const uint64_t store_bytes = StoreBytes(services.disk_bytes);
   if ((*store)->size_bytes() == 0) {  // that process did not come to give it one
     if (absl::Status sized = (*store)->Resize(store_bytes); !sized.ok()) return sized;
   }
@@ -56,7 +56,7 @@ WriteCache::WriteCache(const WriteCacheServices& services, uint64_t size_bytes,
                        std::unique_ptr<PageStore> store)
     : disk_(services.disk),
       written_back_(services.written_back),
-      disk_bytes_(services.disk.size_bytes()),
+      disk_bytes_(services.disk_bytes),
       pages_max_(std::max<uint64_t>(size_bytes / kPageSize, 1)),
       store_(std::move(store)) {}
 

@@ -40,7 +40,8 @@ struct WriteCacheServices {
   std::string_view name;  // of its memfd
   MemoryLimit& memory;
   MemfdKeeper& keeper;
-  PageStore& disk;                      // keeps its size
+  PageStore& disk;
+  uint64_t disk_bytes;                  // its size by the time of the first request
   std::atomic<uint64_t>& written_back;  // counts pages
 };
 

@@ -1,6 +1,7 @@
 #include "rnullfs/medium.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cerrno>
 #include <string>
@@ -58,6 +59,36 @@ TEST(Medium, FollowsTheSize) {
   EXPECT_EQ(medium.stored_pages(), 1);
   ASSERT_TRUE(medium.Prepare(Config(0, true)).ok());
   EXPECT_EQ(medium.stored_pages(), 0);
+}
+
+// What a smaller size cuts off is lost, so that it waits for whatever may fail.
+TEST(Medium, IsAsItWasWhenThereCanBeNoCache) {
+  MemoryLimit memory;
+  CacheCounters counters;
+  Medium medium{
+      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
+  ASSERT_TRUE(medium.Prepare(Config(2, true)).ok());
+  Write(medium, (1 << 20) + 5, "kept");
+  DeviceConfig cached = Config(1, true);
+  cached.cache_size = 1;
+  for (const uint64_t size_mib : {1, 3}) {
+    cached.size = size_mib;
+    rlimit files = {};
+    getrlimit(RLIMIT_NOFILE, &files);
+    const rlimit none = {3, files.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const absl::Status refused = medium.Prepare(cached);
+    setrlimit(RLIMIT_NOFILE, &files);
+    EXPECT_EQ(ErrnoOf(refused), EMFILE);
+    EXPECT_EQ(medium.store()->size_bytes(), uint64_t{2} << 20);
+    EXPECT_EQ(medium.cache(), nullptr);
+    std::string bytes(4, '?');
+    EXPECT_EQ(medium.store()->CopyOut((1 << 20) + 5, 4, bytes.data()), 0);
+    EXPECT_EQ(bytes, "kept");
+  }
+  cached.size = 1;
+  ASSERT_TRUE(medium.Prepare(cached).ok());
+  EXPECT_EQ(medium.store()->size_bytes(), uint64_t{1} << 20);
 }
 
 TEST(Medium, RefusesASizeBeyondAnyFile) {

@@ -56,6 +56,7 @@ class CachedDisk {
             .memory = memory_,
             .keeper = keeper_,
             .disk = *disk_,
+            .disk_bytes = disk_->size_bytes(),
             .written_back = written_back_};
   }
 

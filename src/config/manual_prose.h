@@ -153,7 +153,13 @@ Where it can, the kernel serves
 by itself from the memory that stores it (FUSE passthrough):
 reads and writes then never reach
 .BR rnullfs ,
-which still sees flushes and discards, and does not count what it does not see.
+which still sees flushes and discards, and does not count what it does not see, as
+.B MADV_REMOVE
+of
+.BR madvise (2)
+on a mapping: that punches the disk, with
+.I discard
+0 too.
 It takes Linux 6.9, libfuse 3.17,
 .BR CAP_SYS_ADMIN ,
 and a disk with
@@ -255,12 +261,13 @@ a request that is no multiple of
 .B EBUSY
 The disk is powered, or
 .I disk
-is open.
+is open, or mapped by a program that has closed it.
 .TP
 .B ENOSPC
 A write past the end of the disk, no memory for what is written (see
 .BR memory_limit ),
-or a size that cannot be had at power-on.
+or a size that cannot be had at power-on;
+a device more than the 16,384 that a mount may have.
 .TP
 .B EPERM
 What the tree has no place for: nested directories, new files, links, renaming;

@@ -189,8 +189,13 @@ With
 set to
 .I passthrough
 a disk that cannot have it is refused at power-on.
-A new value is for opens to come, and while one open goes through passthrough all new ones do.
-Until the last of them is closed nothing can be set that a stage has to see requests for
+All opens that there are at a time go one way, that of the first: a new value is for those that come
+when all are closed, and
+.I passthrough
+is refused
+.RB ( EBUSY )
+while one goes through the daemon.
+Until the last open through passthrough is closed nothing can be set that a stage has to see requests for
 .RB ( EBUSY ).
 .SH RELIABILITY
 Two processes belong to a mount: a guard, which does nothing but hold what the disks consist of, and

@@ -1,8 +1,12 @@
 // Which way an open of `disk` goes: the part of a device's directory that decides between
 // passthrough, where the kernel serves the memfd by itself, and the daemon.
 //
-// The kernel (fs/fuse/iomode.c) wants every open of a file to go through passthrough, and to the
-// same backing file, while one does; opens that came to the daemon before stay there.
+// All opens that there are at a time go one way.  The kernel (fs/fuse/iomode.c) wants every open of
+// a file to go through passthrough, and to the same backing file, while one does or while a write
+// of another is under way; and none, while one is mapped that came to the daemon.  It looks when
+// the opener runs, after our answer, and what it does not like is EIO.  So an open counts from our
+// answer on, before the opener has it, until RELEASE, which the kernel sends when the open and its
+// mapping have left its books.
 
 #include <fcntl.h>
 
@@ -89,19 +93,47 @@ absl::Status DeviceNode::Pin(bool wanted) {
 
 std::string DeviceNode::WhyDaemon() const {
   if (!config_.power || passthrough_opens_ > 0) return {};
+  if (std::string why = WhyNotPassthrough(); !why.empty()) return why;
+  if (pinned_ || !DaemonOpen()) return {};
+  return absl::StrCat(
+      "disk is open through the daemon already, and all opens go one way: opened by ", Openers());
+}
+
+// Whatever is open.
+std::string DeviceNode::WhyNotPassthrough() const {
   if (config_.datapath == DataPath::kDaemon) return "datapath is daemon";
   if (!backing_refused_.empty()) return backing_refused_;
   return std::string(PassthroughPossible(Current()).message());
 }
 
+bool DeviceNode::DaemonOpen() const { return opens_.size() > passthrough_opens_; }
+
+// Whether those who have the disk open came another way than this open would take without them.
+bool DeviceNode::WouldJoin(int flags) const {
+  if (opens_.empty() || pinned_) return false;
+  const bool daemon = OnlyWrites(flags) || !WhyNotPassthrough().empty();
+  return daemon != (passthrough_opens_ == 0);
+}
+
+void DeviceNode::NoteClosing(uint64_t handle) {
+  LockGuard lock(mutex_);
+  if (opens_.contains(handle)) closing_.insert(handle);
+}
+
 absl::StatusOr<DiskHandle> DeviceNode::OpenDisk(std::string opener, int flags,
-                                                OpenBacking open_backing, uint64_t request) {
+                                                OpenBacking open_backing, uint64_t request,
+                                                IfOpen if_open) {
   LockGuard lock(mutex_);
   for (const auto& [handle, open] : opens_) {
     if (request == 0 || open.request != request) continue;
     return DiskHandle{.number = handle, .backing_id = open.passthrough ? backing_id_ : 0};
   }
   if (device_ == nullptr) return Error(ENOENT, "disk: the device is off; write 1 to power first");
+  if (WouldJoin(flags)) {
+    const bool all_closing = closing_.size() == opens_.size();
+    if (all_closing && if_open == IfOpen::kAgain) return Error(EAGAIN, "disk is being closed");
+    if (all_closing) closing_.clear();  // duplicates were closed: nobody waits for that again
+  }
   const int backing_id = OpenPassthrough(flags, open_backing);
   if (backing_id == 0 && config_.datapath == DataPath::kPassthrough) {
     return RefuseLocked(Error(EIO, absl::StrCat("disk: ", backing_refused_)));
@@ -166,7 +198,8 @@ int DeviceNode::CloseDisk(uint64_t handle) {
   if (it == opens_.end()) return 0;
   const bool passthrough = it->second.passthrough;
   opens_.erase(it);
-  if (opens_.empty()) last_close_.notify_all();
+  closing_.erase(handle);
+  if (!InUse()) last_close_.notify_all();
   const bool last = passthrough && --passthrough_opens_ == 0;
   const int unused = last ? std::exchange(backing_id_, 0) : 0;
   if (last) medium_->store()->Unshare();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,12 @@ bool WantsPin(const DeviceConfig& config) {
 }
 
 absl::Status Removed() { return Error(ENOENT, "the device has been removed"); }
+
+// For who has asked for it, and nobody else to see.
+absl::Status Again() { return Error(EAGAIN, "disk is open"); }
+
+// Not everything that lets go of a disk tells us so.
+constexpr std::chrono::milliseconds kLookAgain(20);
 
 }  // namespace
 
@@ -51,45 +58,50 @@ std::string DeviceNode::last_error() const {
   return last_error_;
 }
 
-absl::Status DeviceNode::StoreText(const Attribute& attribute, std::string_view text) {
-  return Update([&](DeviceConfig& next) ABSL_NO_THREAD_SAFETY_ANALYSIS {  // Update() holds mutex_
+absl::Status DeviceNode::StoreText(const Attribute& attribute, std::string_view text,
+                                   IfOpen if_open) {
+  const auto edit = [&](DeviceConfig& next) ABSL_NO_THREAD_SAFETY_ANALYSIS {  // Update() holds it
     absl::Status status = StoreAttribute(attribute, text, next);
     if (!status.ok() || attribute.live || !config_.power) return status;
     if (absl::Status stages = CheckStages(next); !stages.ok()) return stages;
     return Error(EBUSY, absl::StrCat(std::string(attribute.name),
                                      ": cannot change while the device is powered; write 0 to "
                                      "power first"));
-  });
+  };
+  return Update(edit, if_open);
 }
 
-absl::Status DeviceNode::StoreJson(std::string_view text) {
-  return Update([&](DeviceConfig& next) {
+absl::Status DeviceNode::StoreJson(std::string_view text, IfOpen if_open) {
+  const auto edit = [&](DeviceConfig& next) {
     absl::StatusOr<DeviceConfig> applied = ApplyJson(text, next);
     if (applied.ok()) next = *applied;
     return applied.status();
-  });
+  };
+  return Update(edit, if_open);
 }
 
 absl::Status DeviceNode::Store(const DeviceConfig& wanted) {
-  return Update([&](DeviceConfig& next) {
+  const auto edit = [&](DeviceConfig& next) {
     const uint32_t index = next.index;
     next = wanted;
     next.index = index;
     return absl::OkStatus();
-  });
+  };
+  return Update(edit, IfOpen::kWait);
 }
 
-absl::Status DeviceNode::Update(Edit edit) {
+absl::Status DeviceNode::Update(Edit edit, IfOpen if_open) {
   LockGuard lock(mutex_);
-  for (bool waited = false;;) {
+  while (true) {
     if (medium_ == nullptr) return Removed();
     const DeviceConfig now = Current();
     DeviceConfig next = now;
     if (absl::Status status = edit(next); !status.ok()) return RefuseLocked(status);
-    if (config_.power && !next.power && DiskHeld()) {
-      if (waited) return RefuseLocked(DiskInUse("power: cannot switch off"));
+    if (const std::string why = InTheWay(next); !why.empty()) {
+      if (if_open == IfOpen::kAgain) return Again();
+      if (if_open == IfOpen::kRefuse) return RefuseLocked(DiskInUse(why));
       AwaitLastClose();  // lets go of the lock, so the edit starts over from what is there then
-      waited = true;
+      if_open = IfOpen::kRefuse;
       continue;
     }
     if (absl::Status status = Switch(now, next); !status.ok()) return RefuseLocked(status);
@@ -173,17 +185,39 @@ void DeviceNode::PowerOff() {
   if (services_.indexes != nullptr) services_.indexes->GiveBack(config_.index);
 }
 
+// By an open, or by a mapping that the kernel made of one which is closed.
+bool DeviceNode::InUse() const {
+  if (!opens_.empty()) return true;
+  return medium_ != nullptr && medium_->store() != nullptr && medium_->store()->Held();
+}
+
+std::string DeviceNode::InTheWay(const DeviceConfig& next) const {
+  if (!config_.power) return {};
+  if (!next.power) return InUse() ? "power: cannot switch off" : "";
+  // The kernel would answer EIO to the opens that passthrough is promised to.
+  if (WantsPin(next) && !pinned_ && DaemonOpen()) {
+    return "datapath: passthrough is for all opens or none, not";
+  }
+  return {};
+}
+
 void DeviceNode::AwaitLastClose() {
-  constexpr std::chrono::milliseconds kStep{10};  // nobody tells when a mapping goes
-  for (auto left = services_.close_grace; left.count() > 0 && DiskHeld(); left -= kStep) {
-    last_close_.wait_for(mutex_, std::min(left, kStep));
+  for (auto waited = kLookAgain; InUse() && waited <= services_.close_grace; waited += kLookAgain) {
+    last_close_.wait_for(mutex_, kLookAgain,
+                         [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !InUse(); });
   }
 }
 
-// By an open, or by a mapping that the kernel made of one which is closed.
-bool DeviceNode::DiskHeld() const {
-  if (!opens_.empty()) return true;
-  return medium_ != nullptr && medium_->store() != nullptr && medium_->store()->Held();
+std::string DeviceNode::Openers() const {
+  std::vector<std::string> openers;
+  for (const auto& [handle, open] : opens_) {
+    if (openers.size() == 3) {
+      openers.emplace_back("others");
+      break;
+    }
+    openers.push_back(open.opener);
+  }
+  return absl::StrJoin(openers, ", ");
 }
 
 absl::Status DeviceNode::DiskInUse(std::string_view what) const {
@@ -193,16 +227,7 @@ absl::Status DeviceNode::DiskInUse(std::string_view what) const {
                                      "it unmap the disk, and try again; grep -l 'memfd:",
                                      DiskMemfdName(id_, name_), "' /proc/*/maps shows which"));
   }
-  std::vector<std::string> openers;
-  for (const auto& [handle, open] : opens_) {
-    if (openers.size() == 3) {
-      openers.emplace_back("others");
-      break;
-    }
-    openers.push_back(open.opener);
-  }
-  return Error(EBUSY, absl::StrCat(std::string(what), " while disk is open: opened by ",
-                                   absl::StrJoin(openers, ", "),
+  return Error(EBUSY, absl::StrCat(std::string(what), " while disk is open: opened by ", Openers(),
                                    "; close it (a loop device: losetup -d, after umount) and try "
                                    "again; losetup -l and fuser -v show who holds it"));
 }
@@ -225,7 +250,7 @@ bool DeviceNode::passthrough_open() const {
 
 bool DeviceNode::disk_open() const {
   LockGuard lock(mutex_);
-  return DiskHeld();
+  return InUse();
 }
 
 uint64_t DeviceNode::disk_size_bytes() const {
@@ -238,11 +263,12 @@ uint64_t DeviceNode::stored_bytes() const {
   return medium_ == nullptr ? 0 : medium_->stored_pages() * PageStore::kPageSize;
 }
 
-absl::Status DeviceNode::Retire() {
+absl::Status DeviceNode::Retire(IfOpen if_open) {
   LockGuard lock(mutex_);
-  if (DiskHeld()) AwaitLastClose();
+  if (if_open == IfOpen::kWait) AwaitLastClose();
   if (medium_ == nullptr) return Removed();
-  if (DiskHeld()) return RefuseLocked(DiskInUse("rmdir: cannot remove the device"));
+  if (InUse() && if_open == IfOpen::kAgain) return Again();
+  if (InUse()) return RefuseLocked(DiskInUse("rmdir: cannot remove the device"));
   PowerOff();
   config_.power = false;
   // First: without a record a memfd is dropped by who takes over, the other way round data are

@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,10 @@
 
 namespace rnullfs {
 
+// close(2) returns before FUSE tells us (RELEASE is asynchronous), so `losetup -d ...; echo 0 >
+// power` would fail now and then if the first look decided.
+inline constexpr std::chrono::milliseconds kCloseGrace(200);
+
 // What the nodes of a mount share and tests replace.  All outlives them.
 struct NodeServices {
   DeviceServices device;
@@ -44,15 +49,21 @@ struct NodeServices {
   std::function<std::string()> passthrough_obstacle;
   Survival* survival = nullptr;  // null: everything ends with this process
   IndexPool* indexes = nullptr;  // null: every device's is 0
-  // close(2) returns before FUSE tells us (RELEASE is asynchronous), so `losetup -d ...; echo 0 >
-  // power` would fail now and then if the first look decided.
-  std::chrono::milliseconds close_grace{200};
+  std::chrono::milliseconds close_grace = kCloseGrace;
 };
 
 // Who else holds the memfds.
 inline MemfdKeeper& KeeperOf(const NodeServices& services) {
   return services.survival == nullptr ? MemfdKeeper::None() : services.survival->keeper();
 }
+
+// What a call does that opens of `disk` stand in the way of.  Only a close that FUSE has not told
+// us of yet is worth the wait.
+enum class IfOpen : uint8_t {
+  kWait,    // waits up to NodeServices::close_grace, then refuses
+  kAgain,   // EAGAIN, with nothing changed: the caller asks again when a disk has been closed
+  kRefuse,  // refuses at once
+};
 
 // An open of `disk`.
 struct DiskHandle {
@@ -88,10 +99,11 @@ class DeviceNode {
 
   // A write to an attribute's file.  While powered every attribute that is not live is EBUSY, also
   // for the value it has; a text that is not accepted is EINVAL before that.
-  absl::Status StoreText(const Attribute& attribute, std::string_view text);
+  absl::Status StoreText(const Attribute& attribute, std::string_view text,
+                         IfOpen if_open = IfOpen::kWait);
 
   // One whole JSON object written to config.json.  While powered only what it changes counts.
-  absl::Status StoreJson(std::string_view text);
+  absl::Status StoreJson(std::string_view text, IfOpen if_open = IfOpen::kWait);
 
   // Makes the device as `wanted` says, power included.
   absl::Status Store(const DeviceConfig& wanted);
@@ -106,11 +118,15 @@ class DeviceNode {
 
   // Opens the disk for the process `opener` ("losetup (pid 7)") with open(2)'s flags, through
   // passthrough where datapath and everything else allow it.  `open_backing` makes the memfd known
-  // to the kernel and returns its number there, or 0 with errno set.  ENOENT while off.
+  // to the kernel and returns its number there, or 0 with errno set.  ENOENT while off.  EAGAIN, if
+  // asked for, when those who have it open another way seem to be closing it; else it joins them.
   using OpenBacking = absl::FunctionRef<int(int memfd)>;
   // A `request` that has been heard before (it was not answered by who died) gets the same handle.
   absl::StatusOr<DiskHandle> OpenDisk(std::string opener, int flags, OpenBacking open_backing,
-                                      uint64_t request = 0);
+                                      uint64_t request = 0, IfOpen if_open = IfOpen::kRefuse);
+
+  // Somebody has called close(2): as a rule, but not always, CloseDisk() follows.
+  void NoteClosing(uint64_t handle);
 
   // Returns the backing number that nobody uses any more, for the kernel to forget; else 0.
   int CloseDisk(uint64_t handle);
@@ -127,7 +143,7 @@ class DeviceNode {
   uint64_t stored_bytes() const;
 
   // Takes the device out of service for rmdir: powered off, the medium freed.
-  absl::Status Retire();
+  absl::Status Retire(IfOpen if_open = IfOpen::kWait);
 
   // What stat shows of a slot, and what chmod and its like change.  The data path keeps no times:
   // a disk written to since the last look counts as modified now.
@@ -140,7 +156,10 @@ class DeviceNode {
   void Save() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   using Edit = absl::FunctionRef<absl::Status(DeviceConfig&)>;
 
-  absl::Status Update(Edit edit);
+  absl::Status Update(Edit edit, IfOpen if_open);
+  // Whether nothing may be taken from the disk; why not to do `next` then, empty if it may be done.
+  bool InUse() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string InTheWay(const DeviceConfig& next) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Switch(const DeviceConfig& now, const DeviceConfig& next)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckLive(const DeviceConfig& now, const DeviceConfig& next) const
@@ -163,11 +182,14 @@ class DeviceNode {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Pin(bool wanted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int OpenPassthrough(int flags, OpenBacking open_backing) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool WouldJoin(int flags) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool DaemonOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string Openers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string WhyNotPassthrough() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WhyDaemon() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RefuseLocked(const absl::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PowerOff() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Device::Complain Complain();
-  bool DiskHeld() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AwaitLastClose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status DiskInUse(std::string_view what) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteDiskWrites(mode_t default_mode) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -191,6 +213,7 @@ class DeviceNode {
   std::unique_ptr<Medium> medium_ ABSL_GUARDED_BY(mutex_);  // null once removed
   std::unique_ptr<Device> device_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, OpenRecord> opens_ ABSL_GUARDED_BY(mutex_);  // by handle
+  std::set<uint64_t> closing_ ABSL_GUARDED_BY(mutex_);            // NoteClosing()'s of them
   uint64_t passthrough_opens_ ABSL_GUARDED_BY(mutex_) = 0;
   int backing_id_ ABSL_GUARDED_BY(mutex_) = 0;  // of all passthrough opens; the kernel wants one
   // datapath=passthrough: the store is shared from power-on on, so that no open fails later.

@@ -22,7 +22,8 @@ std::string TextFile::Read(uint64_t offset, uint64_t length) {
   return shown_.substr(offset, length);
 }
 
-absl::StatusOr<uint64_t> TextFile::Write(uint64_t /*offset*/, std::string_view /*data*/) {
+absl::StatusOr<uint64_t> TextFile::Write(uint64_t /*offset*/, std::string_view /*data*/,
+                                         IfOpen /*if_open*/) {
   return Error(EACCES, "the file is read-only");
 }
 
@@ -35,9 +36,11 @@ AttributeFile::AttributeFile(std::shared_ptr<DeviceNode> node, const Attribute& 
       node_(std::move(node)),
       attribute_(attribute) {}
 
-absl::StatusOr<uint64_t> AttributeFile::Write(uint64_t /*offset*/, std::string_view data) {
+absl::StatusOr<uint64_t> AttributeFile::Write(uint64_t /*offset*/, std::string_view data,
+                                              IfOpen if_open) {
   data = data.substr(0, kAttributeBytesMax);
-  if (absl::Status status = node_->StoreText(attribute_, data); !status.ok()) return status;
+  if (absl::Status status = node_->StoreText(attribute_, data, if_open); !status.ok())
+    return status;
   return data.size();
 }
 
@@ -49,14 +52,19 @@ ConfigFile::ConfigFile(std::shared_ptr<DeviceNode> node, bool append, bool again
       append_(append),
       edit_(append || again ? node_->TakeUnfinishedJson() : std::string()) {}
 
-absl::StatusOr<uint64_t> ConfigFile::Write(uint64_t offset, std::string_view data) {
+absl::StatusOr<uint64_t> ConfigFile::Write(uint64_t offset, std::string_view data, IfOpen if_open) {
   bool stored = false;
   const auto store = [&](std::string_view text) {
     stored = true;
-    return node_->StoreJson(text);
+    return node_->StoreJson(text, if_open);
   };
   LockGuard lock(edit_mutex_);
+  ConfigEdit before = edit_;
   absl::Status status = edit_.Write(offset, data, append_, Show(), store);
+  if (ErrnoOf(status) == EAGAIN) {
+    edit_ = std::move(before);
+    return status;
+  }
   // Kept while it is open, too: whoever takes over from us must be able to go on with it.
   if (!stored && status.ok()) node_->KeepUnfinishedJson(std::string(edit_.unfinished()));
   if (status.ok()) return data.size();

@@ -36,7 +36,9 @@ class TextFile {
   std::string Read(uint64_t offset, uint64_t length);
 
   // How many bytes were taken.  EACCES where there is nothing to write.
-  virtual absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data);
+  // EAGAIN as IfOpen has it: it is to be written again.
+  virtual absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data,
+                                         IfOpen if_open = IfOpen::kWait);
 
   // ftruncate() on this open file.
   virtual absl::Status Truncate(uint64_t length);
@@ -56,7 +58,8 @@ class TextFile {
 class AttributeFile final : public TextFile {
  public:
   AttributeFile(std::shared_ptr<DeviceNode> node, const Attribute& attribute);
-  absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data) override;
+  absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data,
+                                 IfOpen if_open = IfOpen::kWait) override;
   absl::Status Truncate(uint64_t length) override;
 
  private:
@@ -67,7 +70,8 @@ class AttributeFile final : public TextFile {
 class ConfigFile final : public TextFile {
  public:
   ConfigFile(std::shared_ptr<DeviceNode> node, bool append, bool again = false);
-  absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data) override;
+  absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data,
+                                 IfOpen if_open = IfOpen::kWait) override;
   absl::Status Truncate(uint64_t length) override;
 
   // EINVAL when the text is not an object yet.  It is kept all the same, for the write that

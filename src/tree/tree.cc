@@ -215,7 +215,8 @@ absl::StatusOr<std::shared_ptr<DeviceNode>> Tree::MakeDevice(Inode parent, std::
   return node;
 }
 
-absl::Status Tree::RemoveDevice(Inode parent, std::string_view name, uint64_t request) {
+absl::Status Tree::RemoveDevice(Inode parent, std::string_view name, uint64_t request,
+                                IfOpen if_open) {
   const absl::StatusOr<struct stat> st = Lookup(parent, name);
   if (!st.ok()) return WasRemovedBy(request) ? absl::OkStatus() : st.status();
   if (!S_ISDIR(st->st_mode)) return Error(ENOTDIR, "not a device's directory");
@@ -224,7 +225,7 @@ absl::Status Tree::RemoveDevice(Inode parent, std::string_view name, uint64_t re
   const std::shared_ptr<DeviceNode> node = Find(id);
   if (node == nullptr) return NoSuchFile();
   NoteRemoval(request);
-  if (absl::Status status = node->Retire(); !status.ok()) return status;
+  if (absl::Status status = node->Retire(if_open); !status.ok()) return status;
   LockGuard lock(mutex_);
   by_id_.Erase(id);
   nodes_.erase(id);

@@ -60,7 +60,8 @@ class Tree {
   absl::StatusOr<std::shared_ptr<DeviceNode>> MakeDevice(Inode parent, std::string_view name,
                                                          mode_t mode, uid_t uid, gid_t gid,
                                                          uint64_t request = 0);
-  absl::Status RemoveDevice(Inode parent, std::string_view name, uint64_t request = 0);
+  absl::Status RemoveDevice(Inode parent, std::string_view name, uint64_t request = 0,
+                            IfOpen if_open = IfOpen::kWait);
 
   // Opens a file of text with open(2)'s flags.  EACCES to write where only reading is possible.
   // `again`: the open file of a process that is gone, which may have been in the middle of a text.

@@ -134,6 +134,7 @@ bool Tree::WasRemovedBy(uint64_t request) const {
 
 void Tree::NoteRemoval(uint64_t request) const {
   if (request == 0 || services_.survival == nullptr) return;
+  if (WasRemovedBy(request)) return;  // it is tried again
   services_.survival->UpdateMount([request](MountRecord& mount) {
     if (mount.removals.size() == kRemovalsMax) mount.removals.erase(mount.removals.begin());
     mount.removals.push_back(request);

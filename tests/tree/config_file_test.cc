@@ -48,6 +48,21 @@ TEST_F(ConfigFileTest, ShowsTheConfiguration) {
   EXPECT_THAT((*open).Read(0, 65536), HasSubstr("\"size\": 5,"));
 }
 
+TEST_F(ConfigFileTest, APieceThatHasToWaitIsWrittenAgain) {
+  ASSERT_THAT(Set("power", "1"), IsOk());
+  const uint64_t handle = OpenDisk().value().number;
+  Open open(node_);
+  EXPECT_THAT(open.Write(R"({"power": false, )"), IsOk());
+  const std::string_view rest = R"("size": 5})";
+  const uint64_t offset = std::string_view(R"({"power": false, )").size();
+  EXPECT_THAT((*open).Write(offset, rest, IfOpen::kAgain), Refused(EAGAIN));
+  EXPECT_THAT((*open).Write(offset, rest, IfOpen::kAgain), Refused(EAGAIN));
+  node_->CloseDisk(handle);
+  EXPECT_THAT((*open).Write(offset, rest, IfOpen::kAgain), IsOk());
+  EXPECT_EQ(node_->config().size, 5U);
+  EXPECT_THAT(open.Close(), IsOk());
+}
+
 TEST_F(ConfigFileTest, TakesWhatItShows) {
   Open open(node_);
   EXPECT_THAT(open.Write((*open).Read(0, 65536)), IsOk());

@@ -53,9 +53,70 @@ TEST_F(DataPathTest, AutoTakesPassthrough) {
 
 TEST_F(DataPathTest, AutoServesWhoOnlyWritesByTheDaemon) {
   PowerOn();
-  EXPECT_EQ(OpenDisk("dd", O_WRONLY | O_TRUNC).value().backing_id, 0);
+  const DiskHandle dd = OpenDisk("dd", O_WRONLY | O_TRUNC).value();
+  EXPECT_EQ(dd.backing_id, 0);
+  node_->CloseDisk(dd.number);
   EXPECT_EQ(OpenDisk("fio").value().backing_id, 1);
   EXPECT_EQ(OpenDisk("dd", O_WRONLY).value().backing_id, 1) << "the kernel allows nothing else";
+}
+
+// What has come to the daemon may be mapped by now, or have a write under way.
+TEST_F(DataPathTest, AllOpensGoTheWayOfTheFirst) {
+  PowerOn();
+  const DiskHandle dd = OpenDisk("dd (pid 5)", O_WRONLY).value();
+  ExpectDaemonBecause(
+      "disk is open through the daemon already, and all opens go one way: opened "
+      "by dd (pid 5)");
+  const DiskHandle fio = OpenDisk("fio").value();
+  node_->CloseDisk(dd.number);
+  EXPECT_EQ(BackingOfNewOpen(), 0) << "fio has come to the daemon, too";
+  node_->CloseDisk(fio.number);
+  EXPECT_EQ(BackingOfNewOpen(), 1);
+
+  ASSERT_THAT(Set("badblocks", "+8-9"), IsOk());
+  const DiskHandle mapped = OpenDisk().value();
+  ASSERT_THAT(Set("badblocks", "-8-9"), IsOk());
+  EXPECT_EQ(BackingOfNewOpen(), 0);
+  node_->CloseDisk(mapped.number);
+  EXPECT_EQ(BackingOfNewOpen(), 1);
+}
+
+TEST_F(DataPathTest, WaitsForAnOpenOfTheOtherKindThatIsBeingClosed) {
+  PowerOn();
+  const DiskHandle dd = OpenDisk("dd", O_WRONLY).value();
+  const DiskHandle cat = OpenDisk("cat", O_RDONLY, IfOpen::kAgain).value();
+  EXPECT_EQ(cat.backing_id, 0) << "nobody is about to close it";
+  node_->NoteClosing(dd.number);
+  EXPECT_EQ(OpenDisk("cat", O_RDONLY, IfOpen::kAgain).value().number, cat.number + 1)
+      << "not everybody is about to close it";
+  node_->CloseDisk(cat.number);
+  node_->CloseDisk(cat.number + 1);
+  EXPECT_THAT(OpenDisk("losetup", O_RDWR, IfOpen::kAgain), Refused(EAGAIN));
+  EXPECT_EQ(OpenDisk("dd", O_WRONLY, IfOpen::kAgain).value().backing_id, 0) << "it is at home here";
+  node_->CloseDisk(cat.number + 2);
+  node_->CloseDisk(dd.number);
+  const DiskHandle losetup = OpenDisk("losetup", O_RDWR, IfOpen::kAgain).value();
+  EXPECT_EQ(losetup.backing_id, 1);
+  EXPECT_THAT(node_->last_error(), testing::IsEmpty());
+
+  node_->NoteClosing(losetup.number);
+  EXPECT_THAT(OpenDisk("dd", O_WRONLY, IfOpen::kAgain), Refused(EAGAIN));
+  EXPECT_EQ(OpenDisk("dd", O_WRONLY, IfOpen::kRefuse).value().backing_id, 1)
+      << "it was a duplicate that was closed";
+  EXPECT_EQ(OpenDisk("dd", O_WRONLY, IfOpen::kAgain).value().backing_id, 1)
+      << "nobody waits for that twice";
+}
+
+TEST_F(DataPathTest, PassthroughIsNotPromisedBesideTheDaemon) {
+  PowerOn();
+  const DiskHandle dd = OpenDisk("dd (pid 5)", O_WRONLY).value();
+  EXPECT_THAT(Set("datapath", "passthrough"),
+              RefusedWith(EBUSY, "not while disk is open: opened by dd (pid 5)"));
+  EXPECT_EQ(node_->config().datapath, DataPath::kAuto);
+  EXPECT_EQ(memory_.used_bytes(), 0);
+  node_->CloseDisk(dd.number);
+  EXPECT_THAT(Set("datapath", "passthrough"), IsOk());
+  EXPECT_EQ(OpenDisk("dd", O_WRONLY).value().backing_id, 1);
 }
 
 TEST_F(DataPathTest, PassthroughServesWhoOnlyWritesToo) {

@@ -38,12 +38,14 @@ class NodeTest : public testing::Test {
   }
 
   // As for a program that opens the file.
-  absl::StatusOr<DiskHandle> OpenDisk(std::string opener = "losetup (pid 7)", int flags = O_RDWR) {
-    return node_->OpenDisk(std::move(opener), flags, [this](int memfd) {
+  absl::StatusOr<DiskHandle> OpenDisk(std::string opener = "losetup (pid 7)", int flags = O_RDWR,
+                                      IfOpen if_open = IfOpen::kRefuse) {
+    const auto open_backing = [this](int memfd) {
       backing_fd_ = memfd;
       errno = EPERM;
       return next_backing_id_;
-    });
+    };
+    return node_->OpenDisk(std::move(opener), flags, open_backing, 0, if_open);
   }
 
   CompletionQueue completions_{Clock::Real()};

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <string>
 
 #include "base/process.h"
 #include "fuse/guarded.h"
@@ -18,6 +20,9 @@
 
 namespace rnullfs {
 namespace {
+
+// How long an open waits for one that is being closed to be gone: it would have to go its way.
+constexpr std::chrono::milliseconds kOpenGrace(20);
 
 // Null for a disk that nobody has open, which the kernel never asks about.
 Device* DeviceOf(fuse_req_t request, fuse_ino_t inode) {
@@ -145,20 +150,16 @@ void CloseBacking([[maybe_unused]] fuse_req_t request, [[maybe_unused]] int back
 #endif
 }
 
-}  // namespace
-
-void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
-  const std::shared_ptr<DeviceNode> node = TreeOf(request).DiskOwner(inode);
-  if (node == nullptr) {
-    fuse_reply_err(request, ENOENT);
-    return;
-  }
+// False, with IfOpen::kAgain, when it has to wait.
+bool AnswerOpen(fuse_req_t request, const std::shared_ptr<DeviceNode>& node,
+                const std::string& opener, fuse_file_info* file, IfOpen if_open) {
   const absl::StatusOr<DiskHandle> handle = node->OpenDisk(
-      ProcessName(fuse_req_ctx(request)->pid), file->flags,
-      [request](int memfd) { return OpenBacking(request, memfd); }, ReceiveLoop::CurrentRequest());
+      opener, file->flags, [request](int memfd) { return OpenBacking(request, memfd); },
+      ReceiveLoop::CurrentRequest(), if_open);
+  if (ErrnoOf(handle.status()) == EAGAIN) return false;
   if (!handle.ok()) {
     fuse_reply_err(request, ErrnoOf(handle.status()));
-    return;
+    return true;
   }
   file->fh = handle->number;
   if (handle->backing_id != 0) SessionOf(request).huge_pages().Watch(node);
@@ -174,11 +175,33 @@ void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   if (fuse_reply_open(request, file) != 0) {
     CloseBacking(request, node->CloseDisk(handle->number));
   }
+  return true;
+}
+
+}  // namespace
+
+void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
+  const std::shared_ptr<DeviceNode> node = TreeOf(request).DiskOwner(inode);
+  if (node == nullptr) {
+    fuse_reply_err(request, ENOENT);
+    return;
+  }
+  const auto open = [request, node, opener = ProcessName(fuse_req_ctx(request)->pid),
+                     file = *file](IfOpen if_open) {
+    fuse_file_info answer = file;
+    return AnswerOpen(request, node, opener, &answer, if_open);
+  };
+  AttemptOrPark(request, DeviceIdOf(inode), kOpenGrace, open);
+}
+
+void NoteClosingDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info* file) {
+  if (DeviceNode* node = TreeOf(request).OpenDiskOwner(inode)) node->NoteClosing(file->fh);
 }
 
 void ReleaseDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info* file) {
   if (DeviceNode* node = TreeOf(request).OpenDiskOwner(inode)) {
     CloseBacking(request, node->CloseDisk(file->fh));
+    SessionOf(request).parking().NoteClose(DeviceIdOf(inode));
   }
 }
 

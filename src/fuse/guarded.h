@@ -32,6 +32,19 @@ struct Guarded<kOperation> {
   }
 };
 
+// The same for an attempt to answer a request, which returns whether it has: true after a throw.
+template <typename Attempt>
+bool GuardedAttempt(fuse_req_t request, Attempt attempt) {
+  try {
+    return attempt();
+  } catch (const std::bad_alloc&) {
+    fuse_reply_err(request, ENOMEM);
+  } catch (const std::system_error&) {
+    fuse_reply_err(request, EAGAIN);
+  }
+  return true;
+}
+
 }  // namespace rnullfs
 
 #endif  // RNULLFS_FUSE_GUARDED_H_

@@ -22,6 +22,9 @@ constexpr double kNameTimeoutSec = 3600;
 // Sizes and times change without the kernel.
 constexpr double kAttrTimeoutSec = 0;
 
+// A ring's requests are answered by its own threads.
+bool MayPark(fuse_req_t request) { return !CameThroughRing(request); }
+
 void Reply(fuse_req_t request, const absl::Status& status) {
   fuse_reply_err(request, ErrnoOf(status));
 }
@@ -96,7 +99,16 @@ void MakeDirectory(fuse_req_t request, fuse_ino_t parent, const char* name, mode
 }
 
 void RemoveDirectory(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  Reply(request, TreeOf(request).RemoveDevice(parent, name, ReceiveLoop::CurrentRequest()));
+  Tree& tree = TreeOf(request);
+  const absl::StatusOr<struct stat> there = tree.Lookup(parent, name);
+  const auto remove = [request, parent, name = std::string(name), &tree](IfOpen if_open) {
+    const absl::Status removed =
+        tree.RemoveDevice(parent, name, ReceiveLoop::CurrentRequest(), if_open);
+    if (ErrnoOf(removed) == EAGAIN) return false;
+    Reply(request, removed);
+    return true;
+  };
+  AttemptOrPark(request, there.ok() ? DeviceIdOf(there->st_ino) : 0, kCloseGrace, remove);
 }
 
 // What configfs does not let anyone do.
@@ -171,12 +183,28 @@ void Write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length
   if (IsDisk(inode)) return WriteDisk(request, inode, data, length, offset, file->flags);
   const std::shared_ptr<TextFile> open = TextFileOf(request, inode, file);
   if (open == nullptr) return Reply(request, Error(ENOENT, "the device has been removed"));
-  const absl::StatusOr<uint64_t> taken = open->Write(static_cast<uint64_t>(offset), {data, length});
-  if (!taken.ok()) return Reply(request, taken.status());
-  fuse_reply_write(request, *taken);
+  // Only a copy outlives this call, and hardly any write has to wait.
+  const auto write = [request, open, offset](std::string_view text, IfOpen if_open) {
+    const absl::StatusOr<uint64_t> taken =
+        open->Write(static_cast<uint64_t>(offset), text, if_open);
+    if (ErrnoOf(taken.status()) == EAGAIN) return false;
+    taken.ok() ? fuse_reply_write(request, *taken)
+               : fuse_reply_err(request, ErrnoOf(taken.status()));
+    return true;
+  };
+  if (!MayPark(request)) {
+    write({data, length}, IfOpen::kWait);
+  } else if (!write({data, length}, IfOpen::kAgain)) {
+    SessionOf(request).parking().Park(
+        DeviceIdOf(inode), kCloseGrace,
+        [request, write, text = std::string(data, length)](IfOpen if_open) {
+          return GuardedAttempt(request, [&] { return write(text, if_open); });
+        });
+  }
 }
 
 void Flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
+  if (IsDisk(inode)) NoteClosingDisk(request, inode, file);
   const std::shared_ptr<TextFile> open = IsDisk(inode) ? nullptr : TextFileOf(request, inode, file);
   Reply(request, open == nullptr ? absl::OkStatus() : open->Flush());
 }
@@ -211,6 +239,17 @@ void StatFs(fuse_req_t request, fuse_ino_t inode) {
 }
 
 }  // namespace
+
+void AttemptOrPark(fuse_req_t request, uint64_t device_id, std::chrono::milliseconds patience,
+                   const Parking::Attempt& attempt) {
+  if (!MayPark(request)) {
+    attempt(IfOpen::kWait);
+  } else if (!attempt(IfOpen::kAgain)) {
+    SessionOf(request).parking().Park(device_id, patience, [request, attempt](IfOpen if_open) {
+      return GuardedAttempt(request, [&] { return attempt(if_open); });
+    });
+  }
+}
 
 fuse_lowlevel_ops Operations() {
   fuse_lowlevel_ops operations = {};

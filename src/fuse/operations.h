@@ -9,6 +9,9 @@
 
 #include <fuse_lowlevel.h>
 
+#include <chrono>
+
+#include "fuse/parking.h"
 #include "fuse/session.h"
 #include "tree/tree.h"
 
@@ -30,9 +33,14 @@ inline bool IsDisk(fuse_ino_t inode) {
   return SlotOf(inode) == kDiskSlot && DeviceIdOf(inode) != 0;
 }
 
+// Does `attempt`, now or (Parking) when a disk of the device has been closed.
+void AttemptOrPark(fuse_req_t request, uint64_t device_id, std::chrono::milliseconds patience,
+                   const Parking::Attempt& attempt);
+
 // The disk's side of the operations that text files have too.
 void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file);
 void ReleaseDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info* file);
+void NoteClosingDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info* file);
 void ReadDisk(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset, int flags);
 void WriteDisk(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length, off_t offset,
                int flags);

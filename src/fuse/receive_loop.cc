@@ -78,6 +78,8 @@ class ReceiveLoop::Buffer {
 
 uint64_t ReceiveLoop::CurrentRequest() { return current_request; }
 
+void ReceiveLoop::GoOnWith(uint64_t request) { current_request = request; }
+
 absl::Status ReceiveLoop::AddThread(std::vector<std::thread>& workers) {
   const auto buffer = std::make_shared<Buffer>();
   if (!buffer->valid()) return SystemError(EAGAIN, "room for requests");

@@ -47,6 +47,9 @@ class ReceiveLoop {
   // The number of the request that the calling thread works on; 0 when there is none.
   static uint64_t CurrentRequest();
 
+  // The calling thread, which has received nothing, works on that one from now on.
+  static void GoOnWith(uint64_t request);
+
  private:
   class Buffer;
   absl::Status AddThread(std::vector<std::thread>& workers);

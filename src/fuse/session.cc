@@ -34,8 +34,8 @@ namespace {
 constexpr timespec kLookAgain = {.tv_sec = 0, .tv_nsec = 50'000'000};
 
 // Requests never block a thread for long (delays wait in the completion queue), so more threads
-// than this only pass the work around; there are more than processors because changes of
-// configuration may wait for a close.
+// than this only pass the work around; there are more than processors because some requests make
+// the kernel wait, as one that frees a disk's memory does.
 unsigned ThreadCount() { return std::max(4U, 2 * std::thread::hardware_concurrency()); }
 
 // What the kernel tells a worker whose guard dies (PR_SET_PDEATHSIG).
@@ -215,6 +215,7 @@ absl::Status Session::Serve(Hooks hooks) {
     served = Loop();
   }
   huge_pages_.Stop();
+  parking_.Stop();
   hooks_.idle();
   Unmount();
   {
@@ -234,9 +235,12 @@ absl::Status Session::Loop() {
     return started.status();
   });
   if (!served.ok()) return served;
+  if (loop_ != nullptr) {
+    served = InsistWhileMounted(heritage_.fuse_fd, [this] { return parking_.Start(); });
+  }
   if (loop_ == nullptr) {
     served = ServeRing();
-  } else {
+  } else if (served.ok()) {
     if (heritage_.fuse_fd >= 0) GoOn();
     served = loop_->Run(ThreadCount(), heritage_.fuse_fd);
   }

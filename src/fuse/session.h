@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "base/pressure.h"
 #include "config/mount_options.h"
+#include "fuse/parking.h"
 #include "fuse/receive_loop.h"
 #include "fuse/text_handles.h"
 #include "rnullfs/memory_limit.h"
@@ -85,6 +86,7 @@ class Session {
   Tree& tree() const { return *tree_; }
   HugePageKeeper& huge_pages() { return huge_pages_; }
   TextHandles& text_handles() { return text_handles_; }
+  Parking& parking() { return parking_; }
 
  private:
   // What is in use, known from the kernel's first request on.
@@ -122,6 +124,7 @@ class Session {
   std::unique_ptr<ReceiveLoop> loop_;  // null over a ring
   HugePageKeeper huge_pages_;
   TextHandles text_handles_;
+  Parking parking_;
   bool wants_ring_ = false;  // set while no thread serves
   std::thread ring_watch_;   // AwaitRing()
   bool ring_is_silent_ = false;

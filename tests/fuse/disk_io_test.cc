@@ -9,6 +9,9 @@
 #include <cerrno>
 #include <future>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "fuse/fuse_test.h"
 
@@ -194,6 +197,43 @@ TEST_F(DiskTest, SwitchingOffWaitsForAReleaseThatIsOnItsWay) {
   }
   EXPECT_EQ(error, 0);
   kernel_.Close(power);
+}
+
+// More at once than there are threads, by each of the ways: the closes are heard all the same, and
+// so is everybody else.
+TEST_F(DiskTest, SwitchingOffManyKeepsNobodyWaiting) {
+  constexpr int kDisks = 24;
+  struct Disk {
+    std::string name;
+    OpenFile disk;
+    OpenFile text;
+    std::future<FuseReply> off;
+  };
+  std::vector<Disk> disks;
+  for (int i = 0; i < kDisks; ++i) {
+    Disk each;
+    each.name = "many" + std::to_string(i);
+    const uint64_t directory = kernel_.MakeDevice(each.name, R"({"size": 1, "power": true})");
+    each.disk = kernel_.OpenOf(directory, "disk", O_RDWR);
+    each.text = kernel_.OpenOf(directory, i % 3 == 0 ? "power" : "config.json", O_WRONLY);
+    disks.push_back(std::move(each));
+  }
+  for (int i = 0; i < kDisks; ++i) {
+    Disk& each = disks[i];
+    if (i % 3 == 0) each.off = kernel_.SendWrite(each.text, 0, "0");
+    if (i % 3 == 1) each.off = kernel_.SendWrite(each.text, 0, R"({"size": 2, "power": false})");
+    if (i % 3 == 2) {
+      each.off = kernel_.Send(FUSE_RMDIR, kRoot,
+                              std::string_view(each.name.c_str(), each.name.size() + 1));
+    }
+  }
+  EXPECT_EQ(kernel_.Read(disk_, 0, 4096).error, 0);
+  for (Disk& each : disks) kernel_.Close(each.disk);
+  for (Disk& each : disks) {
+    const FuseReply reply = FakeKernel::Await(std::move(each.off));
+    EXPECT_EQ(reply.error, 0) << each.name;
+    kernel_.Close(each.text);
+  }
 }
 
 TEST_F(DiskTest, CountsWhatItDoes) {

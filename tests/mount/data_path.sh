@@ -87,21 +87,66 @@ same 'as long as it lasts' 'passthrough: ' "$(which)"
 exec 3>&-
 check 'and then it is the daemon' within 5 test "$(which)" = 'daemon: datapath is daemon'
 
-# --- Both at once ---------------------------------------------------------------------------------
+# --- One way at a time ----------------------------------------------------------------------------
 
 exec 3<>"$disk" # through the daemon: it came first
 put auto "$dev/datapath"
 exec 4<>"$disk"
-same 'two opens, one of each kind' '2 1' "$(stats '"\(.disk_opens) \(.passthrough_opens)"')"
-echo 'from the daemon' 1>&3
-same 'the kernel reads what the daemon wrote' 'from the daemon' "$(head -n 1 <&4)"
-echo 'from the kernel' 1>&4
-same 'and the other way round' 'from the kernel' "$(head -n 1 <&3)"
+same 'who comes later goes the same way' '2 0' "$(stats '"\(.disk_opens) \(.passthrough_opens)"')"
+says 'stats.json says why' "^daemon: .*opened by .*\(pid $$\)" "$(which)"
+refused EBUSY 'passthrough is not promised then' put passthrough "$dev/datapath"
+says 'last_error names who has it open' "opened by .*\(pid $$\)" "$(<"$dev/last_error")"
+exec 3>&- 4>&-
+kernel_is_next() { [[ $(which) == 'passthrough: ' ]]; }
+check 'and then it is the kernel' within 5 kernel_is_next
+
+# Each open in turns with one of the other kind; then beside a mapping that came through the daemon.
+cat >"$scratch/turns.py" <<'END'
+import mmap, os, sys, threading
+def turns(flags):
+    for _ in range(2000):
+        os.close(os.open(sys.argv[1], flags))
+failed = []
+def run(flags):
+    try:
+        turns(flags)
+    except OSError as error:
+        failed.append(error)
+threads = [threading.Thread(target=run, args=[flags]) for flags in (os.O_WRONLY, os.O_RDONLY)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+writer = os.open(sys.argv[1], os.O_WRONLY)
+held = os.open(sys.argv[1], os.O_RDWR)
+os.close(writer)
+mapped = mmap.mmap(held, 4096)
+mapped[0] = 1
+os.close(held)
+try:
+    turns(os.O_RDONLY)
+except OSError as error:
+    failed.append(error)
+sys.exit(str(failed) if failed else 0)
+END
+check 'no open fails for another one' python3 "$scratch/turns.py" "$disk"
+# However late its RELEASE is.
+kernel_serves_all() {
+  local i
+  for ((i = 0; i < 100; ++i)); do
+    dd if=/dev/zero of="$disk" bs=4k count=1 conv=notrunc status=none
+    exec 3<>"$disk"
+    [[ $(stats .passthrough_opens) == 1 ]] || return
+    exec 3>&-
+  done
+}
+check 'who comes when a writer has closed gets the kernel, a hundred times' kernel_serves_all
 verified() { # NAME OFFSET: through an open of its own
   fio --name="$1" --filename="$disk" --offset="$2" --size=16M --rw=randwrite --bs=4k --loops=3 \
     --ioengine=psync --verify=crc32c --verify_fatal=1 --verify_state_save=0 --randrepeat=0 \
     --output="$scratch/$1"
 }
+exec 3<>"$disk"
 verified kernel 16M &
 fio=$!
 for ((i = 0; i < 200; ++i)); do
@@ -109,7 +154,7 @@ for ((i = 0; i < 200; ++i)); do
   fallocate --zero-range --keep-size --offset $((40 * mib + i * 512)) --length 64k "$disk"
 done
 check 'verified writes while the daemon punches beside them' wait "$fio"
-exec 3>&- 4>&-
+exec 3>&-
 
 # --- Another size ---------------------------------------------------------------------------------
 

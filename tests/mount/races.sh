@@ -2,7 +2,7 @@
 # Many at once, and those who go away in the middle: 64 disks under load, power cycles, mkdir and
 # rmdir against lookups and open handles, clients that are killed.
 . "$(dirname "$0")/../lib.sh"
-needs fuse jq fio
+needs fuse jq fio python3
 count=64
 mount_rnullfs -o nr_devices=0
 status() { field "$mnt/status.json" "$1"; }
@@ -41,6 +41,37 @@ for ((i = 0; i < count; i += 4)); do
   pids+=($!)
 done
 check 'writes and power cycles of 16 of them at once' wait_all "${pids[@]}"
+
+# The closes come when more power-offs wait for them than the worker has threads.
+cat >"$scratch/off.py" <<'END'
+import os, sys, threading
+count = 24
+together = threading.Barrier(count)
+refused = []
+def switch_off(device):
+    os.mkdir(device)
+    for _ in range(5):
+        with open(device + "/power", "w") as power:
+            power.write("1")
+        disk = os.open(device + "/disk", os.O_RDWR)
+        power = os.open(device + "/power", os.O_WRONLY)
+        together.wait()
+        threading.Timer(0.002, os.close, [disk]).start()
+        try:
+            os.write(power, b"0")
+        except OSError as error:
+            refused.append(error)
+        os.close(power)
+    os.rmdir(device)
+threads = [threading.Thread(target=switch_off, args=[f"{sys.argv[1]}/off{i}"])
+           for i in range(count)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+sys.exit(f"{len(refused)} refused: {refused[0]}" if refused else 0)
+END
+check 'power-offs of 24 disks, each before its close' python3 "$scratch/off.py" "$mnt"
 
 # --- mkdir and rmdir ------------------------------------------------------------------------------
 

@@ -1,0 +1,99 @@
+#include "fuse/parking.h"
+
+#include <pthread.h>
+
+#include <csignal>
+#include <utility>
+
+#include "base/threads.h"
+#include "fuse/receive_loop.h"
+#include "rnullfs/clock.h"
+
+namespace rnullfs {
+namespace {
+
+constexpr std::chrono::milliseconds kLookAgain(20);
+
+}  // namespace
+
+absl::Status Parking::Start() {
+  const LockGuard lock(mutex_);
+  if (!stopping_) return absl::OkStatus();
+  absl::StatusOr<std::thread> thread = StartThread([this] { Run(); });
+  if (!thread.ok()) return thread.status();
+  thread_ = *std::move(thread);
+  stopping_ = false;
+  return absl::OkStatus();
+}
+
+void Parking::Stop() {
+  {
+    const LockGuard lock(mutex_);
+    stopping_ = true;
+  }
+  stirred_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Parking::Park(uint64_t device_id, std::chrono::milliseconds patience, Attempt attempt) {
+  {
+    const LockGuard lock(mutex_);
+    if (!stopping_) {
+      const int64_t patience_nsec = std::chrono::nanoseconds(patience).count();
+      closed_.insert(device_id);  // what it waits for may have come meanwhile
+      arrived_.push_back({.device_id = device_id,
+                          .request = ReceiveLoop::CurrentRequest(),
+                          .deadline_nsec = Clock::Real().NowNsec() + patience_nsec,
+                          .attempt = std::move(attempt)});
+      ++parked_;
+      stirred_.notify_one();
+      return;
+    }
+  }
+  attempt(IfOpen::kRefuse);
+}
+
+void Parking::NoteClose(uint64_t device_id) {
+  const LockGuard lock(mutex_);
+  if (parked_ == 0) return;
+  closed_.insert(device_id);
+  stirred_.notify_one();
+}
+
+void Parking::Run() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are for the threads that serve
+  pthread_setname_np(pthread_self(), "rnullfs-parking");
+  std::list<Parked> parked;  // moved here without an allocation
+  while (true) {
+    std::set<uint64_t> closed;
+    bool stopping = false;
+    bool all_due = false;
+    {
+      const LockGuard lock(mutex_);
+      const auto stirred = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        return stopping_ || !closed_.empty();
+      };
+      if (parked_ == 0) {
+        stirred_.wait(mutex_, stirred);
+      } else {
+        all_due = !stirred_.wait_for(mutex_, kLookAgain, stirred);
+      }
+      parked.splice(parked.end(), arrived_);
+      closed.swap(closed_);
+      stopping = stopping_;
+    }
+    const size_t answered = std::erase_if(parked, [&](Parked& each) {
+      const bool last = stopping || Clock::Real().NowNsec() >= each.deadline_nsec;
+      if (!last && !all_due && !closed.contains(each.device_id)) return false;
+      ReceiveLoop::GoOnWith(each.request);
+      return each.attempt(last ? IfOpen::kRefuse : IfOpen::kAgain);
+    });
+    const LockGuard lock(mutex_);
+    parked_ -= answered;
+    if (stopping && parked_ == 0) return;
+  }
+}
+
+}  // namespace rnullfs

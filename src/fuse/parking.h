@@ -1,0 +1,75 @@
+// Requests that wait for a disk to be closed, without keeping a thread.
+//
+// FUSE tells us of a close (RELEASE) after close(2) has returned, so a program that closes a disk
+// and switches it off asks before we know.  A thread that waited would be one fewer to hear of the
+// close: when as many are switched off at once as there are threads, nobody would hear it.  So such
+// a request is parked, and attempted again when a disk of its device is closed, every now and then
+// (not everything that lets go of a disk tells us), and for the last time when its patience ends.
+//
+// Not for requests that came through a ring: its own thread must answer them (ring.h).
+//
+// Thread safety: all calls from any thread, but for Start() and Stop(), which are the session's.
+#ifndef RNULLFS_FUSE_PARKING_H_
+#define RNULLFS_FUSE_PARKING_H_
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <set>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "rnullfs/mutex.h"
+#include "tree/device_node.h"
+
+namespace rnullfs {
+
+class Parking {
+ public:
+  // Answers the request and returns true; or, with IfOpen::kAgain, returns false while it has to
+  // wait.  Called by one thread at a time, not by the one that received the request.  Does not
+  // throw (GuardedAttempt()).
+  using Attempt = std::function<bool(IfOpen)>;
+
+  Parking() = default;
+  ~Parking() { Stop(); }
+  Parking(const Parking&) = delete;
+  Parking& operator=(const Parking&) = delete;
+
+  // EAGAIN, with a sentence, when no thread can be had.
+  absl::Status Start() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Answers what is parked, and parks nothing any more.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // For a request about a device, by its id: attempted from now on until `patience` ends.
+  void Park(uint64_t device_id, std::chrono::milliseconds patience, Attempt attempt)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // An open of the device's disk has gone.
+  void NoteClose(uint64_t device_id) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Parked {
+    uint64_t device_id;
+    uint64_t request;  // ReceiveLoop::CurrentRequest()
+    int64_t deadline_nsec;
+    Attempt attempt;
+  };
+
+  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  std::thread thread_;
+  Mutex mutex_;
+  std::condition_variable_any stirred_;
+  std::list<Parked> arrived_ ABSL_GUARDED_BY(mutex_);
+  std::set<uint64_t> closed_ ABSL_GUARDED_BY(mutex_);  // devices to attend to
+  size_t parked_ ABSL_GUARDED_BY(mutex_) = 0;          // with those that the thread looks at
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = true;
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_FUSE_PARKING_H_

@@ -26,7 +26,8 @@ void HugePageKeeper::Watch(std::weak_ptr<DeviceNode> node) {
   try {
     const LockGuard lock(mutex_);
     if (stopping_ || !refused_.empty()) return;
-    watched_.push_back(std::move(node));
+    watched_.insert(std::move(node));
+    watched_again_ = true;
     if (!StartLocked()) return;
   } catch (const std::bad_alloc&) {
     return;
@@ -57,6 +58,11 @@ void HugePageKeeper::Stop() {
   if (thread.joinable()) thread.join();
 }
 
+size_t HugePageKeeper::waiting() const {
+  const LockGuard lock(mutex_);
+  return watched_.size();
+}
+
 std::string HugePageKeeper::Describe() const {
   const LockGuard lock(mutex_);
   if (!refused_.empty()) return absl::StrCat("never: ", refused_);
@@ -85,12 +91,11 @@ void HugePageKeeper::Work() {
   pthread_setname_np(pthread_self(), "rnullfs-huge");
   std::chrono::milliseconds pause = kLookAgain;
   while (true) {
-    std::vector<std::weak_ptr<DeviceNode>> nodes;
+    Nodes nodes;
     {
       const LockGuard lock(mutex_);
-      const size_t looked_at = watched_.size();
-      const auto wanted = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-        return stopping_ || watched_.size() > looked_at;
+      const auto wanted = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        return stopping_ || watched_again_;
       };
       if (watched_.empty()) {
         watched_more_.wait(mutex_, wanted);
@@ -99,6 +104,7 @@ void HugePageKeeper::Work() {
       }
       if (stopping_ || !refused_.empty()) return;
       nodes.swap(watched_);
+      watched_again_ = false;
     }
     bool changed = false;
     std::erase_if(nodes, [&](const std::weak_ptr<DeviceNode>& each) {
@@ -107,7 +113,7 @@ void HugePageKeeper::Work() {
     });
     pause = changed ? kLookAgain : std::min(2 * pause, kLookSeldom);
     const LockGuard lock(mutex_);
-    watched_.insert(watched_.end(), nodes.begin(), nodes.end());
+    watched_.merge(nodes);
   }
 }
 

@@ -11,10 +11,11 @@
 #define RNULLFS_TREE_HUGE_PAGE_KEEPER_H_
 
 #include <condition_variable>
+#include <cstddef>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "config/mount_options.h"
@@ -32,16 +33,22 @@ class HugePageKeeper {
   HugePageKeeper& operator=(const HugePageKeeper&) = delete;
 
   // Looks after the node's disk from now on, until its last passthrough open is closed; or does
-  // not, where there is no thread or no memory for it.  Never throws.
+  // not, where there is no thread or no memory for it.  Once, however often it is called.  Never
+  // throws.
   void Watch(std::weak_ptr<DeviceNode> node) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Ends the thread; nothing is watched any more.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // How many disks are waiting to be looked after.
+  size_t waiting() const ABSL_LOCKS_EXCLUDED(mutex_);
+
   // What status.json says: "advise", or "never" and why.
   std::string Describe() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  using Nodes = std::set<std::weak_ptr<DeviceNode>, std::owner_less<>>;
+
   bool StartLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
   void Work() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -51,8 +58,9 @@ class HugePageKeeper {
   const HugePages policy_;
   mutable Mutex mutex_;
   std::condition_variable_any watched_more_;
-  std::vector<std::weak_ptr<DeviceNode>> watched_ ABSL_GUARDED_BY(mutex_);
-  std::string refused_ ABSL_GUARDED_BY(mutex_);  // why the kernel has none
+  Nodes watched_ ABSL_GUARDED_BY(mutex_);
+  bool watched_again_ ABSL_GUARDED_BY(mutex_) = false;  // since the last look
+  std::string refused_ ABSL_GUARDED_BY(mutex_);         // why the kernel has none
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool said_ ABSL_GUARDED_BY(mutex_) = false;  // that there is no thread
   std::thread thread_ ABSL_GUARDED_BY(mutex_);

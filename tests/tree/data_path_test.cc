@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <string>
 
+#include "tree/huge_page_keeper.h"
 #include "tree/node_test.h"
 #include "tree/refused.h"
 
@@ -229,6 +230,16 @@ TEST_F(DataPathTest, NoStageIsArmedWhileTheKernelAnswers) {
   node_->CloseDisk(handle.number);
   node_->CloseDisk(handle.number + 1);
   ExpectDaemonBecause("datapath is daemon");
+}
+
+TEST_F(DataPathTest, ADiskIsLookedAfterOnceHoweverOftenItIsOpened) {
+  PowerOn();
+  HugePageKeeper keeper(HugePages::kAdvise);
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(OpenDisk().value().backing_id, 1);
+    keeper.Watch(node_);
+    ASSERT_LE(keeper.waiting(), 1);
+  }
 }
 
 TEST_F(DataPathTest, PassthroughThatTheKernelRefusesAfterAllFailsTheOpen) {

@@ -220,7 +220,9 @@ int Mount(MountOptions options, char** argv) {
   }
   worker.pressure = PrepareForPressure();
   if (worker.link != nullptr) {
-    if (absl::Status status = OpenSurvival(worker); !status.ok()) return Refuse(status);
+    if (absl::Status status = OpenSurvival(worker); !status.ok()) {
+      return worker.takes_over() ? Refuse(status) : Fail(status);
+    }
   }
   // In one that takes over an exception is a death of which the next one knows.
   if (worker.takes_over()) return Serve(options, worker, background);

@@ -64,7 +64,8 @@ Print the version.
 .BI \-\-upgrade " mountpoint"
 Have the processes that serve a mount replaced by the program that is on disk now, where the one
 that serves it was, while I/O runs.
-Returns when the new one serves.
+Returns when the new one has served for a second; should it fail until then, the version before
+goes on.
 .TP
 .BI \-\-rescue " pid directory"
 Copy every disk that the process holds
@@ -209,12 +210,21 @@ has
 and
 .IR replaced_why .
 .PP
-When five workers have died within ten seconds, or one cannot read what the last one has left, there
-is no other: every request then fails with
+A worker that has served may die as often as it is killed.
+When 64 in a row have died before they had answered anything, with growing pauses between, or one
+cannot read what the last one has left, there is no other: every request then fails with
 .BR EIO ,
 the log says why, and the data stay in memory until the file system is unmounted;
 .B rnullfs \-\-rescue
-copies them.
+copies them, and
+.B rnullfs \-\-upgrade
+lets a program that can go on serve again.
+.PP
+Each disk takes a descriptor of both processes.
+One that would leave fewer than 32 of them (the hard limit of
+.B RLIMIT_NOFILE
+is used) is not switched on
+.RB ( EMFILE ).
 When the guard itself is killed, the worker serves on alone and says so
 .RI ( guard
 is lost in
@@ -321,7 +331,8 @@ or
 unmounts the file system and exits; the guard hands these signals on to the worker.
 While disks are in use it names them (in the log and in
 .IR status.json ),
-and does so when they are closed; a second signal unmounts at once.
+and does so when they are closed, also should the worker die meanwhile; a second signal unmounts at
+once.
 .B SIGUSR2
 to the guard is what
 .B \-\-upgrade

@@ -144,7 +144,7 @@ void Guard::TakeMessages() {
 
 short Guard::FuseEvents() const {
   pollfd fuse = {fuse_, POLLIN, 0};
-  return poll(&fuse, 1, 0) == 1 ? fuse.revents : 0;
+  return poll(&fuse, 1, 0) == 1 ? fuse.revents : short{0};
 }
 // What had been handed out to the dead worker has been put back just before.
 bool Guard::HasRequests() const { return fuse_ < 0 || (FuseEvents() & POLLIN) != 0; }

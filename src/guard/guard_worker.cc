@@ -25,7 +25,7 @@ namespace {
 constexpr int64_t kRetryNsec = 10 * kNsecPerMsec;  // before a process is asked for again, at first
 constexpr int64_t kRetryMaxNsec = 1'000 * kNsecPerMsec;
 constexpr int64_t kStartNsec = 20'000 * kNsecPerMsec;  // for an upgrade's worker to serve
-constexpr int64_t kTrialNsec = kTrialSeconds * 1'000 * kNsecPerMsec;
+constexpr int64_t kTrialNsec = int64_t{kTrialSeconds} * 1'000 * kNsecPerMsec;
 
 // The last that is taken when memory runs out, and the one before.
 constexpr int kGuardOomScore = -1000;

@@ -90,6 +90,7 @@ class Guard {
   pid_t asked_ = -1;
   Timer asked_until_;
   Timer trial_until_;
+  bool ask_again_ = false;
   bool had_given_up_ = false;
 
   CrashLoop crash_loop_;

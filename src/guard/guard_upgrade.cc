@@ -23,9 +23,13 @@ constexpr int64_t kAskedNsec = 5'000 * kNsecPerMsec;  // for a new program to an
 }  // namespace
 
 void Guard::AskNewProgram() {
+  ask_again_ = step_ == Step::kEnding || step_ == Step::kTrial;  // for one that is newer still
   if (!ready_ || step_ != Step::kNone || !program_.Open()) return;
   asked_ = program_.Ask(setup_.mountpoint, fd_max_);
-  if (asked_ < 0) return Say("the new program cannot be started: %s", std::strerror(errno));
+  if (asked_ < 0) {
+    Say("the new program cannot be started: %s", std::strerror(errno));
+    return program_.Close();
+  }
   step_ = Step::kAsking;
   asked_until_.Set(kAskedNsec);
 }
@@ -59,6 +63,7 @@ bool Guard::FallBack() {
   std::snprintf(why, sizeof why, "%s", replaced_why_);
   std::snprintf(replaced_why_, sizeof replaced_why_, "%s", kNotUpgraded);
   step_ = Step::kNone;
+  ask_again_ = false;
   program_.Close();
   if (had_given_up_) {
     GiveUp("the new program's worker failed as well");
@@ -82,6 +87,7 @@ void Guard::BecomeNewWorker() {
 }
 
 void Guard::BecomeNewGuard() {
+  if (std::exchange(ask_again_, false)) kill(getpid(), SIGUSR2);  // it is blocked: for who comes
   program_.Execute({.as = Handover::As::kGuard,
                     .mountpoint = setup_.mountpoint,
                     .replaced = replaced_,

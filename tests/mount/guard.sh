@@ -89,7 +89,11 @@ says '--upgrade replaces the worker' "^worker [0-9]+ has taken over from $(statu
   "$("$RNULLFS" --upgrade "$mnt")"
 same 'and keeps the guard' "$guard an upgrade" "$(status '"\(.guard_pid) \(.replaced_why)"')"
 check 'and the data' cmp -n $((8 * mib)) "$mnt/auto/disk" "$scratch/auto"
-check 'again' "$RNULLFS" --upgrade "$mnt"
+replaced=$(status .workers_replaced)
+one_more() { [[ $(status .workers_replaced) == $((replaced + 1)) ]]; }
+kill -USR2 "$guard"
+within 5 one_more
+check 'again, and while that is under way' "$RNULLFS" --upgrade "$mnt"
 check '--upgrade elsewhere is refused' not "$RNULLFS" --upgrade "$scratch"
 unmount "$mnt"
 check 'umount ends the guard' guard_ends
@@ -134,7 +138,7 @@ for how in exit crash late; do
 done
 put_program "$RNULLFS"
 check 'one that can is taken then' "$RNULLFS" --upgrade "$mnt"
-check 'and its guard' test "/proc/$guard/exe" -ef "$scratch/program"
+check 'and its guard' within 5 test "/proc/$guard/exe" -ef "$scratch/program"
 check 'which replaces workers as the one before' kill_worker KILL
 check 'and the mount works' serves_on
 exec 3>&-

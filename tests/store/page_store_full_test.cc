@@ -26,7 +26,7 @@ void* operator new(size_t size, const std::nothrow_t& /*tag*/) noexcept {
 }
 
 void* operator new[](size_t size, const std::nothrow_t& /*tag*/) noexcept {
-  return no_memory_for_arrays ? nullptr : ::operator new(size);
+  return no_memory_for_arrays ? nullptr : ::operator new[](size);
 }
 
 namespace rnullfs {

@@ -27,6 +27,7 @@
 #include "guard/guard.h"
 #include "guard/handover.h"
 #include "guard/link.h"
+#include "guard/remount.h"
 #include "guard/rescue.h"
 #include "guard/upgrade.h"
 #include "rnullfs/clock.h"
@@ -209,6 +210,12 @@ int Mount(MountOptions options, char** argv) {
   }
   setup.program = OwnPath(argv[0]);
   RaiseDescriptorLimit();
+  if (options.guard && !HasProc()) {
+    Log("there is no /proc: a guard knows by it what it holds, so that this mount goes without, "
+        "and "
+        "its disks end with the process that serves them (mount -t proc proc /proc before)");
+    options.guard = false;
+  }
   Worker worker;
   if (options.guard) {
     setup.ready = [&background] {
@@ -254,6 +261,8 @@ int Main(int argc, char** argv) {
   absl::Status done;
   if (options->rescue_pid != 0) {
     done = Rescue(options->rescue_pid, options->mountpoint);
+  } else if (options->remount) {
+    done = Remount(options->mountpoint, options->given, options->settings);
   } else if (options->upgrade) {
     done = UpgradeMount(options->mountpoint);
   } else {

@@ -43,9 +43,7 @@ absl::Status RemoveDeadMount(const std::string& path) {
 absl::Status LiveMount(const std::string& path) {
   constexpr std::string_view kKey = "\"guard_pid\": ";
   std::string guard;
-  std::ifstream file(path + "/status.json");
-  std::string status(size_t{64} << 10, '\0');  // another's might not end
-  file.read(status.data(), static_cast<std::streamsize>(status.size()));
+  const std::string status = StatusTextOf(path);
   if (const size_t at = status.find(kKey); at != std::string::npos) {
     guard = absl::StrCat(" (guard_pid ",
                          std::strtoul(status.c_str() + at + kKey.size(), nullptr, 10), ")");
@@ -104,6 +102,15 @@ MountEntry MountedOn(const std::string& path) {
         static_cast<uid_t>(std::strtoul(options.c_str() + user + kUser.size(), nullptr, 10));
   }
   return mounted;
+}
+
+// As much as there ever is of it: another's mount might not end.
+std::string StatusTextOf(const std::string& mountpoint) {
+  std::ifstream file(mountpoint + "/status.json");
+  std::string text(size_t{64} << 10, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(file.gcount());
+  return text;
 }
 
 std::string FuseDeviceOf(int fuse_fd) {

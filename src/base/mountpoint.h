@@ -36,6 +36,9 @@ bool LiesOver(const MountEntry& mounted, int fuse_fd);
 // be done.
 bool UnmountOurs(const std::string& path, int fuse_fd = -1);
 
+// The text of status.json in a mount: the word of whoever serves it.
+std::string StatusTextOf(const std::string& mountpoint);
+
 // Checks the mountpoint, and makes it absolute.  A mount of ours whose processes are gone is taken
 // away first, with a line in the log; one of another file system is not touched.
 // ENOENT or ENOTDIR for what is no directory; EBUSY for a dead mount that is not ours, and for one

@@ -9,8 +9,10 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -99,6 +101,17 @@ std::string OwnPath(const char* argv0) {
   if (path.ends_with(kDeleted)) path.resize(path.size() - kDeleted.size());
   return path;
 }
+
+bool OnPath(const std::string& program) {
+  const char* const path = std::getenv("PATH");
+  std::istringstream directories(path == nullptr ? "/usr/local/bin:/bin:/usr/bin" : path);
+  for (std::string directory; std::getline(directories, directory, ':');) {
+    if (access(absl::StrCat(directory, "/", program).c_str(), X_OK) == 0) return true;
+  }
+  return false;
+}
+
+bool HasProc() { return access("/proc/self/fd", F_OK) == 0; }
 
 bool IsAdministrator() { return HasInitialCapability(kCapSysAdmin); }
 

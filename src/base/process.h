@@ -38,6 +38,12 @@ absl::Status ProtectFromOom(int score);
 // missing.
 std::string OwnPath(const char* argv0);
 
+// Whether a program of that name is in one of the directories of PATH.
+bool OnPath(const std::string& program);
+
+// Whether /proc is there: what is open and what is mounted is known from it.
+bool HasProc();
+
 // Whether this process has CAP_SYS_ADMIN where the kernel asks for it in the initial user
 // namespace.
 bool IsAdministrator();

@@ -62,14 +62,22 @@ inline constexpr std::string_view kManualMountFlags = R"troff(As in
 What
 .BR fstab (5)
 lines carry for other programs
-.RB ( defaults ", " nofail ", " x\-...\& )
-is ignored.
-.BR default_permissions ,
-.B allow_other
+.RB ( defaults ", " nofail ", " user ", " x\-...\& )
+is ignored, and so is what means nothing to FUSE
+.RB ( lazytime ", " strictatime ", " iversion ", " mand ).
+.B default_permissions
 and
-.B relatime
+.B allow_other
 need not be given:
 the kernel always checks permissions, and other users are let in wherever the system allows it.
+.PP
+.B remount
+changes these flags of a mount that is there, as in
+.BR "mount \-o remount,ro" ;
+an option of the disks or of the mount that differs from what it was made with is refused.
+A mount on a mount of
+.B rnullfs
+that serves is refused, too.
 )troff";
 
 }  // namespace rnullfs

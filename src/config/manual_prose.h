@@ -386,7 +386,7 @@ A line of
 .PP
 .in +4n
 .EX
-rnullfs  /mnt  fuse  nofail,gb=8,memory_backed,power  0  0
+disks  /mnt  fuse.rnullfs  nofail,gb=8,memory_backed,power  0  0
 .EE
 .in
 .SH SEE ALSO

@@ -15,8 +15,11 @@ absl::Span<const std::string_view> MountFlags();
 bool IsMountFlag(std::string_view option);
 
 // Whether an fstab line or mount(8) may bring `option` along although it says nothing to us:
-// "defaults", "nofail", "x-systemd.automount" and the like.
+// "defaults", "nofail", "x-systemd.automount", "lazytime" and the like.
 bool IsIgnoredOption(std::string_view option);
+
+// Whether the kernel shows `option` in /proc/mounts, from where it comes back at a remount.
+bool IsShownByKernel(std::string_view option);
 
 }  // namespace rnullfs
 

@@ -170,6 +170,10 @@ absl::Status UnknownOption(const Option& option) {
                                DidYouMean(option.name, names), " rnullfs --help lists them"}));
 }
 
+bool IsForOthers(std::string_view text, const MountOptions& options) {
+  return IsIgnoredOption(text) || (options.remount && IsShownByKernel(text)) || text == "remount";
+}
+
 absl::Status ReadOption(std::string_view text, MountOptions& options) {
   const Option option(text);
   if (const Attribute* row = FindAttribute(option.name)) {
@@ -195,7 +199,7 @@ absl::Status ReadOption(std::string_view text, MountOptions& options) {
     options.mount_flags.emplace_back(text);
     return absl::OkStatus();
   }
-  return IsIgnoredOption(text) ? absl::OkStatus() : UnknownOption(option);
+  return IsForOthers(text, options) ? absl::OkStatus() : UnknownOption(option);
 }
 
 // The words of argv one after the other, as getopt() would take them: flags may follow operands.
@@ -305,8 +309,14 @@ class CommandLine {
   }
 
   absl::Status ReadList(std::string_view list) {
-    for (const std::string& option : SplitOptions(list)) {
+    const std::vector<std::string> given = SplitOptions(list);
+    options_.remount =
+        options_.remount || std::find(given.begin(), given.end(), "remount") != given.end();
+    for (const std::string& option : given) {
       if (absl::Status status = ReadOption(option, options_); !status.ok()) return status;
+      if (!IsMountFlag(option) && !IsForOthers(option, options_)) {
+        options_.settings.push_back(option);
+      }
       options_.given.push_back(option);
     }
     return absl::OkStatus();

@@ -35,6 +35,7 @@ struct MountOptions {
   bool guard = true;          // a second process keeps the disks when the one that serves them dies
   int rescue_pid = 0;         // --rescue PID DIRECTORY: the process; mountpoint is the directory
   bool upgrade = false;       // --upgrade MOUNTPOINT
+  bool remount = false;       // -o remount: what can be changed of a mount that is there
   uint32_t nr_devices = 1;    // rnullb0 .. rnullb<nr_devices - 1>
   Transport transport = Transport::kAuto;
   HugePages huge = HugePages::kAdvise;
@@ -44,6 +45,9 @@ struct MountOptions {
   std::optional<uint64_t> memory_limit;
   // Options of the mount itself, handed on to it as they are (ro, nosuid, noexec, noatime, ...).
   std::vector<std::string> mount_flags;
+  // Of the -o options as given those that are neither flags of the mount nor for others to read: a
+  // remount cannot change them.
+  std::vector<std::string> settings;
   // The -o options as given, for status.json.
   std::vector<std::string> given;
 };

@@ -58,6 +58,24 @@ std::string Escaped(std::string_view option) {
   return escaped;
 }
 
+// libfuse has said what it met, on stderr.
+absl::Status CannotMount(const std::string& mountpoint) {
+  const std::string what = absl::StrCat("cannot mount on ", mountpoint);
+  if (access("/dev/fuse", F_OK) != 0) {
+    return Error(ENODEV, absl::StrCat(what,
+                                      ": there is no /dev/fuse (modprobe fuse; in a container "
+                                      "it takes --device /dev/fuse)"));
+  }
+  if (geteuid() != 0 && !OnPath("fusermount3")) {
+    return Error(ENOENT, absl::StrCat(what,
+                                      ": who is not root mounts through fusermount3, and there "
+                                      "is none; it comes with the package fuse3"));
+  }
+  return Error(EIO, absl::StrCat(what,
+                                 ": the line above says why (the mountpoint must be a "
+                                 "directory you own, and /dev/fuse must be there)"));
+}
+
 // For libfuse, "/dev/fd/N" is a mount that somebody has made.
 std::string MountpointOf(int fuse_fd) { return absl::StrCat("/dev/fd/", fuse_fd); }
 
@@ -89,6 +107,13 @@ Session::~Session() {
   fuse_session_destroy(session_);
 }
 
+// Whether libfuse, and for an ordinary user the system's fusermount3, has a word for the flag. What
+// is left out means nothing here: there are no links, and times are ours.
+bool Session::Mountable(const std::string& flag) {
+  if (flag != "nosymfollow" && flag != "nodiratime") return true;
+  return geteuid() == 0 && FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17);
+}
+
 std::vector<std::string> Session::MountFlags() const {
   std::vector<std::string> flags = {"default_permissions", "subtype=rnullfs"};
   if (allow_other_) flags.emplace_back("allow_other");
@@ -101,7 +126,9 @@ std::vector<std::string> Session::MountFlags() const {
     flags.push_back(Escaped(absl::StrCat("fsname=", source)));
   }
   if (wants_ring_) flags.emplace_back(absl::StrCat("io_uring,io_uring_q_depth=", kRingDepth));
-  std::transform(given.begin(), given.end(), std::back_inserter(flags), Escaped);
+  for (const std::string& flag : given) {
+    if (Mountable(flag)) flags.push_back(Escaped(flag));
+  }
   return flags;
 }
 
@@ -145,9 +172,7 @@ absl::Status Session::Attach() {
       heritage_.fuse_fd < 0 ? options_.mountpoint : MountpointOf(heritage_.fuse_fd);
   if (fuse_session_mount(session_, where.c_str()) != 0) {
     fuse_session_destroy(std::exchange(session_, nullptr));
-    return Error(EIO, absl::StrCat("cannot mount on ", options_.mountpoint,
-                                   ": the line above says why (the mountpoint must be a directory "
-                                   "you own, and /dev/fuse must be there)"));
+    return CannotMount(options_.mountpoint);
   }
   if (heritage_.survival == nullptr || heritage_.fuse_fd >= 0) return absl::OkStatus();
   absl::Status kept = KeepElsewhere(heritage_.survival->keeper(), fuse_session_fd(session_));

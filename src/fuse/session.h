@@ -112,6 +112,7 @@ class Session {
   absl::Status ServeRing();
   void GoOn();
   void Unmount();
+  static bool Mountable(const std::string& flag);
   std::vector<std::string> MountFlags() const;
 
   const MountOptions options_;

@@ -27,15 +27,6 @@ namespace {
 constexpr int kPatienceSeconds = 10;
 constexpr int kLooksPerSecond = 100;
 
-// As much as there ever is of it: another's mount might not end.
-std::string StatusOf(const std::string& mountpoint) {
-  std::ifstream file(mountpoint + "/status.json");
-  std::string text(size_t{64} << 10, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(file.gcount());
-  return text;
-}
-
 // Whether all that the process does it does as this user.
 bool IsProcessOf(pid_t pid, uid_t user) {
   std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
@@ -89,7 +80,7 @@ std::string CanonicalName(const std::string& mountpoint, std::error_code& error)
 pid_t AwaitOther(const std::string& mountpoint, pid_t worker) {
   for (int looks = 0; looks < kPatienceSeconds * kLooksPerSecond; ++looks) {
     usleep(1'000'000 / kLooksPerSecond);
-    const pid_t now = PidIn(StatusOf(mountpoint), "worker_pid");
+    const pid_t now = PidIn(StatusTextOf(mountpoint), "worker_pid");
     if (now != 0 && now != worker) return now;
   }
   return worker;
@@ -101,7 +92,7 @@ absl::Status AwaitProof(const std::string& mountpoint, pid_t worker) {
   pid_t now = worker;
   for (int looks = 0; looks <= kLooks; ++looks) {
     if (looks > 0) usleep(kTrialSeconds * 1'200'000 / kLooks);
-    const std::string status = StatusOf(mountpoint);
+    const std::string status = StatusTextOf(mountpoint);
     if (status.find(absl::StrCat("\"", kNotUpgraded, "\"")) != std::string::npos) {
       return Error(ECANCELED,
                    "the new program's worker failed: the mount is served by the version before, "
@@ -125,7 +116,7 @@ absl::Status UpgradeMount(const std::string& mountpoint) {
   if (error.value() == EIO) path = CanonicalName(mountpoint, error);
   if (error) return SystemError(error.value(), mountpoint);
   const MountEntry mounted = MountedOn(path);
-  const std::string before = IsOurMount(mounted) ? StatusOf(mountpoint) : "";
+  const std::string before = IsOurMount(mounted) ? StatusTextOf(mountpoint) : "";
   const pid_t worker = PidIn(before, "worker_pid");
   const bool refuses = before.empty() && IsOurMount(mounted);
   const pid_t guard = refuses ? HolderOfMount(path) : PidIn(before, "guard_pid");

@@ -138,6 +138,16 @@ TEST(ParseCommandLine, LetsLaterOptionsWin) {
   EXPECT_THAT(options.given, ElementsAre("size=8G", "gb=1", "size=7", "power", "power=0"));
 }
 
+// With what mount(8) adds from /proc/mounts, which no mount is made with.
+TEST(ParseCommandLine, ARemountTellsFlagsFromSettings) {
+  const MountOptions options =
+      ParsedList("remount,ro,lazytime,gb=8,user_id=0,fsname=a,default_permissions");
+  EXPECT_TRUE(options.remount);
+  EXPECT_THAT(options.settings, ElementsAre("gb=8", "fsname=a"));
+  const char* const arguments[] = {"-o", "user_id=0", "/mnt"};
+  EXPECT_FALSE(ParseCommandLine(arguments).ok());
+}
+
 TEST(ParseCommandLine, HandsFlagsOfTheMountOn) {
   const MountOptions options = ParsedList("ro,size=8,nosuid,fsname=a=b,rw");
   EXPECT_THAT(options.mount_flags, ElementsAre("ro", "nosuid", "fsname=a=b", "rw"));

@@ -54,6 +54,15 @@ mount_rnullfs -o ro
 refused EROFS 'ro' mkdir "$mnt/d"
 unmount "$mnt"
 
+# As they stand in fstab, each alone.
+mkdir "$scratch/flags"
+for option in nodiratime diratime atime noatime relatime norelatime strictatime nostrictatime lazytime nolazytime \
+  silent loud iversion noiversion symfollow nosymfollow mand nomand user users nouser owner noowner group \
+  nogroup _netdev nofail auto noauto defaults comment=a x-systemd.automount X-mount.mkdir user=me uhelper=a; do
+  check "-o $option" "$RNULLFS" -o "$option,size=8" "$scratch/flags"
+  unmount "$scratch/flags"
+done
+
 # --- Where ----------------------------------------------------------------------------------------
 
 mkdir "$scratch/here"

@@ -132,6 +132,29 @@ if helper_works; then
   same 'its options arrive' '8192 true true' \
     "$(field "$scratch/mnt/rnullb0/config.json" '"\(.size) \(.memory_backed) \(.power)"')"
   same 'the source has its name' disks "$(findmnt -no SOURCE "$scratch/mnt")"
+  check 'a second time it is refused' not mount --fstab "$scratch/fstab" "$scratch/mnt"
+  says 'in words' 'a mount of rnullfs is there' "$(<"$scratch/output")"
+
+  # mount(8) has the helper do this, with all options of the line, or with those of /proc/mounts.
+  is_mounted() { findmnt -no OPTIONS "$scratch/mnt"; }
+  check 'mount -o remount,ro' mount --fstab "$scratch/fstab" -o remount,ro "$scratch/mnt"
+  refused EROFS 'after which it is' mkdir "$scratch/mnt/d"
+  check 'mount -o remount,rw,noexec, without the line' mount -o remount,rw,noexec "$scratch/mnt"
+  says 'after which it is' '^rw.*noexec' "$(is_mounted)"
+  check 'and writable' mkdir "$scratch/mnt/d"
+  sed -i s/gb=8/gb=9/ "$scratch/fstab"
+  check 'what cannot change is refused' not mount --fstab "$scratch/fstab" -o remount,ro "$scratch/mnt"
+  says 'in words' 'gb=9: a remount cannot change it' "$(<"$scratch/output")"
+  says 'and nothing has changed' '^rw' "$(is_mounted)"
+  unmount "$scratch/mnt"
+  check 'remount of what is no mount' not rnullfs -o remount,ro "$scratch/mnt"
+  says 'in words' 'is not a mount of rnullfs' "$(<"$scratch/output")"
+
+  sed -i 's/nofail,gb=9/nofail,_netdev,x-systemd.automount,X-mount.mkdir,noauto,user,comment=a,nodiratime,lazytime,nosymfollow,gb=9/' \
+    "$scratch/fstab"
+  check 'a line with whatever there is' mount --fstab "$scratch/fstab" "$scratch/mnt"
+  daemons+=("$(serving worker_pid)")
+  same 'its options arrive' 9216 "$(cat "$scratch/mnt/rnullb0/size")"
   unmount "$scratch/mnt"
 else
   skip_check 'mount, with the line of fstab in README' 'not root, no mount.fuse3, or no overlay'

@@ -154,3 +154,23 @@ if ! grep -qs __asan_init "$RNULLFS" && ! grep -qs __tsan_init "$RNULLFS"; then
     fi
   done
 fi
+
+# --- What a mount needs ---------------------------------------------------------------------------
+
+if ((EUID == 0)) && command -v setpriv >/dev/null; then
+  chmod 755 "$scratch"
+  mkdir -m 777 "$scratch/nobody"
+  refused_start 'an ordinary user without fusermount3' '^rnullfs: .*package fuse3' \
+    setpriv --reuid=65534 --regid=65534 --clear-groups env PATH=/nowhere "$RNULLFS" "$scratch/nobody"
+else
+  skip_check 'an ordinary user without fusermount3' 'not root, or no setpriv'
+fi
+if ((EUID == 0)); then
+  # shellcheck disable=SC2016 # for the inner shell
+  check 'without /proc it serves' unshare --mount bash -c \
+    'umount --lazy /proc && "$0" -o size=8,power "$1" 2>"$1.said"; head -c 1 "$1/rnullb0/disk" && umount "$1"' \
+    "$RNULLFS" "$mnt"
+  says '  without a guard, and says so' '^rnullfs: there is no /proc' "$(<"$mnt.said")"
+else
+  skip_check 'without /proc' 'not root'
+fi

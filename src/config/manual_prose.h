@@ -76,6 +76,9 @@ to
 .IR directory / name .img,
 sparse.
 It works whatever state the mount is in, also when it is served no more.
+The directory is made if it is missing, and no file is overwritten.
+A disk that cannot be copied whole leaves no image; the others are copied all the same, and the exit
+status is 1.
 .PP
 Every attribute below is a mount option of the same name,
 .IB name = value\fR,
@@ -345,7 +348,7 @@ The file system has been mounted and, with
 unmounted again.
 .TP
 .B 1
-It has not; the reason is on standard error.
+It has not, or not all disks have been rescued; the reason is on standard error.
 .SH EXAMPLES
 A disk of 8 GiB, made a block device that carries a file system:
 .PP

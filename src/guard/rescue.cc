@@ -11,17 +11,31 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/log.h"
 #include "base/memfd_name.h"
 #include "rnullfs/error.h"
 #include "rnullfs/unique_fd.h"
 
 namespace rnullfs {
 namespace {
+
+absl::Status WriteAll(int to, std::string_view data, off_t at) {
+  while (!data.empty()) {
+    const ssize_t written = pwrite(to, data.data(), data.size(), at);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return SystemError(written < 0 ? errno : ENOSPC, "writing");
+    data.remove_prefix(written);
+    at += written;
+  }
+  return absl::OkStatus();
+}
 
 // Copies what is stored of [begin, end); holes stay holes.
 absl::Status CopyData(int from, int to, off_t begin, off_t end) {
@@ -31,7 +45,10 @@ absl::Status CopyData(int from, int to, off_t begin, off_t end) {
     const ssize_t got = pread(from, buffer.data(), wanted, begin);
     if (got < 0) return SystemError(errno, "reading");
     if (got == 0) break;
-    if (pwrite(to, buffer.data(), got, begin) != got) return SystemError(errno, "writing");
+    if (absl::Status written = WriteAll(to, {buffer.data(), static_cast<size_t>(got)}, begin);
+        !written.ok()) {
+      return written;
+    }
     begin += got;
   }
   return absl::OkStatus();
@@ -43,8 +60,9 @@ absl::Status CopySparse(int from, int to) {
   if (ftruncate(to, status.st_size) != 0) return SystemError(errno, "ftruncate");
   for (off_t at = 0; at < status.st_size;) {
     const off_t data = lseek(from, at, SEEK_DATA);
-    if (data < 0) break;
-    const off_t hole = lseek(from, data, SEEK_HOLE);
+    if (data < 0 && errno == ENXIO) break;  // no more of it
+    const off_t hole = data < 0 ? -1 : lseek(from, data, SEEK_HOLE);
+    if (hole < 0) return SystemError(errno, "looking for data");
     if (absl::Status copied = CopyData(from, to, data, hole); !copied.ok()) return copied;
     at = hole;
   }
@@ -73,13 +91,35 @@ absl::StatusOr<UniqueFd> OpenDisk(const Disk& disk, uint64_t inode) {
   return memfd;
 }
 
+// As rename(2), but never over a file.
+absl::Status Publish(const std::string& from, const std::string& to) {
+  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
+    return absl::OkStatus();
+  }
+  // Not every file system knows that; those do not all have hard links either.
+  if (errno == EINVAL && access(to.c_str(), F_OK) != 0 && rename(from.c_str(), to.c_str()) == 0) {
+    return absl::OkStatus();
+  }
+  return SystemError(errno, to);
+}
+
+// Under another name until it is whole; what does not become whole is removed, because the next
+// disk may want the room.
 absl::Status CopyOut(const Disk& disk, uint64_t inode, const std::string& image) {
+  if (struct stat there = {}; lstat(image.c_str(), &there) == 0) {
+    return Error(EEXIST, absl::StrCat(image, ": is there already, and is not overwritten"));
+  }
   const absl::StatusOr<UniqueFd> from = OpenDisk(disk, inode);
   if (!from.ok()) return from.status();
-  const UniqueFd to(open(image.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!to.valid()) return SystemError(errno, image);
-  if (absl::Status copied = CopySparse(from->get(), to.get()); !copied.ok()) {
-    return Error(ErrnoOf(copied), absl::StrCat(image, ": ", std::string(copied.message())));
+  const std::string partial = absl::StrCat(image, ".partial");
+  unlink(partial.c_str());  // of a rescue that was interrupted
+  const UniqueFd to(open(partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!to.valid()) return SystemError(errno, partial);
+  absl::Status done = CopySparse(from->get(), to.get());
+  if (done.ok()) done = Publish(partial, image);
+  if (!done.ok()) {
+    unlink(partial.c_str());
+    return Error(ErrnoOf(done), absl::StrCat(image, ": ", std::string(done.message())));
   }
   struct stat status = {};
   fstat(to.get(), &status);
@@ -118,6 +158,9 @@ absl::Status Rescue(pid_t pid, const std::string& directory) {
                                       " holds no disks of rnullfs; status.json has "
                                       "guard_pid, and the log had it when the mount failed"));
   }
+  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return SystemError(errno, directory);
+  std::vector<std::string> failed;
+  int error = 0;
   for (const auto& [inode, disk] : *disks) {
     const std::string& name = disk.device;  // clang 14 lets no lambda have the binding itself
     // Two of one name: a disk that was just being moved to another file, a part in each.
@@ -126,9 +169,15 @@ absl::Status Rescue(pid_t pid, const std::string& directory) {
                        }) == 1;
     const std::string image = alone ? absl::StrCat(directory, "/", disk.device, ".img")
                                     : absl::StrCat(directory, "/", disk.device, ".", inode, ".img");
-    if (absl::Status copied = CopyOut(disk, inode, image); !copied.ok()) return copied;
+    const absl::Status copied = CopyOut(disk, inode, image);
+    if (copied.ok()) continue;
+    Log({copied.message().data(), copied.message().size()});
+    if (error == 0) error = ErrnoOf(copied);
+    failed.push_back(disk.device);
   }
-  return absl::OkStatus();
+  if (failed.empty()) return absl::OkStatus();
+  return Error(error, absl::StrCat(failed.size(), " of ", disks->size(),
+                                   " disks are not rescued: ", absl::StrJoin(failed, ", ")));
 }
 
 }  // namespace rnullfs

@@ -15,8 +15,11 @@
 
 namespace rnullfs {
 
-// Writes each disk of the process to DIRECTORY/NAME.img, sparse, and says so on stdout.  A file
-// that is there is not overwritten (EEXIST).  ENOENT when the process holds no disks.
+// Writes each disk of the process to DIRECTORY/NAME.img, sparse, and says so on stdout.  The
+// directory is made if it is missing.  A file that is there is not overwritten (EEXIST), and what
+// cannot be copied whole leaves none; the log says why, and the other disks are copied all the
+// same: the error names those that are not, and has the first one's errno.  ENOENT when the process
+// holds no disks.
 absl::Status Rescue(pid_t pid, const std::string& directory);
 
 }  // namespace rnullfs

@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -63,6 +65,48 @@ TEST_F(RescueTest, OverwritesNothing) {
   std::ofstream(directory_ / "one.img") << "mine";
   EXPECT_EQ(ErrnoOf(Rescue(getpid(), directory_)), EEXIST);
   EXPECT_EQ(ImageAt("one.img", 0, 4), "mine");
+}
+
+// A second try, after a full file system, say.
+TEST_F(RescueTest, TriesEveryDisk) {
+  const UniqueFd one = Disk(1, "one", 0, "first");
+  const UniqueFd two = Disk(2, "two", 0, "second");
+  const UniqueFd three = Disk(3, "three", 0, "third");
+  std::ofstream(directory_ / "one.img") << "mine";
+  fs::create_directory(directory_ / "two.img.partial");  // cannot be made
+  const absl::Status rescued = Rescue(getpid(), directory_);
+  EXPECT_FALSE(rescued.ok());
+  EXPECT_THAT(std::string(rescued.message()), testing::HasSubstr("2 of 3 disks are not rescued"));
+  EXPECT_THAT(std::string(rescued.message()), testing::HasSubstr("one"));
+  EXPECT_THAT(std::string(rescued.message()), testing::HasSubstr("two"));
+  EXPECT_EQ(ImageAt("one.img", 0, 4), "mine");
+  EXPECT_EQ(ImageAt("three.img", 0, 5), "third");
+}
+
+TEST_F(RescueTest, MakesTheDirectory) {
+  const UniqueFd one = Disk(1, "one", 0, "data");
+  ASSERT_TRUE(Rescue(getpid(), directory_ / "new").ok());
+  EXPECT_EQ(ImageAt("new/one.img", 0, 4), "data");
+  struct stat status = {};
+  ASSERT_EQ(stat((directory_ / "new").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0700U);
+}
+
+// A limit on the size of files stands for a file system that is full.
+TEST_F(RescueTest, LeavesNoImageThatIsNotWhole) {
+  const UniqueFd large = Disk(1, "large", 2 << 20, "data");
+  UniqueFd small(memfd_create(DiskMemfdName(2, "small").c_str(), MFD_CLOEXEC));
+  ASSERT_EQ(pwrite(small.get(), "data", 4, 0), 4);
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before = {};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit limit = {.rlim_cur = 1 << 20, .rlim_max = before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &limit);
+  const absl::Status rescued = Rescue(getpid(), directory_);
+  setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_EQ(ErrnoOf(rescued), EFBIG);
+  EXPECT_EQ(ImageAt("small.img", 0, 4), "data");
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory_), {}), 1);
 }
 
 TEST_F(RescueTest, TakesBothPartsOfADiskThatWasBeingMoved) {

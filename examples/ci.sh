@@ -41,7 +41,8 @@ trap 'clean_up; exit 143' TERM
 
 "$rnullfs" -o "$options" "$mnt"
 DISK=$mnt/rnullb0/disk
-if ((EUID == 0)) && loop=$(losetup --find --show --direct-io=on --sector-size 4096 "$DISK" 2>/dev/null); then
+sector=$(<"$mnt/rnullb0/blocksize")
+if ((EUID == 0)) && loop=$(losetup --find --show --direct-io=on --sector-size "$sector" "$DISK" 2>/dev/null); then
   DISK=$loop
 else
   loop=''

@@ -91,7 +91,7 @@ says 'in so many words' "^there is no $scratch/nullb" "$(<"$scratch/output")"
 ci=$top/examples/ci.sh
 # shellcheck disable=SC2016 # for the inner shell
 check 'examples/ci.sh gives a block device' "$ci" --option=gb=1,bs=512 \
-  sh -c 'test -b "$DISK" && test "$(blockdev --getsize64 "$DISK")" = 1073741824'
+  sh -c 'test -b "$DISK" && test "$(blockdev --getsize64 --getss "$DISK" | xargs)" = "1073741824 512"'
 # shellcheck disable=SC2016
 check 'that holds a file system' "$ci" sh -c 'mkfs.ext4 -q "$DISK" && e2fsck -fn "$DISK"'
 status=0

@@ -30,6 +30,9 @@ struct Command {
   const void* data = nullptr;  // kWrite: `length` bytes
   bool direct = false;         // kRead, kWrite: O_DIRECT, so that the disk's blocks count
   bool fua = false;            // kWrite: REQ_FUA, not answered before it is behind the write cache
+  // kWriteZeroes, kAllocate: what lies past the end is left out (FALLOC_FL_KEEP_SIZE).  Without it
+  // a file would grow, which a disk does not.
+  bool keep_size = true;
 };
 
 // What became of a command.

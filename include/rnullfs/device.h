@@ -61,9 +61,9 @@ class Device {
   // No command may be in flight (asserted).
   ~Device();
 
-  // Starts `command`; the answer comes through `done`.  A kRead that begins at or past the end
-  // succeeds with 0 bytes, one that crosses it is cut; every other command that does not lie within
-  // the disk fails with ENOSPC and changes nothing.  EINVAL for a direct one that is no multiple of
+  // Starts `command`; the answer comes through `done`.  What lies past the end is left out: it reads
+  // as nothing and has nothing to discard, to zero or to allocate.  But a kWrite that does not lie
+  // within the disk fails with ENOSPC and changes nothing, as does what is not to keep the size.  EINVAL for a direct one that is no multiple of
   // blocksize, EOPNOTSUPP for a discard where there are none, EIO for bad blocks, ETIMEDOUT for a
   // request that a fault has lost, ENOMEM for one that there is no memory to work on.
   void Submit(const Command& command, Completion done);

@@ -24,14 +24,15 @@ constexpr uint32_t kSectorBytes = 512;
 constexpr uint32_t kPageSectors = PageStore::kPageSize / kSectorBytes;
 constexpr uint32_t kDepthMax = 10240;  // BLK_MQ_MAX_DEPTH
 
-// Cuts a read at the end of the disk; anything else fits or fails.
+// Cuts a request at the end of the disk, as of a file that keeps its size.  A write fits or fails,
+// and so does what would make a file grow.
 int FitToDisk(uint64_t size_bytes, Command& command) {
   const uint64_t left = size_bytes - std::min(command.offset, size_bytes);
-  if (command.op == Op::kRead) {
-    command.length = std::min(command.length, left);
-    return 0;
-  }
-  return command.offset <= size_bytes && command.length <= left ? 0 : ENOSPC;
+  const bool fits = command.offset <= size_bytes && command.length <= left;
+  if (!fits && (command.op == Op::kWrite || !command.keep_size)) return ENOSPC;
+  if (!fits) command.offset = std::min(command.offset, size_bytes);
+  command.length = std::min(command.length, left);
+  return 0;
 }
 
 uint32_t SlotsOf(const DeviceConfig& config) {
@@ -149,7 +150,7 @@ void Device::Submit(const Command& command, Completion done) {
   }
 }
 
-// What a disk refuses before it does anything.  Cuts a read at the end.
+// What a disk refuses before it does anything.  Cuts at the end what can be cut.
 int Device::Check(Command& command) {
   if (const int error = FitToDisk(size_bytes(), command); error != 0) return error;
   if (command.op == Op::kDiscard && !stages_->backing.discards()) {

@@ -88,7 +88,6 @@ void Allocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_
     fuse_reply_err(request, EOPNOTSUPP);
     return;
   }
-  // The size is fixed, so that keeping it (FALLOC_FL_KEEP_SIZE) changes nothing.
   Op op = Op::kAllocate;
   switch (mode & ~FALLOC_FL_KEEP_SIZE) {
     case 0:
@@ -103,10 +102,12 @@ void Allocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_
       fuse_reply_err(request, EOPNOTSUPP);
       return;
   }
-  Submit(
-      request, inode,
-      {.op = op, .offset = static_cast<uint64_t>(offset), .length = static_cast<uint64_t>(length)},
-      ReplyError);
+  Submit(request, inode,
+         {.op = op,
+          .offset = static_cast<uint64_t>(offset),
+          .length = static_cast<uint64_t>(length),
+          .keep_size = (mode & FALLOC_FL_KEEP_SIZE) != 0},
+         ReplyError);
 }
 
 void Seek(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence,

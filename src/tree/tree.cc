@@ -17,6 +17,7 @@ constexpr uint64_t kAttributeStatSize = 4096;  // what sysfs and configfs show f
 constexpr size_t kNameMax = 255;
 
 absl::Status NoSuchFile() { return Error(ENOENT, "no such file"); }
+absl::Status NameTooLong() { return Error(ENAMETOOLONG, "a name has at most 255 bytes"); }
 
 struct stat MakeStat(Inode inode, mode_t type, const Ownership& ownership, uint64_t size) {
   struct stat st = {};
@@ -40,7 +41,7 @@ NodeServices WithIndexes(NodeServices services, IndexPool& indexes) {
 
 // What a name in a listing, a message or a shell's loop cannot be without harm.
 absl::Status CheckName(std::string_view name) {
-  if (name.size() > kNameMax) return Error(ENAMETOOLONG, "a name has at most 255 bytes");
+  if (name.size() > kNameMax) return NameTooLong();
   const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
   if (name.empty() || std::any_of(name.begin(), name.end(), is_control)) {
     return Error(EINVAL, "a device's name has no control characters");
@@ -71,6 +72,7 @@ std::shared_ptr<DeviceNode> Tree::Find(uint64_t id) const {
 }
 
 absl::StatusOr<struct stat> Tree::Lookup(Inode parent, std::string_view name) const {
+  if (name.size() > kNameMax) return NameTooLong();
   if (parent == kRootInode) {
     if (const File* file = FindFile(RootFiles(), kDirectorySlot, name)) return StatRootFile(*file);
     std::shared_ptr<DeviceNode> node;

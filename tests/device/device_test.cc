@@ -101,10 +101,10 @@ TEST_P(EachIrqMode, ReadsAreCutAtTheEnd) {
   }
 }
 
-TEST_P(EachIrqMode, OthersMustLieWithinTheDisk) {
+TEST_P(EachIrqMode, WhatWouldGrowMustLieWithinTheDisk) {
   const std::string data(4096, 'x');
   disk_.Write(kEnd - 4096, data);
-  for (const Op op : {Op::kWrite, Op::kDiscard, Op::kWriteZeroes, Op::kAllocate}) {
+  for (const Op op : {Op::kWrite, Op::kWriteZeroes, Op::kAllocate}) {
     for (const auto& [offset, length] :
          std::vector<std::pair<uint64_t, uint64_t>>{{kEnd - 4095, 4096},
                                                     {kEnd, 1},
@@ -112,7 +112,8 @@ TEST_P(EachIrqMode, OthersMustLieWithinTheDisk) {
                                                     {0, kEnd + 1},
                                                     {UINT64_MAX - 10, 4096},
                                                     {4096, UINT64_MAX - 4095}}) {
-      const Outcome refused = disk_.Do({op, offset, length, data.data()});
+      const Outcome refused = disk_.Do(
+          {.op = op, .offset = offset, .length = length, .data = data.data(), .keep_size = false});
       EXPECT_EQ(refused.error, ENOSPC) << offset << "+" << length;
       EXPECT_EQ(refused.bytes, 0) << offset << "+" << length;
     }
@@ -120,6 +121,26 @@ TEST_P(EachIrqMode, OthersMustLieWithinTheDisk) {
   }
   EXPECT_EQ(disk_.medium().stored_pages(), 1);
   EXPECT_EQ(disk_.Read(kEnd - 4096, 4096).data, data);
+}
+
+TEST_P(EachIrqMode, WhatKeepsTheSizeIsCutAtTheEnd) {
+  const std::string data(4096, 'x');
+  for (const Op op : {Op::kDiscard, Op::kWriteZeroes, Op::kAllocate}) {
+    disk_.Write(kEnd - 4096, data);
+    for (const auto& [offset, length, done] :
+         std::vector<std::tuple<uint64_t, uint64_t, uint64_t>>{{kEnd, 1, 0},
+                                                               {kEnd + 1, 4096, 0},
+                                                               {UINT64_MAX - 10, 4096, 0},
+                                                               {kEnd - 2048, 4096, 2048},
+                                                               {kEnd - 1, UINT64_MAX, 1}}) {
+      const Outcome cut = disk_.Do({.op = op, .offset = offset, .length = length});
+      EXPECT_EQ(cut.error, 0) << offset << "+" << length;
+      EXPECT_EQ(cut.bytes, done) << offset << "+" << length;
+    }
+    const std::string left =
+        op == Op::kAllocate ? data : data.substr(2048) + std::string(2048, '\0');
+    EXPECT_EQ(disk_.Read(kEnd - 4096, 4096).data, left);
+  }
 }
 
 TEST_P(EachIrqMode, WithoutMemoryNothingIsKept) {

@@ -89,12 +89,11 @@ class NullBlkModel {
 
  private:
   int Check(Command& command) const {
-    if (command.op == Op::kRead) {
-      command.length =
-          std::min(command.length, size_bytes_ - std::min(command.offset, size_bytes_));
-    } else if (command.offset > size_bytes_ || command.length > size_bytes_ - command.offset) {
+    const uint64_t left = size_bytes_ - std::min(command.offset, size_bytes_);
+    if (command.op == Op::kWrite && (command.offset > size_bytes_ || command.length > left)) {
       return ENOSPC;
     }
+    command.length = std::min(command.length, left);
     const bool discards = config_.discard && config_.memory_backed;
     if (command.op == Op::kDiscard && !discards) return EOPNOTSUPP;
     const bool whole =

@@ -146,8 +146,19 @@ TEST_F(DiskTest, OtherAllocationsAreNotSupported) {
   kernel_.Close(size);
 }
 
-TEST_F(DiskTest, AllocationsPastTheEndFail) {
-  for (const uint32_t mode : {0U, 3U, 0x10U, 0x11U}) {
+TEST_F(DiskTest, AllocationsThatKeepTheSizeAreCutAtTheEnd) {
+  WriteDisk(2 * kMiB - 4096, std::string(4096, 'x'));
+  for (const uint32_t mode : {1U, 0x11U, 3U}) {
+    EXPECT_EQ(kernel_.Allocate(disk_, mode, 2 * kMiB - 2048, 4096).error, 0) << mode;
+    EXPECT_EQ(kernel_.Allocate(disk_, mode, 2 * kMiB, 4096).error, 0) << mode;
+    EXPECT_EQ(kernel_.Allocate(disk_, mode, kMiB, INT64_MAX).error, 0) << mode;
+    EXPECT_EQ(kernel_.Allocate(disk_, mode, INT64_MAX, INT64_MAX).error, 0) << mode;
+  }
+  EXPECT_EQ(StoredBlocks(), 0U);
+}
+
+TEST_F(DiskTest, AllocationsThatWouldGrowTheDiskFail) {
+  for (const uint32_t mode : {0U, 0x10U}) {
     EXPECT_EQ(kernel_.Allocate(disk_, mode, kMiB, kMiB + 1).error, ENOSPC) << mode;
     EXPECT_EQ(kernel_.Allocate(disk_, mode, kMiB, INT64_MAX).error, ENOSPC) << mode;
     EXPECT_EQ(kernel_.Allocate(disk_, mode, INT64_MAX, INT64_MAX).error, ENOSPC) << mode;

@@ -39,7 +39,13 @@ same 'its edges end at the byte' 'y....y' "$(
 )"
 check 'zero-range' fallocate --zero-range --keep-size --offset 32M --length 4M "$disk"
 same 'reads as zeros' 0 "$(dd if="$disk" bs=1M skip=32 count=4 status=none | tr -d '\0' | wc -c)"
-same 'a punch behind the end' ENOSPC "$(sys "$disk" O_RDWR punch $((512 * mib)) 4096)"
+same 'a punch behind the end' 0 "$(sys "$disk" O_RDWR punch $((512 * mib)) 4096)"
+same 'and across it' '3 0 x..' "$(sys "$disk" O_RDWR pwrite $((512 * mib - 3)) xyz \
+  punch $((512 * mib - 2)) 4096 text $((512 * mib - 3)) 3)"
+check 'zero-range across it' fallocate --zero-range --keep-size --offset 511M --length 2M "$disk"
+check 'preallocation across it that keeps the size' \
+  fallocate --keep-size --offset $((512 * mib - 4096)) --length 1M "$disk"
+fallocate --punch-hole --offset 511M --length $((mib - 4096)) "$disk"
 check 'preallocation' fallocate --offset 128M --length 8M "$disk"
 same 'stores' $((56 * 1024 + 4)) "$(kib "$disk")"
 same 'zeros' 0 "$(dd if="$disk" bs=1M skip=128 count=8 status=none | tr -d '\0' | wc -c)"

@@ -19,6 +19,11 @@ check 'a name of 255 bytes' mkdir "$mnt/$(name_of 255)"
 same 'is listed' 255 "$(find "$mnt" -mindepth 1 -maxdepth 1 -name '000*' -printf '%f' | wc -c)"
 check 'and works' put 1 "$mnt/$(name_of 255)/power"
 refused ENAMETOOLONG 'a name of 256 bytes' mkdir "$mnt/$(name_of 256)"
+for parent in '' d/; do
+  refused ENAMETOOLONG "looking for one in ${parent:-the root}" stat "$mnt/$parent$(name_of 256)"
+  refused ENAMETOOLONG '  making one' touch "$mnt/$parent$(name_of 256)"
+done
+refused ENAMETOOLONG 'removing one' rmdir "$mnt/$(name_of 256)"
 for name in 'two words' '-dash' "quote'd" 'hütte' '{"json": 1}' '*'; do
   check "the name $name" mkdir "$mnt/$name"
   same "$name can be configured" 512 "$(put 512 "$mnt/$name/blocksize" && cat "$mnt/$name/blocksize")"

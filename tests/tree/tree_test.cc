@@ -126,6 +126,7 @@ TEST_F(TreeTest, AMountHasALimitOfDevices) {
 TEST_F(TreeTest, NamesArePlainAndAtMost255Bytes) {
   EXPECT_THAT(MakeDevice(std::string(255, 'x')), IsOk());
   EXPECT_THAT(MakeDevice(std::string(256, 'x')), Refused(ENAMETOOLONG));
+  EXPECT_THAT(tree_.Lookup(kRootInode, std::string(256, 'x')).status(), Refused(ENAMETOOLONG));
   EXPECT_THAT(MakeDevice(""), Refused(EINVAL));
   for (const char control : {'\n', '\t', '\x01', '\x1f', '\x7f'}) {
     EXPECT_THAT(MakeDevice(std::string("a") + control), Refused(EINVAL)) << int{control};

@@ -92,6 +92,8 @@ void ForEachField(DeviceRecord& device, Field field) {
   field("backing_id", device.backing_id);
   field("last_error", device.last_error);
   field("unfinished_json", device.unfinished_json);
+  field("writes_seen", device.writes_seen);
+  field("stored_seen", device.stored_seen);
 }
 
 template <typename Field>

@@ -42,6 +42,8 @@ struct DeviceRecord {
   int backing_id = 0;
   std::string last_error;
   std::string unfinished_json;
+  uint64_t writes_seen = 0;   // of the disk, as of when it was last counted as modified,
+  timespec stored_seen = {};  // and when its file had been written to then
 };
 
 struct MountRecord {

@@ -163,7 +163,7 @@ int DeviceNode::OpenPassthrough(int flags, OpenBacking open_backing) {
       store.Unshare();
       return 0;
     }
-    kernel_wrote_ = true;
+    if (!std::exchange(kernel_wrote_, true)) stored_seen_ = store.modified();
   }
   ++passthrough_opens_;
   return backing_id_;

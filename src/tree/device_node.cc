@@ -123,6 +123,7 @@ absl::Status DeviceNode::SwitchOn(const DeviceConfig& now, const DeviceConfig& n
   // Before the medium takes the new size: what that cuts off would be lost.
   if (absl::Status status = CheckDataPath(next); !status.ok()) return status;
   CountAnew(now, next);
+  if (kernel_wrote_) NoteDiskWrites(FindFile(DeviceFiles(), kDiskSlot)->mode);
   absl::StatusOr<std::unique_ptr<Device>> device =
       Device::PowerOn(Written(now, next), *medium_, counters_, services_.device, Complain());
   if (!device.ok()) {
@@ -136,6 +137,7 @@ absl::Status DeviceNode::SwitchOn(const DeviceConfig& now, const DeviceConfig& n
     return status;
   }
   backing_refused_.clear();
+  if (kernel_wrote_) stored_seen_ = medium_->store()->modified();  // to size it was no write
   if (services_.indexes != nullptr) config_.index = services_.indexes->Take();
   device_ = std::move(*device);
   live_device_.store(device_.get(), std::memory_order_release);
@@ -238,15 +240,21 @@ Ownership& DeviceNode::Own(uint32_t slot, mode_t default_mode) const {
   return ownership_.try_emplace(slot, AsCreated(slot, default_mode)).first->second;
 }
 
+// Whether the file has been written to since the last look, and by that the disk.
+bool DeviceNode::NoteStores(timespec disk_modified) const {
+  const auto order = [](const timespec& t) { return std::pair(t.tv_sec, t.tv_nsec); };
+  const timespec before = std::exchange(stored_seen_, medium_->store()->modified());
+  const bool known = order(before) != order({});
+  return known ? order(stored_seen_) != order(before) : order(stored_seen_) > order(disk_modified);
+}
+
 void DeviceNode::NoteDiskWrites(mode_t default_mode) const {
   const StatisticsSnapshot counts = counters_.statistics.Snapshot();
   const uint64_t writes = counts[Op::kWrite].requests + counts[Op::kDiscard].requests +
                           counts[Op::kWriteZeroes].requests;
   if (kernel_wrote_ && medium_ != nullptr) {
     Ownership& disk = Own(kDiskSlot, default_mode);
-    const timespec written = medium_->store()->modified();
-    const auto order = [](const timespec& t) { return std::pair(t.tv_sec, t.tv_nsec); };
-    if (order(written) > order(disk.modified)) disk.modified = disk.changed = written;
+    if (NoteStores(disk.modified)) disk.modified = disk.changed = stored_seen_;
   }
   if (std::exchange(writes_seen_, writes) == writes) return;
   Ownership& disk = Own(kDiskSlot, default_mode);
@@ -263,6 +271,11 @@ Ownership DeviceNode::OwnershipOf(uint32_t slot, mode_t default_mode) const {
 void DeviceNode::ChangeOwnership(uint32_t slot, mode_t default_mode,
                                  const OwnershipChange& change) {
   LockGuard lock(mutex_);
+  if (slot == kDiskSlot) {  // what was written before is over
+    NoteDiskWrites(default_mode);
+    const PageStore* const store = medium_ == nullptr ? nullptr : medium_->store();
+    if (store != nullptr) stored_seen_ = store->modified();
+  }
   change.ApplyTo(Own(slot, default_mode), services_.device.clock.WallTime());
   Save();
 }

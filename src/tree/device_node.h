@@ -146,7 +146,8 @@ class DeviceNode {
   absl::Status Retire(IfOpen if_open = IfOpen::kWait);
 
   // What stat shows of a slot, and what chmod and its like change.  The data path keeps no times:
-  // a disk written to since the last look counts as modified now.
+  // a disk written to since the last look counts as modified now.  A time that was set stays until
+  // the next write.
   Ownership OwnershipOf(uint32_t slot, mode_t default_mode) const;
   void ChangeOwnership(uint32_t slot, mode_t default_mode, const OwnershipChange& change);
 
@@ -193,6 +194,7 @@ class DeviceNode {
   void AwaitLastClose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status DiskInUse(std::string_view what) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteDiskWrites(mode_t default_mode) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool NoteStores(timespec disk_modified) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Ownership AsCreated(uint32_t slot, mode_t default_mode) const;
   Ownership& Own(uint32_t slot, mode_t default_mode) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -227,6 +229,7 @@ class DeviceNode {
   // By slot; what is not there is as created.
   mutable std::map<uint32_t, Ownership> ownership_ ABSL_GUARDED_BY(mutex_);
   mutable uint64_t writes_seen_ ABSL_GUARDED_BY(mutex_) = 0;
+  mutable timespec stored_seen_ ABSL_GUARDED_BY(mutex_) = {};  // zero: not known
 };
 
 }  // namespace rnullfs

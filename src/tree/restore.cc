@@ -25,7 +25,9 @@ DeviceRecord DeviceNode::Record() const {
                          .next_handle = next_handle_,
                          .backing_id = backing_id_,
                          .last_error = last_error_,
-                         .unfinished_json = unfinished_json_};
+                         .unfinished_json = unfinished_json_,
+                         .writes_seen = writes_seen_,
+                         .stored_seen = stored_seen_};
   if (medium_ != nullptr && medium_->store() != nullptr) {
     struct stat status = {};
     fstat(medium_->store()->fd(), &status);
@@ -67,6 +69,8 @@ absl::Status DeviceNode::Restore(const DeviceRecord& record, Memfds memfds) {
   backing_id_ = record.backing_id;
   last_error_ = record.last_error;
   unfinished_json_ = record.unfinished_json;
+  writes_seen_ = record.writes_seen;
+  stored_seen_ = record.stored_seen;
   for (const OpenRecord& open : record.opens) {
     opens_[open.handle] = open;
     if (open.passthrough) ++passthrough_opens_;

@@ -38,6 +38,8 @@ DeviceRecord SomeDevice() {
   record.backing_id = 2;
   record.last_error = "a sentence\n";
   record.unfinished_json = "{\"size\":";
+  record.writes_seen = 12;
+  record.stored_seen = {.tv_sec = 3, .tv_nsec = 4};
   return record;
 }
 
@@ -54,6 +56,8 @@ TEST(DeviceRecord, IsReadAsItWasWritten) {
   EXPECT_EQ(read->opens[0].opener, "losetup (pid 7)");
   EXPECT_TRUE(read->opens[0].passthrough);
   EXPECT_EQ(read->unfinished_json, record.unfinished_json);
+  EXPECT_EQ(read->writes_seen, 12U);
+  EXPECT_EQ(read->stored_seen.tv_nsec, 4);
 }
 
 TEST(DeviceRecord, KeepsEveryAttribute) {

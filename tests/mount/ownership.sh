@@ -36,12 +36,33 @@ touch -d @1000000000 "$one/disk"
 same 'no write, no new time' 1000000000 "$(stat_of %Y "$one/disk")"
 sys "$one/disk" O_RDWR pwrite 0 x >/dev/null
 check 'a write makes the disk newer' test "$(stat_of %Y "$one/disk")" -gt 1000000000
+touch -d @1000000000 "$one/disk"
+same 'until it is set again' 1000000000 "$(stat_of %Y "$one/disk")"
+touch -d @999999999 "$scratch/old"
+head -c 1M /dev/urandom >>"$scratch/old"
+touch -d @999999999 "$scratch/old"
+make_disk times '{"size": 1}' # in passthrough, where that can be had
+for how in daemon kernel; do
+  [[ $how == daemon ]] || echo x 1<>"$dev/disk"
+  check "cp -p onto a disk that the $how has written" cp -p "$scratch/old" "$dev/disk"
+  same '  its time is kept' 999999999 "$(stat_of %Y "$dev/disk")"
+done
+touch -d @1234567890 "$dev/disk"
+kill -KILL "$(jq .worker_pid "$mnt/status.json")"
+within 5 test -e "$dev/disk"
+same 'a time outlives the worker' 1234567890 "$(stat_of %Y "$dev/disk")"
+put 0 "$dev/power"
+put 1 "$dev/power"
+same 'and its power' 1234567890 "$(stat_of %Y "$dev/disk")"
+echo x 1<>"$dev/disk"
+check 'until the next write' test "$(stat_of %Y "$dev/disk")" -gt 1234567890
+rmdir "$dev"
 
 # --- truncate -------------------------------------------------------------------------------------
 
 check 'truncate of an attribute does nothing' truncate -s 0 "$one/completion_nsec"
 same 'its value is there' 10000 "$(cat "$one/completion_nsec")"
-check 'truncate of the disk does nothing' truncate -s 4096 "$one/disk"
+check 'truncate of the disk' truncate -s 4096 "$one/disk"
 same 'its size is the attribute' $((16 << 20)) "$(stat_of %s "$one/disk")"
 refused ENOSPC 'a disk does not grow so' truncate -s 17M "$one/disk"
 refused EACCES 'truncate of what is read-only' truncate -s 0 "$one/stats.json"

@@ -49,6 +49,10 @@ Document& Document::AddNumber(std::string_view key, uint64_t value) {
   return Set(key, absl::StrCat(value));
 }
 
+Document& Document::AddNumberOrNull(std::string_view key, std::optional<uint64_t> value) {
+  return value.has_value() ? AddNumber(key, *value) : Set(key, "null");
+}
+
 Document& Document::AddNegative(std::string_view key, int64_t value) {
   return Set(key, absl::StrCat(value));
 }

@@ -7,6 +7,7 @@
 #define RNULLFS_CONFIG_DOCUMENT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,7 @@ class Document {
  public:
   Document& AddBool(std::string_view key, bool value);
   Document& AddNumber(std::string_view key, uint64_t value);
+  Document& AddNumberOrNull(std::string_view key, std::optional<uint64_t> value);
   Document& AddNegative(std::string_view key, int64_t value);
   Document& AddText(std::string_view key, std::string_view value);
   Document& AddList(std::string_view key, const std::vector<std::string>& values);

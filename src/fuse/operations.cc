@@ -219,21 +219,37 @@ void FsyncDirectory(fuse_req_t request, fuse_ino_t, int, fuse_file_info*) {
   fuse_reply_err(request, 0);
 }
 
+// What disks may take and what they have taken; without a limit, the machine's memory.
+struct statvfs MemoryIn(const MemoryLimit& limit, uint64_t block_bytes) {
+  uint64_t total = limit.limit_bytes();
+  uint64_t unused = total - std::min(total, limit.used_bytes());
+  uint64_t left = std::min(unused, limit.left_bytes());
+  if (total == MemoryLimit::kNone) {
+    struct sysinfo memory = {};
+    sysinfo(&memory);
+    total = uint64_t{memory.totalram} * memory.mem_unit;
+    unused = left = uint64_t{memory.freeram} * memory.mem_unit;
+  }
+  struct statvfs st = {};
+  st.f_bsize = st.f_frsize = block_bytes;
+  st.f_blocks = total / block_bytes;
+  st.f_bfree = unused / block_bytes;
+  st.f_bavail = left / block_bytes;
+  return st;
+}
+
 // f_bsize becomes the discard granularity of a loop device on the disk (loop_config_discard()), so
 // it is the disk's block size, as null_blk has it.  Space is the machine's memory.
 void StatFs(fuse_req_t request, fuse_ino_t inode) {
-  SessionOf(request).NoteTransport(CameThroughRing(request));
-  struct sysinfo memory = {};
-  sysinfo(&memory);
-  Tree& tree = TreeOf(request);
+  Session& session = SessionOf(request);
+  session.NoteTransport(CameThroughRing(request));
+  const Tree& tree = session.tree();
   const std::shared_ptr<DeviceNode> node = tree.DiskOwner(inode);
-  struct statvfs st = {};
-  st.f_bsize = node == nullptr ? PageStore::kPageSize : node->config().blocksize;
-  st.f_frsize = st.f_bsize;
-  st.f_blocks = uint64_t{memory.totalram} * memory.mem_unit / st.f_frsize;
-  st.f_bfree = uint64_t{memory.freeram} * memory.mem_unit / st.f_frsize;
-  st.f_bavail = st.f_bfree;
-  st.f_files = tree.device_count();
+  struct statvfs st =
+      MemoryIn(session.memory(), node == nullptr ? PageStore::kPageSize : node->config().blocksize);
+  // An inode is a device: how many files each has is nobody's limit.
+  st.f_files = kDevicesMax;
+  st.f_ffree = st.f_favail = kDevicesMax - std::min(kDevicesMax, tree.device_count());
   st.f_namemax = 255;
   fuse_reply_statfs(request, &st);
 }

@@ -84,6 +84,7 @@ class Session {
   std::string StatusText() const;
 
   Tree& tree() const { return *tree_; }
+  const MemoryLimit& memory() const { return memory_; }
   HugePageKeeper& huge_pages() { return huge_pages_; }
   TextHandles& text_handles() { return text_handles_; }
   Parking& parking() { return parking_; }

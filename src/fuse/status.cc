@@ -3,6 +3,8 @@
 #include <fuse_lowlevel.h>
 #include <unistd.h>
 
+#include <optional>
+
 #include "absl/strings/str_cat.h"
 #include "config/document.h"
 #include "fuse/session.h"
@@ -36,9 +38,9 @@ std::string Session::StatusText() const {
       .AddText("passthrough", negotiated_.passthrough_obstacle.empty()
                                   ? "possible"
                                   : negotiated_.passthrough_obstacle)
-      .AddText("memory_limit", memory_.limit_bytes() == MemoryLimit::kNone
-                                   ? "none"
-                                   : absl::StrCat(memory_.limit_bytes()))
+      .AddNumberOrNull("memory_limit", memory_.limit_bytes() == MemoryLimit::kNone
+                                           ? std::nullopt
+                                           : std::optional(memory_.limit_bytes()))
       .AddNumber("memory_used", memory_.used_bytes())
       .AddText("huge", huge_pages_.Describe())
       .AddBool("allow_other", allow_other_)

@@ -31,6 +31,9 @@
 
 namespace rnullfs {
 
+// How many devices a mount may have.
+inline constexpr uint64_t kDevicesMax = 16384;
+
 class Tree {
  public:
   // `status` makes the text of status.json.  The root belongs to `uid` and `gid`.

@@ -107,7 +107,7 @@ fi
 # --- Without, and by itself -----------------------------------------------------------------------
 
 mount_rnullfs -o memory_limit=none
-same 'no limit' none "$(field "$mnt/status.json" .memory_limit)"
+same 'no limit' null "$(field "$mnt/status.json" .memory_limit)"
 mount_rnullfs
 available=$(awk '/^MemAvailable:/ { printf "%.0f", $2 * 1024 }' /proc/meminfo)
 limit=$(field "$mnt/status.json" .memory_limit)

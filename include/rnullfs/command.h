@@ -33,6 +33,11 @@ struct Command {
   // kWriteZeroes, kAllocate: what lies past the end is left out (FALLOC_FL_KEEP_SIZE).  Without it
   // a file would grow, which a disk does not.
   bool keep_size = true;
+  // kDiscard: a file's truncation, which a disk that takes no discards has as well.
+  bool truncates = false;
+  // kRead, kWrite that are direct: sectors of 512 bytes will do, of which the disk makes its
+  // blocks.
+  bool sectors = false;
 };
 
 // What became of a command.

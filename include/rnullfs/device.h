@@ -29,6 +29,7 @@
 namespace rnullfs {
 
 class CompletionQueue;
+class Waiting;
 struct FaultPoint;
 
 // What devices share and tests replace.  All outlive the devices.
@@ -61,11 +62,13 @@ class Device {
   // No command may be in flight (asserted).
   ~Device();
 
-  // Starts `command`; the answer comes through `done`.  What lies past the end is left out: it reads
-  // as nothing and has nothing to discard, to zero or to allocate.  But a kWrite that does not lie
-  // within the disk fails with ENOSPC and changes nothing, as does what is not to keep the size.  EINVAL for a direct one that is no multiple of
-  // blocksize, EOPNOTSUPP for a discard where there are none, EIO for bad blocks, ETIMEDOUT for a
-  // request that a fault has lost, ENOMEM for one that there is no memory to work on.
+  // Starts `command`; the answer comes through `done`.  What lies past the end is left out: it
+  // reads as nothing and has nothing to discard, to zero or to allocate.  But a kWrite that does
+  // not lie within the disk fails with ENOSPC and changes nothing, as does what is not to keep the
+  // size.  EINVAL for a direct one that is no multiple of blocksize, EOPNOTSUPP for a discard where
+  // there are none, EIO for bad blocks, ETIMEDOUT for a request that a fault has lost, EBUSY when
+  // as many wait for their time as one disk may have, ENOMEM for one that there is no memory to
+  // work on.
   void Submit(const Command& command, Completion done);
 
   // Attributes that may change while powered, as of the next request.
@@ -77,6 +80,13 @@ class Device {
   uint64_t NextHole(uint64_t offset) const;
 
   uint64_t size_bytes() const { return config_.size << 20; }
+  bool discards() const;  // whether it takes them, as null_blk has them
+  // Whether a direct command goes by the disk's blocks.
+  bool IsWhole(const Command& command) const {
+    return ((command.offset | command.length) & (config_.blocksize - 1)) == 0;
+  }
+  // Whether it has made blocks of sectors, as a drive of the kind 512e.
+  bool emulates_sectors() const { return emulates_sectors_.load(std::memory_order_relaxed); }
 
  private:
   struct Stages;
@@ -85,6 +95,7 @@ class Device {
          DeviceServices services, Complain complain);
   bool Plain() const;
   int Check(Command& command);
+  bool MayWait(const Command& command);
   void Explain(std::atomic<bool>& said, const std::string& sentence);
   void AnswerNow(Command command, Completion done);
   void AnswerShaped(Command command, Completion done);
@@ -99,7 +110,10 @@ class Device {
   const Complain complain_;
   const bool shaped_;  // a stage that cannot change while powered is armed
   const std::unique_ptr<Stages> stages_;
+  const std::unique_ptr<Waiting> waiting_;
+  std::atomic<bool> emulates_sectors_{false};
   std::atomic<bool> said_misaligned_{false};
+  std::atomic<bool> said_busy_{false};
   std::atomic<bool> said_no_discard_{false};
 };
 

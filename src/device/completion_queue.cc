@@ -74,7 +74,9 @@ void CompletionQueue::Post(int64_t due_nsec, Reply reply) {
         throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
       }
       const int64_t wake_nsec = due_nsec - (reply.exact ? kPollNsec : 0);
+      const uint64_t bytes = reply.data_bytes();
       (reply.exact ? exact_ : lax_).Push(due_nsec, std::move(reply));
+      waiting_.Add(bytes);
       SetNextDue();
       wake = wake_nsec < wakes_nsec_;
       if (wake) wakes_nsec_ = kAwake;  // the next to post needn't wake it again
@@ -106,7 +108,10 @@ void CompletionQueue::Run() {
 
 void CompletionQueue::SendDue() {
   TakeDue();
-  for (const Reply& reply : due_) reply.Send();
+  for (const Reply& reply : due_) {
+    waiting_.Remove(reply.data_bytes());
+    reply.Send();
+  }
   due_.clear();
 }
 

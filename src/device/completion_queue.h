@@ -24,6 +24,7 @@
 #include "absl/status/status.h"
 #include "device/due_queue.h"
 #include "device/reply.h"
+#include "device/waiting.h"
 #include "rnullfs/clock.h"
 #include "rnullfs/mutex.h"
 
@@ -49,6 +50,9 @@ class CompletionQueue {
   // on the thread that calls it: no reply is ever lost.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // What has been posted and not been sent, of all disks.
+  const Waiting& waiting() const { return waiting_; }
+
  private:
   static constexpr int64_t kNever = DueQueue<Reply>::kNever;
   static constexpr int64_t kAwake = INT64_MIN;
@@ -63,6 +67,7 @@ class CompletionQueue {
   absl::Status StartLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Clock& clock_;
+  Waiting waiting_;
   Mutex mutex_;
   std::condition_variable_any posted_earlier_;
   DueQueue<Reply> exact_ ABSL_GUARDED_BY(mutex_);

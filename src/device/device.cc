@@ -15,6 +15,7 @@
 #include "device/queue_slots.h"
 #include "device/reply.h"
 #include "device/throttle.h"
+#include "device/waiting.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -23,17 +24,6 @@ namespace {
 constexpr uint32_t kSectorBytes = 512;
 constexpr uint32_t kPageSectors = PageStore::kPageSize / kSectorBytes;
 constexpr uint32_t kDepthMax = 10240;  // BLK_MQ_MAX_DEPTH
-
-// Cuts a request at the end of the disk, as of a file that keeps its size.  A write fits or fails,
-// and so does what would make a file grow.
-int FitToDisk(uint64_t size_bytes, Command& command) {
-  const uint64_t left = size_bytes - std::min(command.offset, size_bytes);
-  const bool fits = command.offset <= size_bytes && command.length <= left;
-  if (!fits && (command.op == Op::kWrite || !command.keep_size)) return ENOSPC;
-  if (!fits) command.offset = std::min(command.offset, size_bytes);
-  command.length = std::min(command.length, left);
-  return 0;
-}
 
 uint32_t SlotsOf(const DeviceConfig& config) {
   const uint64_t slots =
@@ -44,7 +34,9 @@ uint32_t SlotsOf(const DeviceConfig& config) {
 bool MovesData(Op op) { return op == Op::kRead || op == Op::kWrite; }
 
 // Requests of the block layer; what a file has beyond these passes the stages by.
-bool IsBlockRequest(Op op) { return op != Op::kAllocate; }
+bool IsBlockRequest(const Command& command) {
+  return command.op != Op::kAllocate && !command.truncates;
+}
 
 // What no medium could be made to fit.
 absl::Status CheckConfig(const DeviceConfig& config) {
@@ -114,7 +106,8 @@ Device::Device(const DeviceConfig& config, Medium& medium, DeviceCounters& count
       services_(services),
       complain_(std::move(complain)),
       shaped_(config.irqmode != IrqMode::kNone || config.mbps.any() || config.iops.any()),
-      stages_(std::make_unique<Stages>(config, medium, counters)) {}
+      stages_(std::make_unique<Stages>(config, medium, counters)),
+      waiting_(std::make_unique<Waiting>()) {}
 
 Device::~Device() { assert(counters_.statistics.Snapshot().in_flight == 0); }
 
@@ -150,28 +143,7 @@ void Device::Submit(const Command& command, Completion done) {
   }
 }
 
-// What a disk refuses before it does anything.  Cuts at the end what can be cut.
-int Device::Check(Command& command) {
-  if (const int error = FitToDisk(size_bytes(), command); error != 0) return error;
-  if (command.op == Op::kDiscard && !stages_->backing.discards()) {
-    Explain(said_no_discard_,
-            "disk: a discard was refused; write 1 to discard (and to memory_backed) while the "
-            "device is off for a disk that takes them");
-    return EOPNOTSUPP;
-  }
-  // Who did not open it with O_DIRECT sees it as through a page cache, by the byte.
-  const bool whole = ((command.offset | command.length) & (config_.blocksize - 1)) == 0;
-  if (!command.direct || whole || command.length == 0) return 0;
-  Explain(said_misaligned_, absl::StrCat("disk: ", command.length, " bytes at ", command.offset,
-                                         " are no multiple of blocksize, ", config_.blocksize,
-                                         "; attach with losetup --sector-size ", config_.blocksize,
-                                         ", or write 512 to blocksize while the device is off"));
-  return EINVAL;
-}
-
-void Device::Explain(std::atomic<bool>& said, const std::string& sentence) {
-  if (complain_ != nullptr && !said.exchange(true)) complain_(sentence);
-}
+bool Device::discards() const { return stages_->backing.discards(); }
 
 void Device::AnswerNow(Command command, Completion done) {
   const auto answer = [&](const Answer& answer) {
@@ -199,6 +171,10 @@ void Device::AnswerShaped(Command command, Completion done) {
                .due_nsec = now_nsec};
   Reply& reply = work.reply;
   reply.error = Check(command);
+  if (!MayWait(command)) {
+    reply.error = EBUSY;
+    return reply.Send();
+  }
   if (reply.error == 0) {
     Do(command, work);
   } else {
@@ -208,7 +184,15 @@ void Device::AnswerShaped(Command command, Completion done) {
   if (config_.irqmode == IrqMode::kNone && work.due_nsec <= now_nsec) return reply.Send();
   // Late answers do not add up in what the throttle allows.
   reply.exact = config_.irqmode != IrqMode::kNone;
-  services_.completions.Post(work.due_nsec, std::move(reply));
+  reply.waiting = waiting_.get();
+  const uint64_t bytes = reply.data_bytes();
+  waiting_->Add(bytes);
+  try {
+    services_.completions.Post(work.due_nsec, std::move(reply));
+  } catch (...) {  // it does not wait, for want of memory
+    waiting_->Remove(bytes);
+    throw;
+  }
 }
 
 void Device::Do(const Command& command, Work& work) {
@@ -219,7 +203,7 @@ void Device::Do(const Command& command, Work& work) {
     if (reply.error != 0) return;
   }
   int64_t ready_nsec = work.due_nsec;
-  if (IsBlockRequest(command.op)) {
+  if (IsBlockRequest(command)) {
     const int64_t timeout_nsec =
         std::min(static_cast<int64_t>(config_.io_timeout) * 1'000'000, services_.patience_nsec);
     const Faults::Fate fate =
@@ -255,14 +239,19 @@ void Device::Do(const Command& command, Work& work) {
 int Device::DoPiece(const Command& piece, char* to) {
   Command good = piece;
   int error = 0;
-  if (piece.op != Op::kFlush && IsBlockRequest(piece.op) && medium_.bad_blocks().armed()) {
+  if (piece.op != Op::kFlush && IsBlockRequest(piece) && medium_.bad_blocks().armed()) {
+    // To write a sector of a block is to read all of it.
+    const uint64_t unit = piece.sectors ? config_.blocksize : 1;
+    const uint64_t begin = piece.offset / unit * unit;
+    const uint64_t end = (piece.offset + piece.length + unit - 1) / unit * unit;
     const BadBlockTable::Verdict verdict =
-        medium_.bad_blocks().Check(piece.offset, piece.length,
+        medium_.bad_blocks().Check(begin, end - begin,
                                    {.once = config_.badblocks_once,
                                     .partial_io = config_.badblocks_partial_io,
                                     .blocksize = config_.blocksize});
     error = verdict.error;
-    good.length = verdict.good_bytes;
+    const uint64_t before = piece.offset - begin;
+    good.length = std::min(verdict.good_bytes - std::min(verdict.good_bytes, before), piece.length);
     if (good.length == 0 && error != 0) return error;
   }
   int moved = 0;

@@ -6,6 +6,7 @@ namespace rnullfs {
 
 void Reply::Send() const {
   statistics->Finished(op, bytes, error);
+  if (waiting != nullptr) waiting->Remove(data_bytes());
   IoVector read;
   if (op == Op::kRead && data != nullptr) read.Append(data.get(), bytes);
   if (op == Op::kRead && data == nullptr) read.AppendZeros(bytes);

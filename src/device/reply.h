@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "device/waiting.h"
 #include "rnullfs/command.h"
 #include "rnullfs/statistics.h"
 
@@ -20,6 +21,10 @@ struct Reply {
   uint64_t bytes = 0;
   bool exact = true;                       // worth polling the clock for
   std::unique_ptr<char[]> data = nullptr;  // what was read; null: zeros
+  Waiting* waiting = nullptr;              // the disk's, where it is counted until it is sent
+
+  // Of memory that it holds.
+  uint64_t data_bytes() const { return data == nullptr ? 0 : bytes; }
 
   // Counts the command as finished and answers it.  Afterwards neither the device nor the
   // statistics are touched: whoever was waiting for the answer may destroy them.

@@ -8,14 +8,15 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/process.h"
+#include "device/waiting.h"
 #include "fuse/receive_loop.h"
 
 namespace rnullfs {
 namespace {
 
-// How many requests the kernel keeps under way at once.  Its default of 12 would be the queue depth
-// of a disk behind a loop device with direct I/O.
-constexpr unsigned kMaxBackground = 512;
+// How many requests the kernel keeps under way at once, of all disks together: as many as it takes,
+// because a disk may keep some for an hour.
+constexpr unsigned kMaxBackground = Waiting::kRequestsMax;
 
 struct Capability {
   const char* name;

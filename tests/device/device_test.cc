@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "device/bad_block_table.h"
 #include "disk.h"
 #include "rnullfs/error.h"
 
@@ -140,6 +141,78 @@ TEST_P(EachIrqMode, WhatKeepsTheSizeIsCutAtTheEnd) {
     const std::string left =
         op == Op::kAllocate ? data : data.substr(2048) + std::string(2048, '\0');
     EXPECT_EQ(disk_.Read(kEnd - 4096, 4096).data, left);
+  }
+}
+
+// Whatever a discard would meet: none taken, bad sectors, faults.
+TEST_P(EachIrqMode, ATruncationIsAFiles) {
+  DeviceConfig config = Config(true);
+  config.discard = false;
+  config.timeout_inject = {.probability = 100, .interval = 1, .times = -1};
+  disk_.PowerOn(Config(true));
+  disk_.Write(0, std::string(4 * 4096, 'x'));
+  disk_.PowerOn(config);
+  const Outcome cut =
+      disk_.Do({.op = Op::kDiscard, .offset = 5000, .length = kEnd - 5000, .truncates = true});
+  EXPECT_EQ(cut.error, 0);
+  EXPECT_EQ(disk_.medium().stored_pages(), 2);
+  EXPECT_EQ(disk_.statistics()[Op::kDiscard].requests, 1);
+  disk_.PowerOn(Config(true));
+  EXPECT_EQ(disk_.Read(0, 4 * 4096).data, std::string(5000, 'x') + std::string(11384, '\0'));
+}
+
+TEST_P(EachIrqMode, ATruncationReachesTheCache) {
+  DeviceConfig config = Config(true);
+  config.cache_size = 1;
+  disk_.PowerOn(config);
+  disk_.Write(0, std::string(4096, 'x'));
+  EXPECT_EQ(
+      disk_.Do({.op = Op::kDiscard, .offset = 600, .length = kEnd - 600, .truncates = true}).error,
+      0);
+  EXPECT_EQ(disk_.Read(0, 4096).data, std::string(600, 'x') + std::string(3496, '\0'));
+  EXPECT_EQ(disk_.Do({.op = Op::kDiscard, .length = kEnd, .truncates = true}).error, 0);
+  EXPECT_EQ(disk_.medium().cached_pages(), 0);
+  EXPECT_EQ(disk_.Read(0, 4096).data, std::string(4096, '\0'));
+}
+
+TEST_P(EachIrqMode, SectorsOfALoopDeviceMakeBlocks) {
+  DeviceConfig config = Config(true);
+  config.blocksize = 4096;
+  disk_.PowerOn(config);
+  const std::string sector(512, 's');
+  Command write = {
+      .op = Op::kWrite, .offset = 1024, .length = 512, .data = sector.data(), .direct = true};
+  EXPECT_EQ(disk_.Do(write).error, EINVAL);
+  EXPECT_FALSE(disk_.device().emulates_sectors());
+  write.sectors = true;
+  EXPECT_EQ(disk_.Do(write).error, 0);
+  EXPECT_TRUE(disk_.device().emulates_sectors());
+  EXPECT_EQ(disk_.Read(512, 1536).data, std::string(512, '\0') + sector + std::string(512, '\0'));
+  write.offset = 1000;
+  EXPECT_EQ(disk_.Do(write).error, EINVAL) << "no sector";
+}
+
+// The block is read first.
+TEST_P(EachIrqMode, SectorsOfABlockThatIsBadAreBad) {
+  DeviceConfig config = Config(true);
+  config.blocksize = 4096;
+  disk_.PowerOn(config);
+  BadBlocks bad;
+  ASSERT_TRUE(bad.Mark({15, 15}));
+  disk_.medium().bad_blocks().Replace({}, bad);
+  const std::string sector(512, 's');
+  for (const auto& [offset, error] :
+       std::vector<std::pair<uint64_t, int>>{{4096, EIO}, {7680, EIO}, {3584, 0}, {8192, 0}}) {
+    EXPECT_EQ(disk_
+                  .Do({.op = Op::kWrite,
+                       .offset = offset,
+                       .length = 512,
+                       .data = sector.data(),
+                       .direct = true,
+                       .sectors = true})
+                  .error,
+              error)
+        << offset;
   }
 }
 

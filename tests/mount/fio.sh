@@ -49,3 +49,30 @@ cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$daemon/stat"; }
 before=$(cpu_ticks)
 sleep 1
 check 'waiting for nothing costs no processor' test $(($(cpu_ticks) - before)) -le 10
+
+# --- A disk that holds its requests ---------------------------------------------------------------
+
+# Each waits an hour, so many that the kernel once let no others through.
+if ((EUID == 0)); then
+  make_disk held '{"irqmode": 2, "completion_nsec": 3600000000000, "hw_queue_depth": 4096}'
+  held=$dev
+  fio --name=held --filename="$held/disk" --direct=1 --ioengine=libaio --rw=randread --bs=4k \
+    --size=16M --iodepth=2000 >"$scratch/held" 2>&1 &
+  fio=$!
+  many_wait() { (($(field "$held/stats.json" .in_flight) > 1024)); }
+  check 'a disk that holds more than 1024 requests' within 20 many_wait
+  make_disk beside '{"datapath": "daemon"}'
+  # In the background: a process cannot be killed while its requests are not let through.
+  verified beside --rw=randwrite --bs=4k --size=16M --iodepth=128 >/dev/null 2>&1 &
+  beside=$!
+  check 'another one is verified at depth 128 meanwhile' within 60 gone "$beside"
+  check 'which the first has not let go of' many_wait
+  worker=$(field "$mnt/status.json" .worker_pid)
+  for signal in TERM TERM; do
+    kill -s "$signal" "$worker"
+    sleep 0.3
+  done
+  check 'the end does not wait for the hour' within 20 gone "$worker"
+  check 'no request of the other has failed' wait "$beside"
+  wait "$fio" || true
+fi

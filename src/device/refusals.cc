@@ -1,0 +1,71 @@
+// What a device refuses before it does anything, and how it says so.
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "device/completion_queue.h"
+#include "device/waiting.h"
+#include "rnullfs/device.h"
+
+namespace rnullfs {
+namespace {
+
+constexpr uint32_t kSectorBytes = 512;
+
+// Cuts a request at the end of the disk, as of a file that keeps its size.  A write fits or fails,
+// and so does what would make a file grow.
+int FitToDisk(uint64_t size_bytes, Command& command) {
+  const uint64_t left = size_bytes - std::min(command.offset, size_bytes);
+  const bool fits = command.offset <= size_bytes && command.length <= left;
+  if (!fits && (command.op == Op::kWrite || !command.keep_size)) return ENOSPC;
+  if (!fits) command.offset = std::min(command.offset, size_bytes);
+  command.length = std::min(command.length, left);
+  return 0;
+}
+
+}  // namespace
+
+// What a disk refuses before it does anything.  Cuts at the end what can be cut.
+int Device::Check(Command& command) {
+  if (const int error = FitToDisk(size_bytes(), command); error != 0) return error;
+  if (command.op == Op::kDiscard && !command.truncates && !discards()) {
+    Explain(said_no_discard_,
+            "disk: a discard was refused; write 1 to discard (and to memory_backed) while the "
+            "device is off for a disk that takes them");
+    return EOPNOTSUPP;
+  }
+  // Who did not open it with O_DIRECT sees it as through a page cache, by the byte.
+  if (!command.direct || IsWhole(command) || command.length == 0) return 0;
+  if (command.sectors && ((command.offset | command.length) & (kSectorBytes - 1)) == 0) {
+    emulates_sectors_.store(true, std::memory_order_relaxed);
+    return 0;
+  }
+  Explain(said_misaligned_, absl::StrCat("disk: ", command.length, " bytes at ", command.offset,
+                                         " are no multiple of blocksize, ", config_.blocksize,
+                                         "; who opens it with O_DIRECT has to use whole blocks "
+                                         "of it, or write 512 to blocksize while the device is "
+                                         "off"));
+  return EINVAL;
+}
+
+void Device::Explain(std::atomic<bool>& said, const std::string& sentence) {
+  if (complain_ != nullptr && !said.exchange(true)) complain_(sentence);
+}
+
+// The kernel's driver lets who comes when its tags are in use wait; what would wait here is taken
+// from the other disks of the mount.
+bool Device::MayWait(const Command& command) {
+  const bool reads = command.op == Op::kRead && config_.memory_backed;
+  const Waiting& all = services_.completions.waiting();
+  if (all.LeavesRoomTo(*waiting_, reads ? command.length : 0)) return true;
+  Explain(said_busy_,
+          absl::StrCat("disk: ", waiting_->requests(),
+                       " requests wait for their answers, as many as it may have beside the other "
+                       "disks of the mount, so that the next ones are EBUSY; shorten what delays "
+                       "them (completion_nsec, mbps, iops, io_timeout), or send fewer at once"));
+  return false;
+}
+
+}  // namespace rnullfs

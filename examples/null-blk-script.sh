@@ -80,7 +80,7 @@ echo 512 >"$dev/size" || true
 
 echo '--- dd'
 head -c 16M /dev/urandom >"$written"
-dd if="$written" of="$disk" bs=1M oflag=direct
+dd if="$written" of="$disk" bs=1M oflag=direct conv=notrunc
 dd if="$disk" bs=1M count=16 iflag=direct status=none | cmp - "$written"
 echo 'the same is read'
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -47,6 +48,23 @@ bool HasInitialCapability(unsigned capability) {
   return false;
 }
 
+// proc(5): the field `flags` of /proc/PID/stat, the seventh behind the name, which may have
+// anything in it.
+bool ReadIsKernelThread(pid_t pid) {
+  constexpr unsigned long kKernelThread = 0x00200000;  // PF_KTHREAD in include/linux/sched.h
+  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
+  std::string stat;
+  std::getline(file, stat);
+  const size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return false;
+  std::istringstream fields(stat.substr(name_end + 1));
+  std::string skipped;
+  for (int i = 0; i < 6; ++i) fields >> skipped;
+  unsigned long flags = 0;
+  fields >> flags;
+  return fields && (flags & kKernelThread) != 0;
+}
+
 }  // namespace
 
 std::string ProcessName(pid_t pid) {
@@ -54,6 +72,18 @@ std::string ProcessName(pid_t pid) {
   std::string name;
   if (!std::getline(file, name)) return absl::StrCat("pid ", pid);
   return absl::StrCat(name, " (pid ", pid, ")");
+}
+
+bool IsKernelThread(pid_t pid) {
+  if (pid <= 0) return true;
+  // The few workers of a loop device come again and again.  Should a program get the number of one
+  // that is gone, it is taken for it: a request of its is served that would be refused.
+  thread_local std::array<pid_t, 16> known = {};
+  pid_t& place = known[static_cast<size_t>(pid) % known.size()];
+  if (place == pid) return true;
+  if (!ReadIsKernelThread(pid)) return false;
+  place = pid;
+  return true;
 }
 
 absl::Status BecomeIoFlusher() {

@@ -1,7 +1,7 @@
 // What a process can be asked and told: names of others, its own limits and manners.
 //
-// Thread safety: ProcessName() and IsAdministrator() from any thread; the rest before any thread
-// starts.
+// Thread safety: ProcessName(), IsKernelThread() and IsAdministrator() from any thread; the rest
+// before any thread starts.
 #ifndef RNULLFS_BASE_PROCESS_H_
 #define RNULLFS_BASE_PROCESS_H_
 
@@ -15,6 +15,11 @@ namespace rnullfs {
 
 // "losetup (pid 7)", or "pid 7" when the name is not to be had.
 std::string ProcessName(pid_t pid);
+
+// Whether a thread is the kernel's own, as those of the loop driver are, or not to be seen from
+// here (`pid` 0): FUSE says 0 for who is in another PID namespace, as the kernel's threads are for
+// a mount in a container.
+bool IsKernelThread(pid_t pid);
 
 // Tells the kernel that this process serves a block device, so that its allocations never wait for
 // that device (PR_SET_IO_FLUSHER; needs CAP_SYS_RESOURCE).

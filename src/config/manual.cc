@@ -2,6 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "config/manual_disk.h"
+#include "config/manual_keys.h"
 #include "config/manual_options.h"
 #include "config/manual_prose.h"
 #include "config/manual_stages.h"
@@ -101,6 +103,7 @@ std::string MountParagraphs() {
 std::string ManualPage() {
   std::string page = Concat({kManualBeforeOptions, MountParagraphs(), kManualBeforeAttributes});
   page += Concat({AttributeParagraphs(), kManualFaults, FaultParagraphs(), kManualStages});
+  page += Concat({kManualDisk, kManualKeys});
   return page += kManualAfterAttributes;
 }
 

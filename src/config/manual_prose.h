@@ -112,21 +112,9 @@ empty when it was not.
 .TP
 .I disk
 The disk, while it is powered; only its owner may open it (mode 0600).
-Its size is fixed: writing past the end and extending it fail with
-.BR ENOSPC
-(through passthrough, with
-.BR EPERM ,
-and a write across the end is cut there),
-truncating it is accepted and does nothing.
-Punching holes
-.RB ( fallocate (1),
-a discard on a loop device) frees memory, where
-.I discard
-is 1;
-.B SEEK_DATA
-and
-.B SEEK_HOLE
-tell what is stored.
+See
+.B THE DISK AS A FILE
+below.
 .SH ATTRIBUTES
 One
 .BR write (2)
@@ -279,7 +267,9 @@ a request that is no multiple of
 .B EBUSY
 The disk is powered, or
 .I disk
-is open, or mapped by a program that has closed it.
+is open, or mapped by a program that has closed it; a request to a disk that has as many waiting for
+their answers as one may have beside the others of the mount (a quarter of what is free of 49,152, and of
+2 GiB that reads hold; 256 in any case).
 .TP
 .B ENOSPC
 A write past the end of the disk, no memory for what is written (see
@@ -301,7 +291,9 @@ A request that a fault has lost.
 Power-on, where a fault was asked for.
 .TP
 .B EOPNOTSUPP
-A discard where
+A hole punched in
+.I disk
+where
 .I discard
 is 0;
 .I datapath
@@ -316,6 +308,9 @@ Writing to a file that can only be read.
 .TP
 .B EEXIST
 A disk of that name exists.
+.TP
+.B ENAMETOOLONG
+A name of more than 255 bytes.
 .TP
 .B ENOENT
 .I disk

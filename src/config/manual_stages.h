@@ -32,9 +32,12 @@ as on a disk of that sector size;
 others see it by the byte, as through a page cache.
 A loop device with direct I/O has sectors of 512 bytes unless
 .B losetup \-\-sector\-size
-says otherwise: give it
-.IR blocksize ,
-or set that to 512.
+says otherwise.
+Its driver is served them all the same, as by a drive of the kind 512e: the disk makes its blocks of them,
+all of a block that has a bad sector is bad, and
+.I stats.json
+says so in
+.IR emulates_sectors .
 Where the kernel serves the disk by itself it does not look at this.
 .SS Throttle
 .I mbps

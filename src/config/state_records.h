@@ -27,6 +27,7 @@ struct OpenRecord {
   uint64_t request = 0;  // the number of the request that opened it
   std::string opener;
   bool passthrough = false;
+  bool passing = false;  // no open but one request, which comes again by itself; not saved
 };
 
 struct DeviceRecord {

@@ -9,6 +9,8 @@
 
 #include <cerrno>
 #include <chrono>
+#include <memory>
+#include <new>
 #include <string>
 
 #include "base/process.h"
@@ -30,6 +32,24 @@ Device* DeviceOf(fuse_req_t request, fuse_ino_t inode) {
   return node == nullptr ? nullptr : node->device();
 }
 
+// What a program that opens `disk` is refused and the loop driver is not: its sectors are of 512
+// bytes, whatever the blocks of what it is attached to, and what the block layer wants zeroed it
+// asks as a hole.  The difference is who asks, a thread of the kernel; it is looked for only where
+// it matters.
+Command AsLoopSays(fuse_req_t request, const Device& device, Command command) {
+  const bool parts = command.direct && !device.IsWhole(command);
+  const bool discards = command.op == Op::kDiscard && !command.truncates && !device.discards();
+  if (!(parts || discards) || !IsKernelThread(fuse_req_ctx(request)->pid)) return command;
+  command.sectors = parts;
+  if (discards) command.op = Op::kWriteZeroes;
+  return command;
+}
+
+void Submit(fuse_req_t request, Device& device, const Command& command, const Completion& done) {
+  if (CameThroughRing(request)) return SubmitOnRing(device, command, done);
+  device.Submit(command, done);
+}
+
 void Submit(fuse_req_t request, fuse_ino_t inode, const Command& command,
             void (*complete)(void*, const Answer&)) {
   Device* device = DeviceOf(request, inode);
@@ -37,9 +57,8 @@ void Submit(fuse_req_t request, fuse_ino_t inode, const Command& command,
     fuse_reply_err(request, ENODEV);
     return;
   }
-  const Completion done = {.complete = complete, .tag = request};
-  if (CameThroughRing(request)) return SubmitOnRing(*device, command, done);
-  device->Submit(command, done);
+  Submit(request, *device, AsLoopSays(request, *device, command),
+         {.complete = complete, .tag = request});
 }
 
 void ReplyError(void* tag, const Answer& answer) {
@@ -151,6 +170,53 @@ void CloseBacking([[maybe_unused]] fuse_req_t request, [[maybe_unused]] int back
 #endif
 }
 
+// A change of length that is under way.
+struct Truncation {
+  fuse_req_t request;
+  fuse_ino_t inode;
+  OwnershipChange change;
+  std::shared_ptr<DeviceNode> node;
+  uint64_t hold;
+};
+
+// Does the rest of it.  `attributes` are such that the kernel drops what it has of the disk in its
+// page cache, for who has mapped it: it does so when the answer has a length that it did not know
+// (fuse_do_setattr() in fs/fuse/dir.c).  As a length is valid for no time, it asks for the true one
+// before it uses it.
+int Finish(const Truncation& truncation, struct stat& attributes) {
+  Tree& tree = TreeOf(truncation.request);
+  const absl::Status changed = tree.ChangeOwnership(truncation.inode, truncation.change);
+  if (!changed.ok()) return ErrnoOf(changed);
+  const absl::StatusOr<struct stat> st = tree.Stat(truncation.inode);
+  if (!st.ok()) return ErrnoOf(st.status());
+  attributes = *st;
+  attributes.st_size += 1 + static_cast<off_t>(truncation.hold % 2);
+  return 0;
+}
+
+void ReplyTruncation(void* tag, const Answer& answer) {
+  const std::unique_ptr<Truncation> truncation(static_cast<Truncation*>(tag));
+  fuse_req_t request = truncation->request;
+  struct stat st = {};
+  int error = answer.error;
+  try {  // who calls back knows no exceptions
+    if (error == 0) error = Finish(*truncation, st);
+  } catch (const std::bad_alloc&) {
+    error = ENOMEM;
+  }
+  try {
+    // First, so that who waits for the answer can switch the disk off.
+    truncation->node->CloseDisk(truncation->hold);
+  } catch (const std::bad_alloc&) {
+    error = ENOMEM;  // it is closed, but that is not saved
+  }
+  if (error == 0) {
+    fuse_reply_attr(request, &st, 0);
+  } else {
+    fuse_reply_err(request, error);
+  }
+}
+
 // False, with IfOpen::kAgain, when it has to wait.
 bool AnswerOpen(fuse_req_t request, const std::shared_ptr<DeviceNode>& node,
                 const std::string& opener, fuse_file_info* file, IfOpen if_open) {
@@ -180,6 +246,28 @@ bool AnswerOpen(fuse_req_t request, const std::shared_ptr<DeviceNode>& node,
 }
 
 }  // namespace
+
+void TruncateDisk(fuse_req_t request, fuse_ino_t inode, uint64_t length,
+                  const OwnershipChange& change) {
+  const Tree& tree = TreeOf(request);
+  const std::shared_ptr<DeviceNode> node = tree.DiskOwner(inode);
+  if (const absl::Status possible = tree.Truncate(inode, length); !possible.ok()) {
+    fuse_reply_err(request, ErrnoOf(possible));
+    return;
+  }
+  const absl::StatusOr<uint64_t> hold = node->HoldDisk(ProcessName(fuse_req_ctx(request)->pid));
+  if (!hold.ok()) {
+    fuse_reply_err(request, ErrnoOf(hold.status()));
+    return;
+  }
+  Device& device = *node->device();
+  const Command command = {.op = Op::kDiscard,
+                           .offset = length,
+                           .length = device.size_bytes() - length,
+                           .truncates = true};
+  auto truncation = std::make_unique<Truncation>(Truncation{request, inode, change, node, *hold});
+  Submit(request, device, command, {.complete = ReplyTruncation, .tag = truncation.release()});
+}
 
 void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   const std::shared_ptr<DeviceNode> node = TreeOf(request).DiskOwner(inode);

@@ -74,15 +74,16 @@ OwnershipChange ChangeFrom(const struct stat& wanted, int valid, timespec now) {
 void SetAttr(fuse_req_t request, fuse_ino_t inode, struct stat* wanted, int valid,
              fuse_file_info* file) {
   Tree& tree = TreeOf(request);
+  const OwnershipChange change = ChangeFrom(*wanted, valid, Clock::Real().WallTime());
   if ((valid & FUSE_SET_ATTR_SIZE) != 0) {
     const auto length = static_cast<uint64_t>(wanted->st_size);
+    if (IsDisk(inode)) return TruncateDisk(request, inode, length, change);
     const std::shared_ptr<TextFile> text =
-        file == nullptr || IsDisk(inode) ? nullptr : TextFileOf(request, inode, file);
+        file == nullptr ? nullptr : TextFileOf(request, inode, file);
     const absl::Status status =
         text == nullptr ? tree.Truncate(inode, length) : text->Truncate(length);
     if (!status.ok()) return Reply(request, status);
   }
-  const OwnershipChange change = ChangeFrom(*wanted, valid, Clock::Real().WallTime());
   if (absl::Status status = tree.ChangeOwnership(inode, change); !status.ok()) {
     return Reply(request, status);
   }
@@ -239,7 +240,7 @@ struct statvfs MemoryIn(const MemoryLimit& limit, uint64_t block_bytes) {
 }
 
 // f_bsize becomes the discard granularity of a loop device on the disk (loop_config_discard()), so
-// it is the disk's block size, as null_blk has it.  Space is the machine's memory.
+// it is the disk's block size, as null_blk has it.
 void StatFs(fuse_req_t request, fuse_ino_t inode) {
   Session& session = SessionOf(request);
   session.NoteTransport(CameThroughRing(request));

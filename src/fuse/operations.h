@@ -45,6 +45,9 @@ void ReadDisk(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset,
 void WriteDisk(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length, off_t offset,
                int flags);
 void FlushDisk(fuse_req_t request, fuse_ino_t inode);
+// truncate(2), ftruncate(2) and O_TRUNC, with what else the same request changes.
+void TruncateDisk(fuse_req_t request, fuse_ino_t inode, uint64_t length,
+                  const OwnershipChange& change);
 
 }  // namespace rnullfs
 

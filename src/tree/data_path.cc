@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -106,11 +107,17 @@ std::string DeviceNode::WhyNotPassthrough() const {
   return std::string(PassthroughPossible(Current()).message());
 }
 
-bool DeviceNode::DaemonOpen() const { return opens_.size() > passthrough_opens_; }
+// Without what only holds the disk for a request (HoldDisk()).
+size_t DeviceNode::OpenCount() const {
+  return std::count_if(opens_.begin(), opens_.end(),
+                       [](const auto& open) { return !open.second.passing; });
+}
+
+bool DeviceNode::DaemonOpen() const { return OpenCount() > passthrough_opens_; }
 
 // Whether those who have the disk open came another way than this open would take without them.
 bool DeviceNode::WouldJoin(int flags) const {
-  if (opens_.empty() || pinned_) return false;
+  if (OpenCount() == 0 || pinned_) return false;
   const bool daemon = OnlyWrites(flags) || !WhyNotPassthrough().empty();
   return daemon != (passthrough_opens_ == 0);
 }
@@ -130,7 +137,7 @@ absl::StatusOr<DiskHandle> DeviceNode::OpenDisk(std::string opener, int flags,
   }
   if (device_ == nullptr) return Error(ENOENT, "disk: the device is off; write 1 to power first");
   if (WouldJoin(flags)) {
-    const bool all_closing = closing_.size() == opens_.size();
+    const bool all_closing = closing_.size() == OpenCount();
     if (all_closing && if_open == IfOpen::kAgain) return Error(EAGAIN, "disk is being closed");
     if (all_closing) closing_.clear();  // duplicates were closed: nobody waits for that again
   }
@@ -190,6 +197,14 @@ absl::StatusOr<bool> DeviceNode::CollapseSome(bool sparse, uint64_t* offset, boo
   if (!next.ok()) return next.status();
   *offset = *next;
   return *offset < store.size_bytes();
+}
+
+absl::StatusOr<uint64_t> DeviceNode::HoldDisk(std::string holder) {
+  LockGuard lock(mutex_);
+  if (device_ == nullptr) return Error(ENOENT, "disk: the device is off; write 1 to power first");
+  const uint64_t handle = next_handle_++;
+  opens_[handle] = {.handle = handle, .opener = std::move(holder), .passing = true};
+  return handle;
 }
 
 int DeviceNode::CloseDisk(uint64_t handle) {

@@ -128,6 +128,10 @@ class DeviceNode {
   // Somebody has called close(2): as a rule, but not always, CloseDisk() follows.
   void NoteClosing(uint64_t handle);
 
+  // Keeps the disk in place for a request that comes without an open (truncate(2)), until
+  // CloseDisk() of the number that it returns.  ENOENT while off.
+  absl::StatusOr<uint64_t> HoldDisk(std::string holder);
+
   // Returns the backing number that nobody uses any more, for the kernel to forget; else 0.
   int CloseDisk(uint64_t handle);
   // For the keeper of huge pages: has a batch of the disk collapsed, from `*offset` on, which is
@@ -184,6 +188,7 @@ class DeviceNode {
   absl::Status Pin(bool wanted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int OpenPassthrough(int flags, OpenBacking open_backing) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool WouldJoin(int flags) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  size_t OpenCount() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool DaemonOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string Openers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WhyNotPassthrough() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -33,7 +33,9 @@ DeviceRecord DeviceNode::Record() const {
     fstat(medium_->store()->fd(), &status);
     record.memfd = status.st_ino;
   }
-  for (const auto& [handle, open] : opens_) record.opens.push_back(open);
+  for (const auto& [handle, open] : opens_) {
+    if (!open.passing) record.opens.push_back(open);
+  }
   return record;
 }
 

@@ -20,6 +20,7 @@ std::string DeviceNode::StatsText() const {
       .AddText("datapath_why", why_daemon)
       .AddNumber("stored_pages", pages)
       .AddNumber("stored_bytes", pages * PageStore::kPageSize)
+      .AddBool("emulates_sectors", device_ != nullptr && device_->emulates_sectors())
       .AddNumber("in_flight", counts.in_flight)
       .AddNumber("disk_opens", opens_.size())
       .AddNumber("passthrough_opens", passthrough_opens_);

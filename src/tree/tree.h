@@ -70,8 +70,9 @@ class Tree {
   // `again`: the open file of a process that is gone, which may have been in the middle of a text.
   absl::StatusOr<std::unique_ptr<TextFile>> Open(Inode inode, int flags, bool again = false) const;
 
-  // truncate(2) of a file nobody has to hold open.  The files have no length to change: it does
-  // nothing, but a disk cannot grow (ENOSPC) and what is read-only says so (EACCES).
+  // Whether truncate(2) of a file is possible, which nobody has to hold open.  A text has no length
+  // to change, and nothing more is to be done; a disk cannot grow (ENOSPC), and what is read-only
+  // says so (EACCES).
   absl::Status Truncate(Inode inode, uint64_t length) const;
 
   // The device whose `disk` the inode is; null for every other inode.

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <future>
 #include <string>
 #include <string_view>
@@ -163,6 +164,73 @@ TEST_F(DiskTest, AllocationsThatWouldGrowTheDiskFail) {
     EXPECT_EQ(kernel_.Allocate(disk_, mode, kMiB, INT64_MAX).error, ENOSPC) << mode;
     EXPECT_EQ(kernel_.Allocate(disk_, mode, INT64_MAX, INT64_MAX).error, ENOSPC) << mode;
   }
+}
+
+// Opened or not, by number or by name: what lies behind the new length is zero, the length stays.
+TEST_F(DiskTest, TruncatingEmptiesWhatLiesBehind) {
+  for (const bool open : {true, false}) {
+    WriteDisk(0, std::string(16384, 'x'));
+    fuse_setattr_in cut = {};
+    cut.valid = FATTR_SIZE | (open ? FATTR_FH : 0);
+    cut.fh = disk_.handle;
+    cut.size = 5000;
+    EXPECT_EQ(kernel_.SetAttr(disk_.node, cut).error, 0);
+    EXPECT_EQ(ReadDisk(0, 16384), std::string(5000, 'x') + Zeros(11384));
+    EXPECT_EQ(StoredBlocks(), 16U);
+    EXPECT_EQ(kernel_.GetAttr(disk_.node).As<fuse_attr_out>().attr.size, 2 * kMiB);
+  }
+}
+
+// The kernel drops its page cache when it is told of a length that it did not know.
+TEST_F(DiskTest, TruncatingSaysAnotherLengthEachTime) {
+  fuse_setattr_in cut = {};
+  cut.valid = FATTR_SIZE;
+  uint64_t known = 2 * kMiB;
+  for (int i = 0; i < 3; ++i) {
+    const auto reply = kernel_.SetAttr(disk_.node, cut).As<fuse_attr_out>();
+    EXPECT_GE(reply.attr.size, 2 * kMiB);
+    EXPECT_EQ(reply.attr.size >> 9, 2 * kMiB >> 9) << "what a loop device makes of it";
+    EXPECT_NE(reply.attr.size, known);
+    EXPECT_EQ(reply.attr_valid, 0U);
+    EXPECT_EQ(reply.attr_valid_nsec, 0U);
+    known = reply.attr.size;
+  }
+}
+
+TEST_F(DiskTest, ATruncationHoldsTheDiskUntilItIsAnswered) {
+  const uint64_t slow = kernel_.MakeDevice(
+      "slow", R"({"size": 2, "irqmode": 2, "completion_nsec": 300000000, "power": true})");
+  fuse_setattr_in cut = {};
+  cut.valid = FATTR_SIZE | FATTR_MODE;
+  cut.mode = S_IFREG | 0640;
+  const uint64_t disk = kernel_.Find(slow, "disk");
+  auto answer = std::async(std::launch::async, [&] { return kernel_.SetAttr(disk, cut); });
+  while (kernel_.ReadFile(slow, "stats.json").find("\"disk_opens\": 1") == std::string::npos &&
+         answer.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) {
+  }
+  const int off = kernel_.WriteFile(slow, "power", "0");
+  const FuseReply reply = answer.get();
+  EXPECT_TRUE(off == EBUSY || off == 0) << off;  // 0: it waited for the answer
+  EXPECT_EQ(reply.error, 0);
+  EXPECT_EQ(reply.As<fuse_attr_out>().attr.mode, S_IFREG | 0640U);
+  EXPECT_EQ(kernel_.WriteFile(slow, "power", "0"), 0);
+  EXPECT_EQ(kernel_.SetAttr(disk, cut).error, ENOENT);
+}
+
+TEST_F(DiskTest, WhoPunchesADiskThatTakesNoDiscards) {
+  const uint64_t plain =
+      kernel_.MakeDevice("plain", R"({"size": 2, "memory_backed": true, "power": true})");
+  const OpenFile disk = kernel_.OpenOf(plain, "disk", O_RDWR);
+  EXPECT_EQ(kernel_.Write(disk, 0, "data").error, 0);
+  EXPECT_EQ(kernel_.Allocate(disk, 3, 0, 4096).error, EOPNOTSUPP);
+  EXPECT_EQ(kernel_.Read(disk, 0, 4).data, "data");
+  kernel_.CallAs(0);  // the loop driver, seen from another PID namespace
+  EXPECT_EQ(kernel_.Allocate(disk, 3, 0, 4096).error, 0);
+  kernel_.CallAs(getpid());
+  EXPECT_EQ(kernel_.Read(disk, 0, 4).data, Zeros(4));
+  EXPECT_THAT(kernel_.ReadFile(plain, "stats.json"),
+              HasSubstr("\"write_zeroes\": {\n    \"requests\": 1,"));
+  kernel_.Close(disk);
 }
 
 TEST_F(DiskTest, SeeksDataAndHoles) {

@@ -35,7 +35,7 @@ std::pair<UniqueFd, UniqueFd> MakeConnection() {
 }
 
 FakePeer::FakePeer(UniqueFd socket)
-    : socket_(std::move(socket)), receiver_(&FakePeer::Receive, this) {}
+    : socket_(std::move(socket)), caller_(getpid()), receiver_(&FakePeer::Receive, this) {}
 
 std::future<FuseReply> FakePeer::Send(uint32_t opcode, uint64_t node, std::string_view payload) {
   // The kernel's numbers are even: the lowest bit tells an interrupt from its request.
@@ -46,7 +46,7 @@ std::future<FuseReply> FakePeer::Send(uint32_t opcode, uint64_t node, std::strin
   header.nodeid = node;
   header.uid = kCallerUid;
   header.gid = kCallerGid;
-  header.pid = getpid();
+  header.pid = caller_;
   std::promise<FuseReply> promise;
   std::future<FuseReply> reply = promise.get_future();
   {

@@ -64,6 +64,9 @@ class FakePeer {
   FuseReply Call(uint32_t opcode, uint64_t node, std::string_view payload);
   static FuseReply Await(std::future<FuseReply> reply);
 
+  // Who makes the requests from now on; at first it is the test.
+  void CallAs(pid_t pid) { caller_ = pid; }
+
   // What the next request will be told by.
   uint64_t next_unique() const { return next_unique_; }
 
@@ -83,6 +86,7 @@ class FakePeer {
 
   const UniqueFd socket_;
   std::atomic<uint64_t> next_unique_{2};
+  std::atomic<pid_t> caller_;
   Mutex mutex_;
   std::map<uint64_t, std::promise<FuseReply>> waiting_ ABSL_GUARDED_BY(mutex_);  // by unique
   uint64_t received_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -156,7 +156,7 @@ TEST_F(OperationsTest, WhatIsReadOnlyIsNotOpenedForWriting) {
   EXPECT_EQ(kernel_.Open(kernel_.Find(device, "stats.json"), O_RDWR).error, EACCES);
 }
 
-TEST_F(OperationsTest, TruncatingDoesNothing) {
+TEST_F(OperationsTest, TruncatingChangesNoLength) {
   const uint64_t device = kernel_.MakeDevice("d", R"({"size": 3, "power": true})");
   fuse_setattr_in to_nothing = {};
   to_nothing.valid = FATTR_SIZE;

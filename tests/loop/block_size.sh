@@ -10,14 +10,16 @@ direct() { dd if=/dev/zero of="$1" bs="$2" count=1 seek="${3:-0}" oflag=direct c
 
 make_disk small '{"blocksize": 4096}'
 refused EINVAL 'half a block, written with O_DIRECT' direct "$dev/disk" 2048
-says 'last_error says what to do' 'losetup --sector-size 4096' "$(<"$dev/last_error")"
+says 'last_error says what to do' 'whole blocks of it, or write 512 to blocksize' "$(<"$dev/last_error")"
 check 'a block' direct "$dev/disk" 4096
 refused EINVAL 'half a block, read with O_DIRECT' \
   dd if="$dev/disk" of=/dev/null bs=512 count=1 iflag=direct status=none
 check 'without O_DIRECT it goes by the byte' \
   dd if=/dev/zero of="$dev/disk" bs=100 count=3 conv=notrunc status=none
 attach --direct-io=on "$dev/disk"
-refused EINVAL 'a sector of a loop device with direct I/O' direct "$loop" 512
+check 'a sector of a loop device with direct I/O' direct "$loop" 512
+same 'of which the disk makes a block' true "$(field "$dev/stats.json" .emulates_sectors)"
+refused EINVAL 'half a block is still refused to others' direct "$dev/disk" 2048
 detach "$loop"
 attach "$dev/disk"
 check 'a sector of a plain loop device' direct "$loop" 512
@@ -27,6 +29,27 @@ same 'with --sector-size the loop device has the blocks' 4096 "$(blockdev --gets
 refused EINVAL 'and refuses by itself' direct "$loop" 512
 check 'a block of it' direct "$loop" 4096
 detach "$loop"
+
+# The card's own commands, whatever the disk: losetup -f, mkfs, mount.
+mkdir -p "$scratch/fs"
+mkfs_and_mount() {
+  attach "$@" "$dev/disk" && mkfs.ext4 -q -F "$loop" && mount "$loop" "$scratch/fs" &&
+    cp "$scratch/file" "$scratch/fs/file" && umount "$scratch/fs" && mount "$loop" "$scratch/fs" &&
+    cmp "$scratch/file" "$scratch/fs/file" && umount "$scratch/fs" && e2fsck -fn "$loop" &&
+    detach "$loop"
+}
+random_file "$scratch/file" 1
+for blocksize in 512 1024 2048 4096; do
+  for datapath in auto daemon passthrough; do
+    [[ $datapath != passthrough ]] || passthrough_possible || continue
+    for mode in off on; do
+      make_disk "m-$blocksize-$datapath-$mode" "{\"blocksize\": $blocksize, \"size\": 16}"
+      check "blocksize $blocksize, $datapath, direct I/O $mode" mkfs_and_mount --direct-io=$mode
+      same '  no request failed' 0 "$(field "$dev/stats.json" '[.[] | objects | .errors] | add')"
+    done
+  done
+done
+datapath=daemon
 
 for blocksize in 512 1024 2048 4096; do
   make_disk "of-$blocksize" "{\"blocksize\": $blocksize, \"size\": 512}"

@@ -89,6 +89,36 @@ same 'df: the type' fuse.rnullfs "$(df --output=fstype "$mnt" | tail -n 1)"
 same 'df: the source' rnullfs "$(df --output=source "$mnt" | tail -n 1)"
 same 'names may have 255 bytes' 255 "$(stat -f -c %l "$mnt")"
 same 'the block size' 4096 "$(stat -f -c %s "$mnt")"
+same 'df -i: devices of those there may be' "$(field "$mnt/status.json" .devices)" \
+  "$(df --output=iused "$mnt" | tail -n 1 | tr -d ' ')"
+check 'which is little' test "$(df --output=ipcent "$mnt" | tail -n 1 | tr -d ' %')" -le 1
+limited=$mnt
+mount_rnullfs -o memory_limit=64,size=16,memory_backed,power
+same 'df: memory_limit' $((64 << 10)) "$(df --output=size "$mnt" | tail -n 1 | tr -d ' ')"
+head -c 8M /dev/urandom 1<>"$mnt/rnullb0/disk"
+used() { df --output=used -B1 "$mnt" | tail -n 1 | tr -d ' '; }
+is_what_status_says() { [[ $(used) == "$(field "$mnt/status.json" .memory_used)" ]]; }
+check 'and what is used of it' within 5 is_what_status_says
+check 'which is something' test "$(used)" -ge $((8 << 20))
+unmount "$mnt"
+mnt=$limited
+
+# --- What status.json and stats.json say ----------------------------------------------------------
+
+put 1 "$one/power"
+of_one_type() { jq -e "[.. | scalars] | length > 0" "$1" >/dev/null; }
+check 'status.json' of_one_type "$mnt/status.json"
+same 'numbers are numbers' 'number number number' "$(field "$mnt/status.json" \
+  '[.memory_limit, .memory_used, .devices] | map(type) | join(" ")')"
+# The manual lists every key.
+undocumented() {
+  local key
+  for key in $(jq -r 'paths | map(strings) | last // empty' "$@" | sort -u); do
+    grep -qE "^\.(I|B|IR|BR) .*\b$key\b" "$tests/../docs/rnullfs.8" || echo "$key"
+  done
+}
+same 'the manual has all their keys' '' "$(undocumented "$mnt/status.json" "$one/stats.json")"
+put 0 "$one/power"
 check 'sync' sync "$one/size"
 
 # --- Two mounts at once ---------------------------------------------------------------------------

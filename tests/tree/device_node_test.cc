@@ -4,9 +4,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <string>
+#include <thread>
 
 #include "tree/files.h"
 #include "tree/inode.h"
@@ -152,6 +155,50 @@ TEST_F(DeviceNodeTest, AWrittenDiskIsModified) {
   EXPECT_EQ(node_->OwnershipOf(kDiskSlot, 0600).modified.tv_sec, 0);
   EXPECT_EQ(WriteDisk(0, "x"), 0);
   EXPECT_GT(node_->OwnershipOf(kDiskSlot, 0600).modified.tv_sec, 0);
+}
+
+// By the daemon, which counts writes, and by the kernel, whose writes show in the file's time.
+TEST_F(DeviceNodeTest, ATimeThatWasSetStaysUntilTheNextWrite) {
+  obstacle_.clear();
+  ASSERT_THAT(node_->StoreJson(R"({"size": 1, "memory_backed": true, "power": true})"), IsOk());
+  const auto modified = [this] { return node_->OwnershipOf(kDiskSlot, 0600).modified.tv_sec; };
+  const auto touch = [this](time_t second) {
+    node_->ChangeOwnership(kDiskSlot, 0600, {.modified = timespec{.tv_sec = second, .tv_nsec = 0}});
+  };
+  EXPECT_EQ(WriteDisk(0, "daemon"), 0);
+  touch(1000);
+  EXPECT_EQ(modified(), 1000);
+  const uint64_t handle = OpenDisk().value().number;
+  EXPECT_EQ(modified(), 1000) << "to open it is no write";
+  const time_t future = 4'000'000'000;
+  for (const time_t second : {time_t{2000}, future}) {
+    ASSERT_EQ(pwrite(backing_fd_, "kernel", 6, second % 4096), 6);
+    touch(second);
+    EXPECT_EQ(modified(), second);
+    EXPECT_EQ(modified(), second);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the clock of files is coarse
+    ASSERT_EQ(pwrite(backing_fd_, "kernel", 6, second % 4096), 6);
+    EXPECT_GT(modified(), 3000);
+    EXPECT_LT(modified(), future);
+  }
+  touch(3000);
+  node_->CloseDisk(handle);
+  EXPECT_EQ(modified(), 3000);
+  ASSERT_THAT(Set("power", "0"), IsOk());
+  ASSERT_THAT(Set("power", "1"), IsOk());
+  EXPECT_EQ(modified(), 3000) << "nor is to switch it on";
+  EXPECT_EQ(WriteDisk(0, "daemon"), 0);
+  EXPECT_GT(modified(), 3000);
+}
+
+TEST_F(DeviceNodeTest, ARequestHoldsTheDiskAsAnOpenDoes) {
+  EXPECT_THAT(node_->HoldDisk("truncate (pid 1)"), Refused(ENOENT));
+  ASSERT_THAT(Set("power", "1"), IsOk());
+  const uint64_t hold = node_->HoldDisk("truncate (pid 1)").value();
+  EXPECT_THAT(Set("power", "0"), Refused(EBUSY));
+  EXPECT_NE(node_->last_error().find("truncate (pid 1)"), std::string::npos);
+  EXPECT_EQ(node_->CloseDisk(hold), 0);
+  EXPECT_THAT(Set("power", "0"), IsOk());
 }
 
 }  // namespace

@@ -166,6 +166,28 @@ TEST_F(RestoreTest, Counters) {
   EXPECT_THAT(Found("d")->StatsText(), testing::HasSubstr("\"in_flight\": 0"));
 }
 
+TEST_F(RestoreTest, TimesThatWereSet) {
+  const auto disk = Make("d", R"({"memory_backed": true, "size": 4, "power": true})");
+  ASSERT_EQ(old_->Write(*disk, 0, "12345"), 0);
+  disk->ChangeOwnership(kDiskSlot, 0600, {.modified = timespec{.tv_sec = 1000, .tv_nsec = 0}});
+  TakeOver();
+  EXPECT_EQ(Found("d")->OwnershipOf(kDiskSlot, 0600).modified.tv_sec, 1000);
+  ASSERT_EQ(new_->Write(*Found("d"), 0, "6"), 0);
+  TakeOver();
+  EXPECT_GT(Found("d")->OwnershipOf(kDiskSlot, 0600).modified.tv_sec, 1000);
+}
+
+// Who asked for it asks again; nobody would let go of what the last process held.
+TEST_F(RestoreTest, NoRequestHoldsADiskAnyMore) {
+  const auto disk = Make("d", R"({"memory_backed": true, "size": 4, "power": true})");
+  ASSERT_THAT(disk->HoldDisk("truncate (pid 7)"), IsOk());
+  const uint64_t open = Open(*disk, 0).value().number;
+  TakeOver();
+  EXPECT_TRUE(Found("d")->disk_open());
+  Found("d")->CloseDisk(open);
+  EXPECT_FALSE(Found("d")->disk_open());
+}
+
 TEST_F(RestoreTest, OpenHandles) {
   const auto disk = Make("d", R"({"memory_backed": true, "size": 4, "power": true})");
   const DiskHandle first = Open(*disk, 5, 100).value();

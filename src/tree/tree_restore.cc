@@ -21,10 +21,6 @@ namespace {
 // Not more removals than this can be under way, and so unanswered, at once.
 constexpr size_t kRemovalsMax = 256;
 
-// Each takes a memfd, a page of counters and a mapping or more of every worker that comes: a limit,
-// so that none of these runs out for the others.
-constexpr size_t kDevicesMax = 16384;
-
 struct Found {
   uint64_t device_id;
   uint64_t inode;

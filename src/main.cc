@@ -45,10 +45,11 @@ int Fail(const absl::Status& status) {
   return 1;
 }
 
-// The state that another process has left cannot be read: none of ours could.
+// The state that another process has left cannot be gone on with: none of ours could where it is
+// damaged (EINVAL), but another one may have the memory or the descriptors that we could not get.
 int Refuse(const absl::Status& status) {
-  Fail(status);
-  return kExitDamaged;
+  const int failed = Fail(status);
+  return ErrnoOf(status) == EINVAL ? kExitDamaged : failed;
 }
 
 using Devices = std::vector<std::shared_ptr<DeviceNode>>;

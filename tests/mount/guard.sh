@@ -1,7 +1,7 @@
 #!/bin/bash
 # What outlives the worker that serves a mount, and what becomes of one whose workers die for good.
 . "$(dirname "$0")/../lib.sh"
-needs fuse jq python3 fio
+needs fuse jq python3 fio prlimit
 # A sanitizer would make an exit of a signal.
 export ASAN_OPTIONS=handle_segv=0:handle_abort=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 mib=$((1 << 20))
@@ -232,6 +232,35 @@ exec 3<>"$disk"
 # Of what is killed nobody dies who comes next: it can go on for ever.
 for ((i = 0; i < 10; ++i)); do kill_worker KILL; done
 same 'ten deaths of workers that served' 10 "$(status .workers_replaced)"
+# No worker can have memory of its own: each dies before it serves.  (A process that has the disk open
+# would wait at its end until somebody hears of its close.)
+exec 3>&-
+may_map() { prlimit --pid "$guard" --as="$1:"; }
+may_map $(($(awk '/^VmSize:/ { print $2 }' "/proc/$guard/status") * 1024))
+kill -KILL "$(status .worker_pid)"
+sleep 1.5
+may_map unlimited
+check 'a while without memory is waited out' within 5 cmp -n $((4 * mib)) "$disk" "$scratch/random"
+check 'after several deaths' test "$(status .workers_replaced)" -gt 14
+exec 3<>"$disk"
+# Not for ever.
+io_error() { sys "$mnt/features" O_RDONLY pread 0 1 2>&1 | grep -q EIO; }
+may_map $(($(awk '/^VmSize:/ { print $2 }' "/proc/$guard/status") * 1024))
+kill -KILL "$(status .worker_pid)"
+check 'in the end there is no other: EIO' within 60 io_error
+may_map unlimited
+# A program that can go on saves the mount: here, the same one.
+rescue_mount() {
+  if grep -qs ^fuse_connection /proc/"$guard"/fdinfo/*; then
+    says '--upgrade finds the guard' '^worker [0-9]+ has taken over$' "$("$RNULLFS" --upgrade "$mnt" 2>&1)"
+  else
+    skip_check '--upgrade finds the guard' 'the kernel does not say whose connection a /dev/fuse is'
+    kill -USR2 "$guard"
+  fi
+  check 'and the mount is served again' within 5 cmp -n $((4 * mib)) "$disk" "$scratch/random"
+  check 'open handles, too' dd if=/dev/fd/3 of=/dev/null bs=4k count=1 status=none
+}
+rescue_mount
 # What the next one takes over is damaged.
 for fd in "/proc/$guard/fd"/*; do
   [[ $(readlink "$fd") != /memfd:rnullfs-state* ]] || state=$fd
@@ -240,7 +269,6 @@ worker=$(status .worker_pid)
 head -c 4096 "$state" >"$scratch/state"
 head -c 4096 /dev/zero | dd of="$state" conv=notrunc status=none
 kill -KILL "$worker"
-io_error() { sys "$mnt/features" O_RDONLY pread 0 1 2>&1 | grep -q EIO; }
 check 'a worker that cannot read it is the last: EIO' within 5 io_error
 same 'open handles fail, too' 'Input/output error' "$(head -c 1 <&3 2>&1 | sed 's/.*: //' | head -n 1)"
 mkdir "$scratch/rescued"
@@ -248,16 +276,9 @@ says '--rescue says what it copies' "rnullb0.img: $((16 * mib)) bytes, $((4 * mi
   "$("$RNULLFS" --rescue "$guard" "$scratch/rescued")"
 check 'the data' cmp -n $((4 * mib)) "$scratch/rescued/rnullb0.img" "$scratch/random"
 check '--rescue of another process is refused' not "$RNULLFS" --rescue $$ "$scratch/rescued"
-# A program that can go on saves the mount: here, the same one, when the state is as it was.
+# And not when the state is as it was.
 dd if="$scratch/state" of="$state" conv=notrunc status=none
-if [[ -e /proc/$guard/fdinfo/0 ]] && grep -qs ^fuse_connection /proc/"$guard"/fdinfo/*; then
-  says '--upgrade finds the guard' '^worker [0-9]+ has taken over$' "$("$RNULLFS" --upgrade "$mnt" 2>&1)"
-else
-  skip_check '--upgrade finds the guard' 'the kernel does not say whose connection a /dev/fuse is'
-  kill -USR2 "$guard"
-fi
-check 'and the mount is served again' within 5 cmp -n $((4 * mib)) "$disk" "$scratch/random"
-check 'open handles, too' dd if=/dev/fd/3 of=/dev/null bs=4k count=1 status=none
+rescue_mount
 check 'a worker dies' kill_worker KILL
 
 # Again, and it is unmounted.

@@ -6,6 +6,7 @@
 #define RNULLFS_DEVICE_CONFIG_H_
 
 #include <cstdint>
+#include <string>
 
 #include "rnullfs/bad_blocks.h"
 #include "rnullfs/fault_attr.h"
@@ -63,6 +64,7 @@ struct DeviceConfig {
   RateLimit iops = {};           // requests/s
   uint64_t seed = 0;             // 0: another one at each power-on
   uint64_t io_timeout = 30'000;  // ms
+  std::string unknown = {};      // a later version's attributes, as JSON: kept for it
 
   bool operator==(const DeviceConfig&) const = default;
 };

@@ -8,6 +8,7 @@
 
 #include <ctime>
 #include <optional>
+#include <string>
 
 namespace rnullfs {
 
@@ -18,6 +19,7 @@ struct Ownership {
   timespec accessed = {};
   timespec modified = {};
   timespec changed = {};
+  std::string unknown = {};  // what a later version's record has beside these, as JSON
 };
 
 // What a setattr asks for.

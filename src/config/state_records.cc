@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/parse.h"
+#include "config/wording.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
 
@@ -53,7 +54,11 @@ bool FromUtf8(std::string_view text, std::string& bytes) {
 // --- Both ways, by type: a list of a struct's fields serves reading and writing
 // -------------------
 
-// Calls `field` with the name and the reference of each field.
+// What a record cannot be without.
+enum class Presence { kOptional, kRequired };
+constexpr Presence kRequired = Presence::kRequired;
+
+// Calls `field` with the name and the reference of each field, and kRequired.
 template <typename Field>
 void ForEachField(timespec& time, Field field) {
   field("sec", time.tv_sec);
@@ -72,21 +77,27 @@ void ForEachField(Ownership& ownership, Field field) {
 
 template <typename Field>
 void ForEachField(OpenRecord& open, Field field) {
-  field("handle", open.handle);
+  field("handle", open.handle, kRequired);
   field("request", open.request);
   field("opener", open.opener);
   field("passthrough", open.passthrough);
 }
 
 template <typename Field>
+void ForEachField(TextRecord& text, Field field) {
+  field("request", text.request, kRequired);
+  field("error", text.error);
+}
+
+template <typename Field>
 void ForEachField(DeviceRecord& device, Field field) {
-  field("id", device.id);
-  field("name", device.name);
+  field("id", device.id, kRequired);
+  field("name", device.name, kRequired);
   field("request", device.request);
-  field("config", device.config);
+  field("config", device.config, kRequired);
   field("created", device.created);
   field("ownership", device.ownership);
-  field("memfd", device.memfd);
+  field("memfd", device.memfd, kRequired);
   field("opens", device.opens);
   field("next_handle", device.next_handle);
   field("backing_id", device.backing_id);
@@ -94,17 +105,24 @@ void ForEachField(DeviceRecord& device, Field field) {
   field("unfinished_json", device.unfinished_json);
   field("writes_seen", device.writes_seen);
   field("stored_seen", device.stored_seen);
+  field("unfinished_handle", device.unfinished_handle);
+  field("unfinished_begin", device.unfinished_begin);
+  field("unfinished_aside", device.unfinished_aside);
+  field("texts", device.texts);
+  field("needs", device.needs);
 }
 
 template <typename Field>
 void ForEachField(MountRecord& mount, Field field) {
-  field("memory_limit", mount.memory_limit);
-  field("next_id", mount.next_id);
+  field("memory_limit", mount.memory_limit, kRequired);
+  field("next_id", mount.next_id, kRequired);
   field("ownership", mount.ownership);
   field("removals", mount.removals);
-  field("init", mount.init);
+  field("init", mount.init, kRequired);
   field("capabilities", mount.capabilities);
   field("counters_layout", mount.counters_layout);
+  field("last_error", mount.last_error);
+  field("needs", mount.needs);
 }
 
 // --- Writing
@@ -115,6 +133,16 @@ Json ToJson(const Attribute& row, const DeviceConfig& config) {
   const std::string text = ValueText(row, config);
   const std::optional<uint64_t> number = ParseUnsigned(text);
   return number.has_value() ? Json(*number) : Json(text);
+}
+
+// Puts back what another version had beside our fields.
+void AddUnknown(const std::string& unknown, Json& json) {
+  if (unknown.empty()) return;
+  const Json others = Json::parse(unknown, nullptr, /*allow_exceptions=*/false);
+  if (!others.is_object()) return;
+  for (const auto& [key, value] : others.items()) {
+    if (!json.contains(key)) json[key] = value;
+  }
 }
 
 template <typename T>
@@ -133,8 +161,11 @@ Json ToJson(T& value) {
     for (auto& element : value) json.push_back(ToJson(element));
   } else {
     json = Json::object();
-    ForEachField(value, [&](const char* name, auto& field) { json[name] = ToJson(field); });
+    ForEachField(value, [&](const char* name, auto& field, Presence = Presence::kOptional) {
+      json[name] = ToJson(field);
+    });
   }
+  if constexpr (requires { value.unknown; }) AddUnknown(value.unknown, json);
   return json;
 }
 
@@ -167,17 +198,24 @@ bool ReadNumber(const Json& json, T& value) {
   }
 }
 
+// What there is beside our fields; empty for none.
+std::string UnknownText(const Json& others) { return others.empty() ? "" : others.dump(); }
+
 template <typename T>
 bool ReadFields(const Json& json, T& value) {
   if (!json.is_object()) return false;
   bool good = true;
-  size_t fields = 0;
-  ForEachField(value, [&](const char* name, auto& field) {
-    ++fields;
+  Json others = json;
+  ForEachField(value, [&](const char* name, auto& field, Presence presence = Presence::kOptional) {
     const auto it = json.find(name);
-    good = good && it != json.end() && FromJson(*it, field);
+    good = good && (it == json.end() ? presence == Presence::kOptional : FromJson(*it, field));
+    others.erase(name);
   });
-  return good && fields == json.size();
+  if constexpr (requires { value.unknown; }) {
+    value.unknown = UnknownText(others);
+    return good;
+  }
+  return good && others.empty();
 }
 
 // `index` is what nobody can write, and is kept all the same.
@@ -198,10 +236,16 @@ bool ReadAttribute(const Attribute& row, const Json& json, DeviceConfig& config)
 
 bool ReadConfig(const Json& json, DeviceConfig& config) {
   if (!json.is_object()) return false;
+  Json others = Json::object();
   for (const auto& [name, value] : json.items()) {
     const Attribute* row = FindAttribute(name);
-    if (row == nullptr || !ReadAttribute(*row, value, config)) return false;
+    if (row == nullptr) {
+      others[name] = value;
+    } else if (!ReadAttribute(*row, value, config)) {
+      return false;
+    }
   }
+  config.unknown = UnknownText(others);
   return true;
 }
 
@@ -243,13 +287,36 @@ bool FromJson(const Json& json, T& value) {
   }
 }
 
+// What is kept unread is written by recursion.
+bool TooDeep(std::string_view bytes) {
+  constexpr int kDepthMax = 64;
+  int depth = 0;
+  bool in_text = false;
+  for (size_t i = 0; i < bytes.size() && depth <= kDepthMax; ++i) {
+    const char c = bytes[i];
+    if (c == '"') in_text = !in_text;
+    if (in_text && c == '\\') ++i;
+    if (in_text) continue;
+    if (c == '{' || c == '[') ++depth;
+    if (c == '}' || c == ']') --depth;
+  }
+  return depth > kDepthMax;
+}
+
 template <typename Record>
 absl::StatusOr<Record> Read(std::string_view bytes, const char* what) {
-  const Json json = Json::parse(bytes.begin(), bytes.end(), nullptr, /*allow_exceptions=*/false);
   Record record;
-  if (FromJson(json, record)) return record;
-  return Error(EINVAL, absl::StrCat("the saved state of ", what,
-                                    " is damaged, or of a later version of rnullfs"));
+  if (TooDeep(bytes) || !FromJson(Json::parse(bytes.begin(), bytes.end(), nullptr,
+                                              /*allow_exceptions=*/false),
+                                  record)) {
+    return Error(EINVAL, absl::StrCat("the saved state of ", what,
+                                      " is damaged, or of a later version of rnullfs"));
+  }
+  if (record.needs.empty()) return record;
+  std::string needs;
+  for (const std::string& need : record.needs) absl::StrAppend(&needs, " ", Shown(need));
+  return Error(EINVAL, absl::StrCat("the saved state of ", what, " needs what this version of ",
+                                    "rnullfs does not know:", needs, "; take a later version"));
 }
 
 }  // namespace

@@ -1,11 +1,16 @@
 // What of a device and of a mount outlives the process that serves them, as records of bytes.
 //
-// They are JSON, by key: a later version of the program reads an earlier one's.  What it does not
-// know it refuses, because to leave it out would be to lose it.  (Not one of the JSON library's
-// binary formats: it reads them by recursion, and nesting without end would end the process.)
+// They are JSON, by key, so that versions of the program can take over from each other, both ways:
+// a field that a record lacks has its default, and what a version does not know it keeps, as JSON
+// text in `unknown`, and writes back.  A version that needs more of its readers than that names it
+// in `needs`, and who does not know the name refuses the record.  A field that comes to be is a
+// member with a default and a line in state_records.cc.  (Not one of the JSON library's binary
+// formats: it reads them by recursion, and nesting without end would end the process.)
 //
 // Thread safety: pure functions.
-// Errors: EINVAL with a sentence for bytes that are no such record, whatever they are.
+// Errors: EINVAL with a sentence for bytes that are no such record, whatever they are: that are no
+// JSON, lack what a record cannot be without, or have a value of another type or one that is not
+// accepted.
 #ifndef RNULLFS_CONFIG_STATE_RECORDS_H_
 #define RNULLFS_CONFIG_STATE_RECORDS_H_
 
@@ -28,6 +33,14 @@ struct OpenRecord {
   std::string opener;
   bool passthrough = false;
   bool passing = false;  // no open but one request, which comes again by itself; not saved
+  std::string unknown = {};
+};
+
+// A write of text that has been done, but perhaps not answered: heard again, it is answered so.
+struct TextRecord {
+  uint64_t request = 0;  // its number
+  int error = 0;         // errno, or 0
+  std::string unknown = {};
 };
 
 struct DeviceRecord {
@@ -45,6 +58,12 @@ struct DeviceRecord {
   std::string unfinished_json;
   uint64_t writes_seen = 0;   // of the disk, as of when it was last counted as modified,
   timespec stored_seen = {};  // and when its file had been written to then
+  uint64_t unfinished_handle = 0;  // the open that wrote it last; 0: a version without handles did
+  uint64_t unfinished_begin = 0;   // where it lies in the file, in bytes
+  bool unfinished_aside = false;   // whoever appends from elsewhere begins anew
+  std::vector<TextRecord> texts = {};  // the latest last
+  std::vector<std::string> needs = {};
+  std::string unknown = {};
 };
 
 struct MountRecord {
@@ -55,6 +74,9 @@ struct MountRecord {
   std::string init;                         // the kernel's FUSE_INIT request, to be read again
   std::vector<std::string> capabilities;    // what was agreed with the kernel
   uint64_t counters_layout = 0;             // of the pages that count requests
+  std::string last_error = {};              // of what was refused in the root
+  std::vector<std::string> needs = {};
+  std::string unknown = {};
 };
 
 std::string WriteRecord(const DeviceRecord& record);

@@ -54,8 +54,11 @@ absl::Status Survival::Read() {
     if (device->id != key) return Error(EINVAL, "the saved state has a disk under a wrong number");
     devices_.push_back(*std::move(device));
   }
-  if (!has_mount) return Error(EINVAL, "the saved state knows no mount");
-  if (mount().counters_layout == kCountersLayout) return absl::OkStatus();
+  return has_mount ? absl::OkStatus() : Error(EINVAL, "the saved state knows no mount");
+}
+
+void Survival::TakeOver() {
+  if (mount().counters_layout == kCountersLayout) return;
   Log("the counters in stats.json start anew: this version keeps them in another way");
   for (const DeviceRecord& device : devices_) {
     const Counters counters = CountersOf(device.id);
@@ -63,7 +66,6 @@ absl::Status Survival::Read() {
       std::memset(static_cast<void*>(counters.get()), 0, sizeof(DeviceCounters));
   }
   UpdateMount([](MountRecord& mount) { mount.counters_layout = kCountersLayout; });
-  return absl::OkStatus();
 }
 
 MountRecord Survival::mount() const {

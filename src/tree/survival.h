@@ -31,8 +31,13 @@ class Survival {
   // `keeper` outlives it.
   static absl::StatusOr<std::unique_ptr<Survival>> Create(MemfdKeeper& keeper);
 
-  // From the memfd of a process that died.  EINVAL, with a sentence, when it is damaged.
+  // From the memfd of a process that died, or that still serves and only wants to know whether it
+  // can be read: nothing is written.  EINVAL, with a sentence, when it is damaged.
   static absl::StatusOr<std::unique_ptr<Survival>> Open(UniqueFd memfd, MemfdKeeper& keeper);
+
+  // For who goes on with what was found, before any counters are used: those that another version
+  // has left in another layout start anew.
+  void TakeOver();
 
   MemfdKeeper& keeper() const { return keeper_; }
 

@@ -68,6 +68,7 @@ DeviceNode::Memfds Take(const DeviceRecord& record, std::vector<Found>& found) {
 }  // namespace
 
 absl::Status Tree::Restore(std::vector<UniqueFd> memfds) {
+  services_.survival->TakeOver();
   std::vector<Found> found = Identify(std::move(memfds));
   const MountRecord mount = services_.survival->mount();
   LockGuard lock(mutex_);

@@ -91,6 +91,99 @@ TEST(DeviceRecord, IsReadAsTheFirstVersionWroteIt) {
                                         .datapath = DataPath::kDaemon}));
 }
 
+// Takes `key` and its value out of the object; every value here is a number, a text or flat.
+std::string Without(std::string json, const std::string& key) {
+  const size_t begin = json.find("\"" + key + "\":");
+  EXPECT_NE(begin, std::string::npos) << key;
+  size_t end = begin;
+  for (int depth = 0; depth > 0 || (json[end] != ',' && json[end] != '}'); ++end) {
+    if (json[end] == '[' || json[end] == '{') ++depth;
+    if (json[end] == ']' || json[end] == '}') --depth;
+  }
+  if (json[end] == ',') return json.erase(begin, end + 1 - begin);
+  const size_t from = json[begin - 1] == ',' ? begin - 1 : begin;
+  return json.erase(from, end - from);
+}
+
+std::string Replaced(std::string text, const std::string& what, const std::string& with) {
+  EXPECT_NE(text.find(what), std::string::npos) << what;
+  return text.replace(text.find(what), what.size(), with);
+}
+
+TEST(DeviceRecord, HasDefaultsForWhatItLacks) {
+  DeviceRecord record;
+  record.id = 3;
+  record.config.size = 5;
+  std::string text = WriteRecord(record);
+  for (const char* key :
+       {"created", "ownership", "opens", "next_handle", "backing_id", "last_error",
+        "unfinished_json", "texts", "needs", "unfinished_begin", "request"}) {
+    text = Without(text, key);
+    const auto read = ReadDeviceRecord(text);
+    ASSERT_TRUE(read.ok()) << text;
+    EXPECT_EQ(WriteRecord(*read), WriteRecord(record)) << key;
+  }
+}
+
+TEST(DeviceRecord, HasDefaultsForAttributesItLacks) {
+  DeviceRecord record;
+  record.config.iops.both = 7;
+  const auto read = ReadDeviceRecord(Without(WriteRecord(record), "iops"));
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(read->config, DeviceConfig());
+}
+
+TEST(DeviceRecord, CannotBeWithoutWhatItIs) {
+  for (const char* key : {"id", "name", "config", "memfd"}) {
+    EXPECT_FALSE(ReadDeviceRecord(Without(WriteRecord(DeviceRecord()), key)).ok()) << key;
+  }
+  for (const char* key : {"memory_limit", "next_id", "init"}) {
+    EXPECT_FALSE(ReadMountRecord(Without(WriteRecord(MountRecord()), key)).ok()) << key;
+  }
+}
+
+// A later version's: in the record, its configuration, an open, an owner, a text.
+TEST(DeviceRecord, KeepsWhatItDoesNotKnow) {
+  DeviceRecord device = SomeDevice();
+  device.texts = {{.request = 8, .error = 22}};
+  std::string text = WriteRecord(device);
+  text = Replaced(text, "\"id\":", "\"colour\":{\"of\":[\"wood\",null,1.5]},\"id\":");
+  text = Replaced(text, "\"blocksize\":", "\"wear\":[1,2],\"blocksize\":");
+  text = Replaced(text, "\"handle\":3", "\"handle\":3,\"priority\":-4");
+  text = Replaced(text, "\"gid\":", "\"acl\":\"u::rw\",\"gid\":");
+  text = Replaced(text, "\"error\":22", "\"error\":22,\"when\":\"\u20ac\"");
+  const auto read = ReadDeviceRecord(text);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->id, device.id);
+  EXPECT_EQ(read->config.size, device.config.size);
+  const std::string written = WriteRecord(*read);
+  for (const char* kept : {"\"colour\":{\"of\":[\"wood\",null,1.5]}", "\"wear\":[1,2]",
+                           "\"priority\":-4", "\"acl\":\"u::rw\"", "\"when\":\"\u20ac\""}) {
+    EXPECT_THAT(written, testing::HasSubstr(kept));
+  }
+  EXPECT_EQ(WriteRecord(*ReadDeviceRecord(written)), written);
+}
+
+TEST(DeviceRecord, RefusesAnotherTypeAndWhatItWouldNeed) {
+  const std::string text = WriteRecord(DeviceRecord());
+  EXPECT_FALSE(ReadDeviceRecord(Replaced(text, "\"texts\":[]", "\"texts\":{}")).ok());
+  EXPECT_FALSE(ReadDeviceRecord(Replaced(text, "\"memfd\":0", "\"memfd\":\"0\"")).ok());
+  const auto needs = ReadDeviceRecord(Replaced(text, "\"needs\":[]", "\"needs\":[\"zones\"]"));
+  ASSERT_FALSE(needs.ok());
+  EXPECT_THAT(std::string(needs.status().message()), testing::HasSubstr("zones"));
+  // What is kept is written by recursion.
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  EXPECT_FALSE(ReadDeviceRecord(Replaced(text, "\"id\":", "\"x\":" + deep + ",\"id\":")).ok());
+}
+
+TEST(MountRecord, KeepsWhatItDoesNotKnow) {
+  const std::string text =
+      Replaced(WriteRecord(MountRecord()), "\"init\":", "\"colour\":1,\"init\":");
+  const auto read = ReadMountRecord(text);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(WriteRecord(*read), testing::HasSubstr("\"colour\":1,"));
+}
+
 TEST(MountRecord, IsReadAsItWasWritten) {
   MountRecord record;
   record.memory_limit = UINT64_MAX;

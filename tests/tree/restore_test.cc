@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -28,6 +29,19 @@ uint64_t InodeOf(int fd) {
   struct stat status = {};
   fstat(fd, &status);
   return status.st_ino;
+}
+
+// Everything that is stored in a sparse file, with where it lies.
+std::string FileOf(int fd) {
+  std::string contents;
+  off_t hole = 0;
+  for (off_t data = 0; (data = lseek(fd, hole, SEEK_DATA)) >= 0;) {
+    hole = lseek(fd, data, SEEK_HOLE);
+    std::string bytes(hole - data, '\0');
+    EXPECT_EQ(pread(fd, bytes.data(), bytes.size(), data), static_cast<ssize_t>(bytes.size()));
+    contents += std::to_string(data) + ":" + bytes;
+  }
+  return contents;
 }
 
 // What the guard does: holds what it is given.
@@ -186,6 +200,20 @@ TEST_F(RestoreTest, NoRequestHoldsADiskAnyMore) {
   EXPECT_TRUE(Found("d")->disk_open());
   Found("d")->CloseDisk(open);
   EXPECT_FALSE(Found("d")->disk_open());
+}
+
+// A program that only asks whether it could go on (--upgrade) must not touch what is in use.
+TEST_F(RestoreTest, ReadingWritesNothing) {
+  const auto disk = Make("d", R"({"memory_backed": true, "size": 4, "power": true})");
+  ASSERT_EQ(old_->Write(*disk, 0, "12345"), 0);
+  old_->survival->UpdateMount([](MountRecord& mount) { mount.counters_layout = 1; });
+  const std::string stats = disk->StatsText();
+  const std::string before = FileOf(guard_.State().get());
+  ASSERT_THAT(Survival::Open(guard_.State(), guard_).status(), IsOk());
+  EXPECT_EQ(FileOf(guard_.State().get()), before);
+  EXPECT_EQ(disk->StatsText(), stats);
+  TakeOver();
+  EXPECT_THAT(Found("d")->StatsText(), testing::HasSubstr("\"requests\": 0,"));
 }
 
 TEST_F(RestoreTest, OpenHandles) {

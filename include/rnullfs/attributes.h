@@ -5,7 +5,8 @@
 //
 // Text follows configfs as null_blk and rnull use it (drivers/block/null_blk/main.c,
 // drivers/block/rnull/configfs.rs, kstrtobool() in lib/kstrtox.c): integers are decimal or
-// 0x-hexadecimal, white space around them is trimmed; booleans are told by their first one or two
+// 0x-hexadecimal, with a plus sign or a unit's suffix if one likes ("8G"), white space around
+// them is trimmed; booleans are told by their first one or two
 // characters, white space before them is refused.
 //
 // Thread safety: the tables are constant; the functions are pure.
@@ -42,7 +43,8 @@ struct Attribute {
   // directory, a key in an object.
   std::string_view name;
   AttributeField field;
-  std::string_view unit;     // "bytes", "MiB", "ns" or empty
+  // "bytes", "MiB", "ns" or empty.  A value may have a suffix of it (config/quantity.h).
+  std::string_view unit;
   std::string_view accepts;  // completes "it takes ..."; e.g. "a power of two from 512 to 4096"
   std::string_view summary;  // one line, for --help, the manual and the README
   // Beyond what the type allows (a negative number is 2^64 less its amount); null: no check.
@@ -51,7 +53,6 @@ struct Attribute {
   bool inert = false;        // accepted and shown, but without effect through FUSE
   bool ours = false;         // no attribute of the kernel's drivers
   bool read_only = false;    // a file alone: neither JSON key nor mount option
-  bool size_suffix = false;  // as JSON and mount option also "1536M", "8G", "2T"
   // Another name: the module parameter's ("gb", "bs"), or, with alias_is_file, one for everything.
   // Multiply its value by alias_unit.
   std::string_view alias = {};

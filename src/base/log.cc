@@ -4,6 +4,9 @@
 
 #include <atomic>
 #include <cstdio>
+#include <string>
+
+#include "base/visible.h"
 
 namespace rnullfs {
 namespace {
@@ -12,7 +15,8 @@ std::atomic<bool> to_syslog{false};
 
 }  // namespace
 
-void Log(std::string_view line) {
+void Log(std::string_view text) {
+  const std::string line = Visible(text);  // names that others chose are in it
   const int length = static_cast<int>(line.size());
   if (to_syslog.load()) {
     syslog(LOG_NOTICE, "%.*s", length, line.data());

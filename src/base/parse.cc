@@ -42,8 +42,11 @@ std::optional<bool> ParseBool(std::string_view text) {
   }
 }
 
+std::string_view UpToNul(std::string_view text) { return text.substr(0, text.find('\0')); }
+
 std::optional<uint64_t> ParseUnsigned(std::string_view text) {
   text = TrimSpace(text);
+  if (text.starts_with('+')) text.remove_prefix(1);
   int base = 10;
   if (text.starts_with("0x") || text.starts_with("0X")) {
     base = 16;
@@ -62,6 +65,7 @@ std::optional<int64_t> ParseSigned(std::string_view text) {
   if (negative) text.remove_prefix(1);
   // White space may stand around the number, not within it.
   if (TrimSpace(text).size() != text.size()) return std::nullopt;
+  if (negative && text.starts_with('+')) return std::nullopt;
   const std::optional<uint64_t> amount = ParseUnsigned(text);
   const uint64_t most = uint64_t{INT64_MAX} + (negative ? 1 : 0);
   if (!amount.has_value() || *amount > most) return std::nullopt;

@@ -21,10 +21,15 @@ std::optional<bool> ParseBool(std::string_view text);
 
 // An unsigned integer, decimal or with 0x hexadecimal, white space around it ignored: what rnull
 // (trim() and parse()) and null_blk (kstrtouint() with base 0) have in common, and null_blk's
-// hexadecimal.  A leading 0 means nothing (null_blk: octal); a sign is refused.
+// hexadecimal.  A leading 0 means nothing (null_blk: octal).  A plus sign before it is taken, as
+// kstrtoull() and parse() do, a minus sign is refused.
 std::optional<uint64_t> ParseUnsigned(std::string_view text);
 
-// The same with a minus sign before it, if any.
+// The text that a C program means which writes the NUL, too: configfs puts one behind what was
+// written, and the drivers read up to the first.
+std::string_view UpToNul(std::string_view text);
+
+// The same with a sign before it, if any.
 std::optional<int64_t> ParseSigned(std::string_view text);
 
 }  // namespace rnullfs

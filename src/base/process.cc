@@ -19,6 +19,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "base/visible.h"
 #include "rnullfs/error.h"
 
 #ifndef PR_SET_IO_FLUSHER
@@ -71,7 +72,7 @@ std::string ProcessName(pid_t pid) {
   std::ifstream file(absl::StrCat("/proc/", pid, "/comm"));
   std::string name;
   if (!std::getline(file, name)) return absl::StrCat("pid ", pid);
-  return absl::StrCat(name, " (pid ", pid, ")");
+  return absl::StrCat(Visible(name), " (pid ", pid, ")");  // PR_SET_NAME takes any bytes
 }
 
 bool IsKernelThread(pid_t pid) {

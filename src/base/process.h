@@ -13,7 +13,7 @@
 
 namespace rnullfs {
 
-// "losetup (pid 7)", or "pid 7" when the name is not to be had.
+// "losetup (pid 7)", or "pid 7" when the name is not to be had.  As Visible().
 std::string ProcessName(pid_t pid);
 
 // Whether a thread is the kernel's own, as those of the loop driver are, or not to be seen from

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/parse.h"
+#include "config/quantity.h"
 #include "config/rate_text.h"
 #include "config/wording.h"
 #include "rnullfs/error.h"
@@ -50,16 +51,24 @@ bool Parse(const Attribute& /*row*/, std::string_view text, bool& value) {
   return parsed.has_value();
 }
 
-bool Parse(const Attribute& /*row*/, std::string_view text, RateLimit& value) {
-  const std::optional<RateLimit> parsed = ParseRate(text);
+bool Parse(const Attribute& row, std::string_view text, RateLimit& value) {
+  const std::optional<RateLimit> parsed = ParseRate(text, row.unit);
   if (parsed.has_value()) value = *parsed;
   return parsed.has_value();
+}
+
+// What has a unit is never negative.
+std::optional<int64_t> ParseAmount(const Attribute& row, std::string_view text) {
+  if (row.unit.empty()) return ParseSigned(text);
+  const std::optional<uint64_t> amount = ParseQuantity(text, row.unit);
+  if (!amount.has_value() || *amount > uint64_t{INT64_MAX}) return std::nullopt;
+  return static_cast<int64_t>(*amount);
 }
 
 template <typename T>
 bool Parse(const Attribute& row, std::string_view text, T& value) {
   if constexpr (std::is_signed_v<T>) {
-    const std::optional<int64_t> parsed = ParseSigned(text);
+    const std::optional<int64_t> parsed = ParseAmount(row, text);
     if (!parsed.has_value() || *parsed < std::numeric_limits<T>::min() ||
         *parsed > std::numeric_limits<T>::max() ||
         (row.valid != nullptr && !row.valid(static_cast<uint64_t>(*parsed)))) {
@@ -68,7 +77,7 @@ bool Parse(const Attribute& row, std::string_view text, T& value) {
     value = static_cast<T>(*parsed);
   } else {
     const std::optional<uint64_t> parsed =
-        row.words.empty() ? ParseUnsigned(text) : FindWord(row, TrimSpace(text));
+        row.words.empty() ? ParseQuantity(text, row.unit) : FindWord(row, TrimSpace(text));
     if (!parsed.has_value() || *parsed > MaxOf<T>() ||
         (row.valid != nullptr && !row.valid(*parsed))) {
       return false;

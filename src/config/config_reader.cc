@@ -8,7 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/parse.h"
-#include "config/size_text.h"
+#include "config/quantity.h"
+#include "config/rate_text.h"
 #include "config/wording.h"
 #include "rnullfs/error.h"
 
@@ -18,19 +19,23 @@ namespace {
 std::string JsonAccepts(const Attribute& row) {
   switch (KindOf(row)) {
     case AttributeKind::kBoolean:
-      return "true or false";
+      return "true or false, or 1 or 0";
     case AttributeKind::kWord:
       return Concat({Accepts(row), ", as a JSON string"});
-    case AttributeKind::kRate:
+    case AttributeKind::kRate: {
+      const std::string_view suffixes = SuffixesOf(row.unit);
       return Concat({"a JSON number (", row.unit,
-                     "), or an object with a number for \"read\" and one for \"write\""});
+                     "), or an object with a number for \"read\" and one for \"write\"",
+                     suffixes.empty() ? "" : ", or text with ", suffixes});
+    }
     case AttributeKind::kRanges:
       return "a JSON array of \"FIRST-LAST\", in 512-byte sectors";
     case AttributeKind::kNumber:
       break;
   }
-  if (row.size_suffix) return Concat({Accepts(row), ", or text with ", kSizeSuffixes});
-  return Concat({Accepts(row), ", as a JSON number"});
+  const std::string_view suffixes = SuffixesOf(row.unit);
+  return Concat({AcceptsPlain(row), ", as a JSON number", suffixes.empty() ? "" : ", or text with ",
+                 suffixes});
 }
 
 const FaultGroup* FindGroup(std::string_view name) {
@@ -96,6 +101,15 @@ bool ConfigReader::SetRateKey(std::string_view name) {
   return true;
 }
 
+bool ConfigReader::SetRatePart(std::optional<uint64_t> value, std::string_view found) {
+  if (rate_part_ == nullptr || !value.has_value() ||
+      *value > std::numeric_limits<uint32_t>::max()) {
+    return Refuse(found);
+  }
+  rate_.*rate_part_ = static_cast<uint32_t>(*value);
+  return true;
+}
+
 bool ConfigReader::boolean(bool value) {
   const bool wanted =
       row_ != nullptr && KindOf(*row_) == AttributeKind::kBoolean && inside_ != Inside::kRefused;
@@ -110,16 +124,13 @@ bool ConfigReader::number_integer(number_integer_t value) { return Number(absl::
 bool ConfigReader::Number(std::string_view digits) {
   const std::string found = Concat({"the number ", digits});
   if (row_ == nullptr || inside_ == Inside::kRefused) return Refuse(found);
-  if (inside_ == Inside::kRate) {
-    const std::optional<uint64_t> value = ParseUnsigned(digits);
-    if (rate_part_ == nullptr || !value.has_value() ||
-        *value > std::numeric_limits<uint32_t>::max()) {
-      return Refuse(found);
-    }
-    rate_.*rate_part_ = static_cast<uint32_t>(*value);
-    return true;
-  }
+  if (inside_ == Inside::kRate) return SetRatePart(ParseUnsigned(digits), found);
   const AttributeKind kind = KindOf(*row_);
+  // As the file shows them.
+  const bool zero_or_one = digits == "0" || digits == "1";
+  if (kind == AttributeKind::kBoolean && inside_ != Inside::kRanges && zero_or_one) {
+    return Set(digits);
+  }
   const bool wanted = kind == AttributeKind::kNumber || kind == AttributeKind::kRate;
   // A negative number, where none is accepted, is refused as what it is in JSON.
   const bool negative = digits.starts_with('-') &&
@@ -136,13 +147,19 @@ bool ConfigReader::number_float(number_float_t /*value*/, const string_t& digits
 bool ConfigReader::string(string_t& value) {
   if (inside_ == Inside::kRanges) return AddRange(value);
   const std::string found = Concat({"the text ", Quoted(value)});
-  if (row_ == nullptr || inside_ == Inside::kRate || inside_ == Inside::kRefused) {
-    return Refuse(found);
+  if (row_ == nullptr || inside_ == Inside::kRefused) return Refuse(found);
+  // A number alone is written as one; a size may be text, as it always could.
+  const bool bare = ParseUnsigned(value).has_value() && row_->unit != "MiB";
+  if (inside_ == Inside::kRate) {
+    return bare ? Refuse(found) : SetRatePart(ParseQuantity(value, row_->unit), found);
   }
   const bool word = std::find(row_->words.begin(), row_->words.end(), value) != row_->words.end();
   if (word) return Set(value);
-  const std::optional<uint64_t> size = row_->size_suffix ? ParseSizeMib(value) : std::nullopt;
-  return size.has_value() ? Set(absl::StrCat(*size)) : Refuse(found);
+  if (bare || row_->unit.empty()) return Refuse(found);
+  const bool quantity = KindOf(*row_) == AttributeKind::kRate
+                            ? !ParseRate(value, "").has_value() && ParseRate(value, row_->unit)
+                            : ParseQuantity(value, row_->unit).has_value();
+  return quantity ? Set(value) : Refuse(found);
 }
 
 bool ConfigReader::AddRange(std::string_view text) {

@@ -8,6 +8,7 @@
 #define RNULLFS_CONFIG_CONFIG_READER_H_
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,7 @@ class ConfigReader final : public nlohmann::json_sax<nlohmann::ordered_json> {
 
   bool SetKey(std::string_view name);
   bool SetRateKey(std::string_view name);
+  bool SetRatePart(std::optional<uint64_t> value, std::string_view found);
   bool Number(std::string_view digits);
   bool AddRange(std::string_view text);
   bool Enter(Inside inside);

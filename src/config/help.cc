@@ -1,7 +1,7 @@
 #include "absl/strings/str_cat.h"
 #include "config/mount_flags.h"
 #include "config/mount_options.h"
-#include "config/size_text.h"
+#include "config/quantity.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 
@@ -40,7 +40,6 @@ std::string Entry(std::string_view heading, std::string_view text) {
 std::string AttributeEntry(const Attribute& row) {
   std::string text =
       Concat({row.summary, row.inert ? " (no effect through FUSE)" : "", "; takes ", Accepts(row)});
-  if (row.size_suffix) text += Concat({", or one with ", kSizeSuffixes});
   text += Concat({"; default ", DefaultText(row)});
   if (row.alias_unit != 1) {
     text += Concat(
@@ -80,7 +79,7 @@ std::string HelpText() {
       Entry("memory_limit=SIZE",
             Concat({"memory that all disks may take together; takes none or a number of MiB, or "
                     "one with ",
-                    kSizeSuffixes, "; default four fifths of what is available at the mount"}));
+                    SuffixesOf("MiB"), "; default four fifths of what is available at the mount"}));
   text += Entry("huge=never|advise|always",
                 "which parts of a disk that the kernel serves are put into huge pages, where the "
                 "kernel has them for shared memory: none, what is wholly stored, or all that "

@@ -9,7 +9,7 @@
 #include "config/manual_stages.h"
 #include "config/mount_flags.h"
 #include "config/mount_options.h"
-#include "config/size_text.h"
+#include "config/quantity.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 
@@ -44,9 +44,6 @@ std::string AttributeParagraph(const Attribute& row, std::string_view name) {
   std::string text = Sentence(row.summary);
   if (row.inert) text += Sentence("accepted and shown, but without effect through FUSE");
   text += Sentence(Concat({"takes ", Accepts(row)}));
-  if (row.size_suffix) {
-    text += Sentence(Concat({"as a mount option or in JSON also with ", kSizeSuffixes}));
-  }
   if (!row.alias.empty()) text += AliasSentence(row);
   text += Sentence(Concat({"default: ", DefaultText(row)}));
   return Paragraph(Concat({".B ", Troff(name)}), text);
@@ -87,7 +84,7 @@ std::string MountParagraphs() {
   const std::string memory =
       Concat({"Memory that all disks may take together; beyond it writes fail with\n.BR ENOSPC .\n"
               "A disk that is open through passthrough is charged whole.\n",
-              Sentence(Concat({"takes none, or a number of MiB, or one with ", kSizeSuffixes})),
+              Sentence(Concat({"takes none, or a number of MiB, or one with ", SuffixesOf("MiB")})),
               "Default: four fifths of what is available at the mount.\n"});
   return Concat(
       {Paragraph(".BI nr_devices= count", devices), Paragraph(".BI memory_limit= size", memory),

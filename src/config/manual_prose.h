@@ -93,7 +93,9 @@ In the root:
 The attributes that are supported, on one line, separated by commas.
 .TP
 .I status.json
-The state of the file system as a whole.
+The state of the file system as a whole;
+.B last_error
+in it is why something was last refused in the root.
 .PP
 In the directory of each disk:
 .TP
@@ -104,11 +106,14 @@ An attribute each; see below.
 All attributes as one JSON object, to read and to write.
 .TP
 .I stats.json
-What the disk has been asked to do, and what it stores.
+What the disk has been asked to do, and what it stores;
+.B warnings
+says which settings do less than one may expect.
 .TP
 .I last_error
-Why the last change was refused, in a sentence;
-empty when it was not.
+Why something was last refused in this directory or by the disk, in a sentence;
+empty when a write has succeeded since.
+One that puts back what the file shows anyway, as editors do when their text is refused, leaves it.
 .TP
 .I disk
 The disk, while it is powered; only its owner may open it (mode 0600).
@@ -119,7 +124,15 @@ below.
 One
 .BR write (2)
 sets one value, whatever its offset.
-Integers are decimal, or hexadecimal after 0x, with white space around them allowed.
+Integers are decimal, or hexadecimal after 0x, with a plus sign before and white space around them
+allowed.
+A value that has a unit is taken with a suffix of it as well, such as
+.BR 8G ,
+.B 50ms
+or
+.BR 64K ;
+sizes are binary, and what is shown is always the number alone.
+A text ends at its first NUL.
 Booleans are told by their first one or two characters and show as 1 and 0.
 While a disk is powered only
 .IR power ,
@@ -232,12 +245,9 @@ Booleans are
 .B true
 and
 .BR false ,
+or 1 and 0,
 .I datapath
-is text, everything else a number;
-.I size
-and
-.I cache_size
-also take text such as
+is text, everything else a number, or text with a unit such as
 .BR \(dq8G\(dq .
 .I mbps
 and
@@ -253,7 +263,18 @@ which are all there are afterwards.
 A directory of faults is an object with its files.
 .I index
 is left out.
-The text may arrive in any number of writes and takes effect with the one that completes it.
+The text may arrive in any number of writes and takes effect with the one that completes it;
+there is one such text for a disk, of the open that wrote last.
+.PP
+With
+.I disk
+it is all that
+.BR tar (1)
+has to carry:
+.PP
+.RS
+.B "tar c \-\-sparse */config.json */disk | tar x \-\-overwrite \-C OTHER\-MOUNT"
+.RE
 A key that is unknown or stands twice, comments, and fractions are refused.
 .SH ERRORS
 Each refusal leaves its reason in

@@ -13,7 +13,7 @@
 #include "base/parse.h"
 #include "config/mount_flags.h"
 #include "config/option_list.h"
-#include "config/size_text.h"
+#include "config/quantity.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
@@ -51,10 +51,6 @@ absl::Status NoValue(std::string_view name, std::string_view accepts) {
   return Error(EINVAL, Concat({name, ": no value is given; it takes ", accepts}));
 }
 
-std::string OptionAccepts(const Attribute& row) {
-  return row.size_suffix ? Concat({Accepts(row), ", or one with ", kSizeSuffixes}) : Accepts(row);
-}
-
 std::string AliasAccepts(const Attribute& row) {
   if (row.alias_unit == 1) return Accepts(row);
   return Concat({row.accepts, " (in units of ", absl::StrCat(row.alias_unit), " ", row.unit, ")"});
@@ -66,14 +62,9 @@ absl::Status ReadAttribute(const Attribute& row, const Option& option, DeviceCon
   }
   if (!option.value.has_value()) {
     if (KindOf(row) == AttributeKind::kBoolean) return StoreAttribute(row, "1", config);
-    return NoValue(row.name, OptionAccepts(row));
+    return NoValue(row.name, Accepts(row));
   }
-  if (!row.size_suffix) return StoreAttribute(row, *option.value, config);
-  const std::optional<uint64_t> size = ParseSizeMib(*option.value);
-  if (size.has_value() && StoreAttribute(row, absl::StrCat(*size), config).ok()) {
-    return absl::OkStatus();
-  }
-  return Rejected(row.name, Shown(*option.value), OptionAccepts(row));
+  return StoreAttribute(row, *option.value, config);
 }
 
 // As setup_fault_attr() in lib/fault-inject.c reads it.  Nothing, or what sysfs shows for nothing,
@@ -107,6 +98,9 @@ const FaultGroup* FindByParameter(std::string_view name) {
 
 absl::Status ReadAlias(const Attribute& row, const Option& option, DeviceConfig& config) {
   if (!option.value.has_value()) return NoValue(row.alias, AliasAccepts(row));
+  if (row.alias_unit == 1 && StoreAttribute(row, *option.value, config).ok()) {
+    return absl::OkStatus();
+  }
   const std::optional<uint64_t> value = ParseUnsigned(*option.value);
   if (value.has_value() && *value <= std::numeric_limits<uint64_t>::max() / row.alias_unit &&
       StoreAttribute(row, absl::StrCat(*value * row.alias_unit), config).ok()) {
@@ -127,9 +121,9 @@ absl::Status ReadDeviceCount(const Option& option, uint32_t& nr_devices) {
 }
 
 absl::Status ReadMemoryLimit(const Option& option, std::optional<uint64_t>& memory_limit) {
-  const std::string accepts = Concat({"none, or a size (MiB, or with ", kSizeSuffixes, ")"});
+  const std::string accepts = Concat({"none, or a size (MiB, or with ", SuffixesOf("MiB"), ")"});
   if (!option.value.has_value()) return NoValue(option.name, accepts);
-  const std::optional<uint64_t> size = ParseSizeMib(*option.value);
+  const std::optional<uint64_t> size = ParseQuantity(*option.value, "MiB");
   if (*option.value == "none") {
     memory_limit = std::numeric_limits<uint64_t>::max();
   } else if (size.has_value() && *size <= std::numeric_limits<uint64_t>::max() >> 20) {

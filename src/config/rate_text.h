@@ -12,8 +12,9 @@
 
 namespace rnullfs {
 
-// Null for what is no such text; white space around it is ignored.
-std::optional<RateLimit> ParseRate(std::string_view text);
+// Null for what is no such text, each side of it as ParseQuantity(); white space around it is
+// ignored.
+std::optional<RateLimit> ParseRate(std::string_view text, std::string_view unit);
 
 std::string RateText(const RateLimit& rate);
 

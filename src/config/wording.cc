@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "config/quantity.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -63,9 +64,15 @@ std::string Shown(std::string_view text) {
   return plain ? std::string(text) : Quoted(text);
 }
 
-std::string Accepts(const Attribute& attribute) {
+std::string AcceptsPlain(const Attribute& attribute) {
   if (attribute.unit.empty()) return std::string(attribute.accepts);
   return Concat({attribute.accepts, " (", attribute.unit, ")"});
+}
+
+std::string Accepts(const Attribute& attribute) {
+  const std::string_view suffixes = SuffixesOf(attribute.unit);
+  if (suffixes.empty()) return AcceptsPlain(attribute);
+  return Concat({AcceptsPlain(attribute), ", or one with ", suffixes});
 }
 
 std::string DefaultText(const Attribute& attribute) {

@@ -28,6 +28,8 @@ std::string Shown(std::string_view text);
 
 // What the attribute accepts, with the unit: "a power of two from 512 to 4096 (bytes)".
 std::string Accepts(const Attribute& attribute);
+// The same without the suffixes that a text may have.
+std::string AcceptsPlain(const Attribute& attribute);
 
 // What the attribute is when nothing has been said, with the unit: "4096 bytes".
 std::string DefaultText(const Attribute& attribute);

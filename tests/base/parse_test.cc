@@ -52,14 +52,17 @@ TEST(ParseUnsigned, ReadsDecimalAndHexadecimal) {
       {"18446744073709551615", UINT64_MAX},
       {"0xffffffffffffffff", UINT64_MAX},
       {"00000000000000000000000000000001", 1},
+      {"+64", 64},
+      {" +0x10\n", 16},
   };
   for (const auto& [text, value] : cases) EXPECT_EQ(ParseUnsigned(text), value) << text;
 }
 
 TEST(ParseUnsigned, RefusesSignsAndGarbage) {
-  const std::string_view texts[] = {"",      " ",     "\n",   "-1",    "-0",  "+1",  "0x",  "x1",
-                                    "0x-1",  "0x+1",  "0x 1", "0x0x1", "ff",  "0xg", "1.0", "1e3",
-                                    "1,000", "1\0"sv, "\0"sv, "1 2",   "12a", "\xff"};
+  const std::string_view texts[] = {"",     " ",    "\n",    "-1",    "-0",    "+",   "0x",
+                                    "x1",   "0x-1", "0x+1",  "0x 1",  "0x0x1", "ff",  "0xg",
+                                    "1.0",  "1e3",  "1,000", "1\0"sv, "\0"sv,  "1 2", "12a",
+                                    "\xff", "++1",  "+-1",   "+ 1",   "-+1"};
   for (const std::string_view text : texts) {
     EXPECT_EQ(ParseUnsigned(text), std::nullopt) << text;
   }
@@ -71,6 +74,21 @@ TEST(ParseUnsigned, RefusesWhatNeedsMoreThan64Bits) {
   for (const std::string_view text : texts) {
     EXPECT_EQ(ParseUnsigned(text), std::nullopt) << text;
   }
+}
+
+TEST(ParseSigned, TakesOneSign) {
+  EXPECT_EQ(ParseSigned("-5"), -5);
+  EXPECT_EQ(ParseSigned("+5"), 5);
+  for (const std::string_view text : {"-+5", "+-5", "--5", "++5", "- 5", "+ 5"}) {
+    EXPECT_EQ(ParseSigned(text), std::nullopt) << text;
+  }
+}
+
+TEST(UpToNul, EndsWhereACProgramMeansIt) {
+  EXPECT_EQ(UpToNul("512\0"sv), "512");
+  EXPECT_EQ(UpToNul("1\0 2\0"sv), "1");
+  EXPECT_EQ(UpToNul("\0"sv), "");
+  EXPECT_EQ(UpToNul("512"), "512");
 }
 
 TEST(TrimSpace, TakesAsciiWhiteSpaceOff) {

@@ -153,6 +153,14 @@ TEST(Attributes, TakeText) {
       {"init_hctx_fault_inject/verbose", "0\n", "0\n"},
       {"seed", "18446744073709551615", "18446744073709551615\n"},
       {"io_timeout", "1", "1\n"},
+      {"io_timeout", "1s", "1000\n"},
+      {"size", "8G\n", "8192\n"},
+      {"size", "+64", "64\n"},
+      {"blocksize", "4k\n", "4096\n"},
+      {"completion_nsec", "50ms\n", "50000000\n"},
+      {"completion_nsec", "10us", "10000\n"},
+      {"mbps", "1G:512M", "1024:512\n"},
+      {"timeout_inject/probability", "50%", "50\n"},
   };
   for (const Case& c : cases) {
     DeviceConfig config;
@@ -164,25 +172,35 @@ TEST(Attributes, TakeText) {
 TEST(Attributes, RefuseTextWithASentence) {
   const Refusal cases[] = {
       {"blocksize", "513\n",
-       "blocksize: 513 is not accepted; it takes a power of two from 512 to 4096 (bytes)"},
+       "blocksize: 513 is not accepted; it takes a power of two from 512 to 4096 (bytes), or "
+       "one with the suffix K"},
       {"blocksize", "-1",
-       "blocksize: -1 is not accepted; it takes a power of two from 512 to 4096 (bytes)"},
+       "blocksize: -1 is not accepted; it takes a power of two from 512 to 4096 (bytes), or "
+       "one with the suffix K"},
       {"blocksize", "\n",
-       "blocksize: \"\" is not accepted; it takes a power of two from 512 to 4096 (bytes)"},
+       "blocksize: \"\" is not accepted; it takes a power of two from 512 to 4096 (bytes), or "
+       "one with the suffix K"},
       {"blocksize", "0x201",
-       "blocksize: 0x201 is not accepted; it takes a power of two from 512 to 4096 (bytes)"},
-      {"size", "8G\n", "size: 8G is not accepted; it takes a whole number (MiB)"},
-      {"size", "1 2", "size: \"1 2\" is not accepted; it takes a whole number (MiB)"},
+       "blocksize: 0x201 is not accepted; it takes a power of two from 512 to 4096 (bytes), or "
+       "one with the suffix K"},
+      {"size", "8GB\n",
+       "size: 8GB is not accepted; it takes a whole number (MiB), or one with the suffix K, M, G "
+       "or T"},
+      {"size", "1 2",
+       "size: \"1 2\" is not accepted; it takes a whole number (MiB), or one with the suffix K, M, "
+       "G or T"},
       {"irqmode", "3", "irqmode: 3 is not accepted; it takes 0 (none), 1 (soft) or 2 (timer)"},
       {"completion_nsec", "3600000000001",
-       "completion_nsec: 3600000000001 is not accepted; it takes 0 to 3600000000000 (ns)"},
+       "completion_nsec: 3600000000001 is not accepted; it takes 0 to 3600000000000 (ns), or "
+       "one with the suffix ns, us, ms or s"},
       {"submit_queues", "0",
        "submit_queues: 0 is not accepted; it takes 1 to the number of processors"},
       {"mbps", "1:2:3",
        "mbps: \"1:2:3\" is not accepted; it takes a number, 0 for no limit, or READ:WRITE for a "
-       "limit of each (MiB/s)"},
+       "limit of each (MiB/s), or one with the suffix K, M, G or T"},
       {"timeout_inject/probability", "101\n",
-       "timeout_inject/probability: 101 is not accepted; it takes 0 to 100 (percent)"},
+       "timeout_inject/probability: 101 is not accepted; it takes 0 to 100 (percent), or one "
+       "with the suffix %"},
       {"power", " 1\n", "power: \" 1\" is not accepted; it takes 1 or 0, also y/n, t/f, on/off"},
       {"power", "\x01\"\\\xff",
        "power: \"\\x01\\\"\\\\\\xff\" is not accepted; it takes 1 or 0, also y/n, t/f, on/off"},
@@ -244,7 +262,8 @@ TEST(Attributes, CutALongValueInTheSentence) {
   const std::string text(4095, '9');
   EXPECT_THAT(StoreAttribute(Row("size"), text, config),
               Einval("size: \"" + std::string(40, '9') +
-                     "...\" is not accepted; it takes a whole number (MiB)"));
+                     "...\" is not accepted; it takes a whole number (MiB), or one with the "
+                     "suffix K, M, G or T"));
 }
 
 TEST(Attributes, AreNotWrittenWhereTheyAreGiven) {

@@ -113,6 +113,31 @@ TEST(ApplyJson, TakesASizeAsTextToo) {
   }
 }
 
+TEST(ApplyJson, TakesUnitsAndBooleansAsTheFilesDo) {
+  const auto applied = ApplyJson(
+      R"({"power": 1, "fua": 0, "blocksize": "1K", "completion_nsec": "50ms", "io_timeout": "2s",
+          "cache_size": "1G", "mbps": "1G", "max_sectors": "64K",
+          "timeout_inject": {"probability": "50%"}})",
+      DeviceConfig());
+  ASSERT_TRUE(applied.ok()) << applied.status();
+  DeviceConfig expected = {.power = true,
+                           .blocksize = 1024,
+                           .completion_nsec = 50'000'000,
+                           .max_sectors = 128,
+                           .cache_size = 1024,
+                           .fua = false,
+                           .mbps = {.both = 1024},
+                           .io_timeout = 2'000};
+  expected.timeout_inject.probability = 50;
+  EXPECT_EQ(*applied, expected);
+  const auto rates =
+      ApplyJson(R"({"mbps": {"read": "1G", "write": 5}, "power": 0})", DeviceConfig());
+  ASSERT_TRUE(rates.ok()) << rates.status();
+  EXPECT_EQ(rates->mbps, (RateLimit{.read = 1024, .write = 5}));
+  EXPECT_EQ(ApplyJson(R"({"mbps": "1G:512M"})", DeviceConfig())->mbps,
+            (RateLimit{.read = 1024, .write = 512}));
+}
+
 TEST(ApplyJson, RoundTripsWhatIsShown) {
   std::mt19937_64 random(1);  // NOLINT: the same configurations each time
   for (int i = 0; i < 1000; ++i) {
@@ -129,14 +154,19 @@ TEST(ApplyJson, RoundTripsWhatIsShown) {
 
 TEST(ApplyJson, NamesKeyAndTypeOfAWrongValue) {
   const std::string size =
-      " is not accepted; it takes a whole number (MiB), or text with the suffix K, M, G or T";
+      " is not accepted; it takes a whole number (MiB), as a JSON number, or text with the "
+      "suffix K, M, G or T";
   const std::string blocksize =
-      " is not accepted; it takes a power of two from 512 to 4096 (bytes), as a JSON number";
+      " is not accepted; it takes a power of two from 512 to 4096 (bytes), as a JSON number, or "
+      "text with "
+      "the suffix K";
   const Refusal cases[] = {
-      {R"({"power": 1})", "power: the number 1 is not accepted; it takes true or false"},
-      {R"({"power": "on"})", "power: the text \"on\" is not accepted; it takes true or false"},
-      {R"({"power": null})", "power: null is not accepted; it takes true or false"},
-      {R"({"power": -1})", "power: the number -1 is not accepted; it takes true or false"},
+      {R"({"power": 2})", "power: the number 2 is not accepted; it takes true or false, or 1 or 0"},
+      {R"({"power": "on"})",
+       "power: the text \"on\" is not accepted; it takes true or false, or 1 or 0"},
+      {R"({"power": null})", "power: null is not accepted; it takes true or false, or 1 or 0"},
+      {R"({"power": -1})",
+       "power: the number -1 is not accepted; it takes true or false, or 1 or 0"},
       {R"({"blocksize": true})", "blocksize: true" + blocksize},
       {R"({"blocksize": "512"})", "blocksize: the text \"512\"" + blocksize},
       {R"({"blocksize": 512.0})", "blocksize: the number 512.0" + blocksize},
@@ -196,7 +226,7 @@ TEST(ApplyJson, TakesWhatHasParts) {
 TEST(ApplyJson, NamesTheWrongPart) {
   const std::string rate =
       " is not accepted; it takes a JSON number (MiB/s), or an object with a number for \"read\" "
-      "and one for \"write\"";
+      "and one for \"write\", or text with the suffix K, M, G or T";
   const std::string ranges =
       " is not accepted; it takes a JSON array of \"FIRST-LAST\", in 512-byte sectors";
   const Refusal cases[] = {
@@ -208,7 +238,7 @@ TEST(ApplyJson, NamesTheWrongPart) {
       {R"({"mbps": {"read": true}})", "mbps: true" + rate},
       {R"({"mbps": 4294967296})",
        "mbps: 4294967296 is not accepted; it takes a number, 0 for no limit, or READ:WRITE for a "
-       "limit of each (MiB/s)"},
+       "limit of each (MiB/s), or one with the suffix K, M, G or T"},
       {R"({"badblocks": "8-15"})", "badblocks: the text \"8-15\"" + ranges},
       {R"({"badblocks": ["+8-15"]})", "badblocks: the text \"+8-15\"" + ranges},
       {R"({"badblocks": ["15-8"]})", "badblocks: the text \"15-8\"" + ranges},
@@ -220,9 +250,10 @@ TEST(ApplyJson, NamesTheWrongPart) {
        "files"},
       {R"({"timeout_inject": {"probability": "5"}})",
        "timeout_inject/probability: the text \"5\" is not accepted; it takes 0 to 100 (percent), "
-       "as a JSON number"},
+       "as a JSON number, or text with the suffix %"},
       {R"({"timeout_inject": {"probability": 101}})",
-       "timeout_inject/probability: 101 is not accepted; it takes 0 to 100 (percent)"},
+       "timeout_inject/probability: 101 is not accepted; it takes 0 to 100 (percent), or one "
+       "with the suffix %"},
       {R"({"timeout_inject": {"tims": 1}})",
        "timeout_inject: tims: there is no such key. Did you mean times?"},
       {R"({"timeout_inject": {}, "timeout_inject": {}})",

@@ -168,8 +168,11 @@ TEST(ParseCommandLine, PassesOverWhatIsForOthers) {
 TEST(ParseCommandLine, RefusesOptionsWithASentence) {
   const std::pair<const char*, const char*> cases[] = {
       {"blocksize=513",
-       "blocksize: 513 is not accepted; it takes a power of two from 512 to 4096 (bytes)"},
-      {"bs=513", "bs: 513 is not accepted; it takes a power of two from 512 to 4096 (bytes)"},
+       "blocksize: 513 is not accepted; it takes a power of two from 512 to 4096 (bytes), or one "
+       "with the suffix K"},
+      {"bs=513",
+       "bs: 513 is not accepted; it takes a power of two from 512 to 4096 (bytes), or one with "
+       "the suffix K"},
       {"size=1.5G",
        "size: 1.5G is not accepted; it takes a whole number (MiB), or one with the suffix K, M, G "
        "or T"},
@@ -202,7 +205,7 @@ TEST(ParseCommandLine, RefusesOptionsWithASentence) {
 
 TEST(ParseCommandLine, SaysTheSameAsTheAttribute) {
   for (const Attribute& row : Attributes()) {
-    if (row.size_suffix || row.read_only) continue;
+    if (row.read_only) continue;
     DeviceConfig config;
     EXPECT_EQ(RefusedList(std::string(row.name) + "=2x"), StoreAttribute(row, "2x", config));
   }

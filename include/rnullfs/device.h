@@ -42,8 +42,8 @@ struct DeviceServices {
 
 class Device {
  public:
-  // What a user should hear about requests that are refused, as a sentence; once for each kind.
-  // Called by a thread that submits, without a lock.
+  // What a user should hear about requests that are refused, as a sentence: for the first of a kind
+  // since another kind, or ForgetComplaint().  Called by a thread that submits, without a lock.
   using Complain = std::function<void(const std::string& sentence)>;
 
   // Instantiates the controller.  EINVAL for what there is no such disk of, EFAULT when a fault is
@@ -75,6 +75,9 @@ class Device {
   void SetLive(const DeviceConfig& config);
   void RestartFaults(const FaultPoint& point, const FaultAttr& written);
 
+  // The last complaint is no longer what the user reads: the next one is made whatever its kind.
+  void ForgetComplaint() { complaint_.store(Complaint::kNone, std::memory_order_relaxed); }
+
   // As PageStore's; a disk without memory backing is one hole.
   uint64_t NextData(uint64_t offset) const;
   uint64_t NextHole(uint64_t offset) const;
@@ -91,12 +94,15 @@ class Device {
  private:
   struct Stages;
   struct Work;
+  enum class Complaint { kNone, kMisaligned, kNoDiscard, kPastEnd, kNoMemory, kBadSector, kBusy };
   Device(const DeviceConfig& config, Medium& medium, DeviceCounters& counters,
          DeviceServices services, Complain complain);
   bool Plain() const;
   int Check(Command& command);
   bool MayWait(const Command& command);
-  void Explain(std::atomic<bool>& said, const std::string& sentence);
+  template <typename Sentence>
+  void Explain(Complaint kind, Sentence sentence);
+  void ExplainError(int error, const Command& command);
   void AnswerNow(Command command, Completion done);
   void AnswerShaped(Command command, Completion done);
   void Do(const Command& command, Work& work);
@@ -112,9 +118,7 @@ class Device {
   const std::unique_ptr<Stages> stages_;
   const std::unique_ptr<Waiting> waiting_;
   std::atomic<bool> emulates_sectors_{false};
-  std::atomic<bool> said_misaligned_{false};
-  std::atomic<bool> said_busy_{false};
-  std::atomic<bool> said_no_discard_{false};
+  std::atomic<Complaint> complaint_{Complaint::kNone};  // what was said last
 };
 
 }  // namespace rnullfs

@@ -161,6 +161,7 @@ void Device::AnswerNow(Command command, Completion done) {
     if (error == 0) return;
   } else if (error == 0) {
     error = stages_->backing.Change(command);
+    if (error != 0) ExplainError(error, command);
   }
   answer({error, error == 0 ? command.length : 0});
 }
@@ -250,6 +251,7 @@ int Device::DoPiece(const Command& piece, char* to) {
                                     .partial_io = config_.badblocks_partial_io,
                                     .blocksize = config_.blocksize});
     error = verdict.error;
+    if (error != 0) ExplainError(error, piece);
     const uint64_t before = piece.offset - begin;
     good.length = std::min(verdict.good_bytes - std::min(verdict.good_bytes, before), piece.length);
     if (good.length == 0 && error != 0) return error;
@@ -260,6 +262,7 @@ int Device::DoPiece(const Command& piece, char* to) {
   } else if (to != nullptr) {
     moved = stages_->backing.Copy(good.offset, good.length, to);
   }
+  if (error == 0 && moved != 0) ExplainError(moved, piece);
   return error != 0 ? error : moved;
 }
 

@@ -27,13 +27,29 @@ int FitToDisk(uint64_t size_bytes, Command& command) {
 
 }  // namespace
 
+// A flood of one kind costs one sentence.
+template <typename Sentence>
+void Device::Explain(Complaint kind, Sentence sentence) {
+  if (complain_ == nullptr || complaint_.load(std::memory_order_relaxed) == kind) return;
+  complain_(sentence());
+  complaint_.store(kind, std::memory_order_relaxed);
+}
+
 // What a disk refuses before it does anything.  Cuts at the end what can be cut.
 int Device::Check(Command& command) {
-  if (const int error = FitToDisk(size_bytes(), command); error != 0) return error;
+  if (const int error = FitToDisk(size_bytes(), command); error != 0) {
+    Explain(Complaint::kPastEnd, [&] {
+      return absl::StrCat("disk: ", command.length, " bytes at ", command.offset,
+                          " do not lie within its ", size_bytes(),
+                          "; write another size (MiB) while the device is off");
+    });
+    return error;
+  }
   if (command.op == Op::kDiscard && !command.truncates && !discards()) {
-    Explain(said_no_discard_,
-            "disk: a discard was refused; write 1 to discard (and to memory_backed) while the "
-            "device is off for a disk that takes them");
+    Explain(Complaint::kNoDiscard, [] {
+      return "disk: a discard was refused; write 1 to discard (and to memory_backed) while the "
+             "device is off for a disk that takes them";
+    });
     return EOPNOTSUPP;
   }
   // Who did not open it with O_DIRECT sees it as through a page cache, by the byte.
@@ -42,16 +58,32 @@ int Device::Check(Command& command) {
     emulates_sectors_.store(true, std::memory_order_relaxed);
     return 0;
   }
-  Explain(said_misaligned_, absl::StrCat("disk: ", command.length, " bytes at ", command.offset,
-                                         " are no multiple of blocksize, ", config_.blocksize,
-                                         "; who opens it with O_DIRECT has to use whole blocks "
-                                         "of it, or write 512 to blocksize while the device is "
-                                         "off"));
+  Explain(Complaint::kMisaligned, [&] {
+    return absl::StrCat("disk: ", command.length, " bytes at ", command.offset,
+                        " are no multiple of blocksize, ", config_.blocksize,
+                        "; who opens it with O_DIRECT has to use whole blocks of it, or write 512 "
+                        "to blocksize while the device is off");
+  });
   return EINVAL;
 }
 
-void Device::Explain(std::atomic<bool>& said, const std::string& sentence) {
-  if (complain_ != nullptr && !said.exchange(true)) complain_(sentence);
+// What the medium says no to.
+void Device::ExplainError(int error, const Command& command) {
+  if (error == ENOSPC) {
+    Explain(Complaint::kNoMemory, [&] {
+      return absl::StrCat("disk: there is no memory for ", command.length, " bytes at ",
+                          command.offset,
+                          ": all disks together may have memory_limit (status.json says how much "
+                          "they have), and 64 MiB are left to the machine; discard or remove "
+                          "something, or mount with a larger memory_limit");
+    });
+  } else if (error == EIO) {
+    Explain(Complaint::kBadSector, [&] {
+      return absl::StrCat("disk: ", command.length, " bytes at ", command.offset,
+                          " have a bad sector; badblocks lists them, and -FIRST-LAST written there "
+                          "makes them good");
+    });
+  }
 }
 
 // The kernel's driver lets who comes when its tags are in use wait; what would wait here is taken
@@ -60,11 +92,12 @@ bool Device::MayWait(const Command& command) {
   const bool reads = command.op == Op::kRead && config_.memory_backed;
   const Waiting& all = services_.completions.waiting();
   if (all.LeavesRoomTo(*waiting_, reads ? command.length : 0)) return true;
-  Explain(said_busy_,
-          absl::StrCat("disk: ", waiting_->requests(),
-                       " requests wait for their answers, as many as it may have beside the other "
-                       "disks of the mount, so that the next ones are EBUSY; shorten what delays "
-                       "them (completion_nsec, mbps, iops, io_timeout), or send fewer at once"));
+  Explain(Complaint::kBusy, [&] {
+    return absl::StrCat("disk: ", waiting_->requests(),
+                        " requests wait for their answers, as many as it may have beside the other "
+                        "disks of the mount, so that the next ones are EBUSY; shorten what delays "
+                        "them (completion_nsec, mbps, iops, io_timeout), or send fewer at once");
+  });
   return false;
 }
 

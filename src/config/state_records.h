@@ -56,8 +56,8 @@ struct DeviceRecord {
   int backing_id = 0;
   std::string last_error;
   std::string unfinished_json;
-  uint64_t writes_seen = 0;   // of the disk, as of when it was last counted as modified,
-  timespec stored_seen = {};  // and when its file had been written to then
+  uint64_t writes_seen = 0;        // of the disk, as of when it was last counted as modified,
+  timespec stored_seen = {};       // and when its file had been written to then
   uint64_t unfinished_handle = 0;  // the open that wrote it last; 0: a version without handles did
   uint64_t unfinished_begin = 0;   // where it lies in the file, in bytes
   bool unfinished_aside = false;   // whoever appends from elsewhere begins anew

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "base/visible.h"
 #include "fuse/guarded.h"
 #include "fuse/receive_loop.h"
 #include "fuse/ring.h"
@@ -41,6 +43,11 @@ void ReplyEntry(fuse_req_t request, const struct stat& st) {
 void ReplyStat(fuse_req_t request, const absl::StatusOr<struct stat>& st) {
   if (!st.ok()) return Reply(request, st.status());
   fuse_reply_attr(request, &*st, kAttrTimeoutSec);
+}
+
+// Answers, and keeps the sentence of a refusal for last_error of what the inode belongs to.
+void Refuse(fuse_req_t request, fuse_ino_t inode, const absl::Status& status) {
+  Reply(request, TreeOf(request).Refuse(inode, status));
 }
 
 // Null for a file that is gone.
@@ -82,7 +89,7 @@ void SetAttr(fuse_req_t request, fuse_ino_t inode, struct stat* wanted, int vali
         file == nullptr ? nullptr : TextFileOf(request, inode, file);
     const absl::Status status =
         text == nullptr ? tree.Truncate(inode, length) : text->Truncate(length);
-    if (!status.ok()) return Reply(request, status);
+    if (!status.ok()) return Refuse(request, inode, status);
   }
   if (absl::Status status = tree.ChangeOwnership(inode, change); !status.ok()) {
     return Reply(request, status);
@@ -95,7 +102,7 @@ void MakeDirectory(fuse_req_t request, fuse_ino_t parent, const char* name, mode
   const fuse_ctx* caller = fuse_req_ctx(request);
   const auto node =
       tree.MakeDevice(parent, name, mode, caller->uid, caller->gid, ReceiveLoop::CurrentRequest());
-  if (!node.ok()) return Reply(request, node.status());
+  if (!node.ok()) return Refuse(request, parent, node.status());
   Lookup(request, parent, name);
 }
 
@@ -106,28 +113,41 @@ void RemoveDirectory(fuse_req_t request, fuse_ino_t parent, const char* name) {
     const absl::Status removed =
         tree.RemoveDevice(parent, name, ReceiveLoop::CurrentRequest(), if_open);
     if (ErrnoOf(removed) == EAGAIN) return false;
-    Reply(request, removed);
+    Refuse(request, parent, removed);
     return true;
   };
   AttemptOrPark(request, there.ok() ? DeviceIdOf(there->st_ino) : 0, kCloseGrace, remove);
 }
 
 // What configfs does not let anyone do.
-void MakeNode(fuse_req_t request, fuse_ino_t, const char*, mode_t, dev_t) {
-  fuse_reply_err(request, EPERM);
+void NotMade(fuse_req_t request, fuse_ino_t directory, std::string_view what) {
+  Refuse(request, directory,
+         Error(EPERM, absl::StrCat(std::string(what),
+                                   ": no file can be made here; those that a device has come with "
+                                   "mkdir in the root of the mount")));
 }
-void Create(fuse_req_t request, fuse_ino_t, const char*, mode_t, fuse_file_info*) {
-  fuse_reply_err(request, EPERM);
+void MakeNode(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t, dev_t) {
+  NotMade(request, parent, Visible(name));
 }
-void Unlink(fuse_req_t request, fuse_ino_t, const char*) { fuse_reply_err(request, EPERM); }
-void MakeSymlink(fuse_req_t request, const char*, fuse_ino_t, const char*) {
-  fuse_reply_err(request, EPERM);
+void Create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t, fuse_file_info*) {
+  NotMade(request, parent, Visible(name));
 }
-void MakeLink(fuse_req_t request, fuse_ino_t, fuse_ino_t, const char*) {
-  fuse_reply_err(request, EPERM);
+void MakeSymlink(fuse_req_t request, const char*, fuse_ino_t parent, const char* name) {
+  NotMade(request, parent, Visible(name));
 }
-void Rename(fuse_req_t request, fuse_ino_t, const char*, fuse_ino_t, const char*, unsigned) {
-  fuse_reply_err(request, EPERM);
+void MakeLink(fuse_req_t request, fuse_ino_t, fuse_ino_t parent, const char* name) {
+  NotMade(request, parent, Visible(name));
+}
+void Unlink(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  Refuse(request, parent,
+         Error(EPERM, absl::StrCat(Visible(name),
+                                   ": the file stays as long as its directory; rmdir removes a "
+                                   "device with all its files")));
+}
+void Rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t, const char*,
+            unsigned) {
+  Refuse(request, parent,
+         Error(EPERM, absl::StrCat(Visible(name), ": nothing can be renamed here")));
 }
 
 void ReadDirectory(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
@@ -152,10 +172,11 @@ void ReadDirectory(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offs
 
 void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   if (IsDisk(inode)) return OpenDisk(request, inode, file);
-  absl::StatusOr<std::unique_ptr<TextFile>> text = TreeOf(request).Open(inode, file->flags);
-  if (!text.ok()) return Reply(request, text.status());
   TextHandles& handles = SessionOf(request).text_handles();
-  const uint64_t handle = handles.Add(*std::move(text), file->flags);
+  const uint64_t handle = handles.Next(file->flags);
+  absl::StatusOr<std::unique_ptr<TextFile>> text = TreeOf(request).Open(inode, file->flags, handle);
+  if (!text.ok()) return Refuse(request, inode, text.status());
+  handles.Add(handle, *std::move(text));
   file->fh = handle;
   file->direct_io = 1;
   // A reply that fails means that the opener is gone, and no release will come.
@@ -187,7 +208,7 @@ void Write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length
   // Only a copy outlives this call, and hardly any write has to wait.
   const auto write = [request, open, offset](std::string_view text, IfOpen if_open) {
     const absl::StatusOr<uint64_t> taken =
-        open->Write(static_cast<uint64_t>(offset), text, if_open);
+        open->Write(static_cast<uint64_t>(offset), text, ReceiveLoop::CurrentRequest(), if_open);
     if (ErrnoOf(taken.status()) == EAGAIN) return false;
     taken.ok() ? fuse_reply_write(request, *taken)
                : fuse_reply_err(request, ErrnoOf(taken.status()));

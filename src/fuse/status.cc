@@ -14,6 +14,7 @@ namespace rnullfs {
 
 std::string Session::StatusText() const {
   const uint64_t devices = tree_ == nullptr ? 0 : tree_->device_count();
+  const std::string last_error = tree_ == nullptr ? std::string() : tree_->last_error();
   LockGuard lock(mutex_);
   const bool ring = over_ring_.load();
   memory_.LookAgain();  // at what a close, or an end of a mapping, has left
@@ -51,7 +52,8 @@ std::string Session::StatusText() const {
       .AddBool("io_flusher", heritage_.pressure.io_flusher)
       .AddBool("locked_in_memory", heritage_.pressure.locked)
       .AddBool("oom_score_lowered", heritage_.pressure.oom_score)
-      .AddList("unmount_waits_for", awaited_);
+      .AddList("unmount_waits_for", awaited_)
+      .AddText("last_error", last_error);
   return document.Text();
 }
 

@@ -23,13 +23,17 @@ namespace rnullfs {
 class TextHandles {
  public:
   // `process`: how many have served the mount before.
-  explicit TextHandles(uint64_t process) : next_(process << 32) {}
+  explicit TextHandles(uint64_t process) : next_(process << 32 | 1) {}  // no number is 0
 
-  uint64_t Add(std::unique_ptr<TextFile> file, int flags) {
+  // A number for a file that is opened with these flags.
+  uint64_t Next(int flags) {
     const LockGuard lock(mutex_);
-    const uint64_t handle = next_++ << kFlagBits | FlagsOf(flags);
+    return next_++ << kFlagBits | FlagsOf(flags);
+  }
+
+  void Add(uint64_t handle, std::unique_ptr<TextFile> file) {
+    const LockGuard lock(mutex_);
     files_[handle] = std::move(file);
-    return handle;
   }
 
   // The open file; made again if another process had it open.  Null when that cannot be.
@@ -38,7 +42,7 @@ class TextHandles {
     const auto it = files_.find(handle);
     if (it != files_.end()) return it->second;
     absl::StatusOr<std::unique_ptr<TextFile>> file =
-        tree.Open(inode, (handle & 1) != 0 ? O_RDONLY | O_APPEND : O_RDONLY, /*again=*/true);
+        tree.Open(inode, (handle & 1) != 0 ? O_RDONLY | O_APPEND : O_RDONLY, handle);
     if (!file.ok()) return nullptr;
     return files_.emplace(handle, *std::move(file)).first->second;
   }

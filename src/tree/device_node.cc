@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/memfd_name.h"
-#include "config/json.h"
+#include "base/visible.h"
 #include "rnullfs/error.h"
 #include "tree/inode.h"
 
@@ -19,12 +19,12 @@ bool WantsPin(const DeviceConfig& config) {
   return config.power && config.datapath == DataPath::kPassthrough;
 }
 
-absl::Status Removed() { return Error(ENOENT, "the device has been removed"); }
-
 // For who has asked for it, and nobody else to see.
 absl::Status Again() { return Error(EAGAIN, "disk is open"); }
 
 }  // namespace
+
+absl::Status Removed() { return Error(ENOENT, "the device has been removed"); }
 
 DeviceNode::DeviceNode(uint64_t id, std::string name, const Ownership& ownership,
                        NodeServices services, uint64_t request)
@@ -54,56 +54,34 @@ std::string DeviceNode::last_error() const {
   return last_error_;
 }
 
-absl::Status DeviceNode::StoreText(const Attribute& attribute, std::string_view text,
-                                   IfOpen if_open) {
-  const auto edit = [&](DeviceConfig& next) ABSL_NO_THREAD_SAFETY_ANALYSIS {  // Update() holds it
-    absl::Status status = StoreAttribute(attribute, text, next);
-    if (!status.ok() || attribute.live || !config_.power) return status;
-    if (absl::Status stages = CheckStages(next); !stages.ok()) return stages;
-    return Error(EBUSY, absl::StrCat(std::string(attribute.name),
-                                     ": cannot change while the device is powered; write 0 to "
-                                     "power first"));
-  };
-  return Update(edit, if_open);
-}
-
-absl::Status DeviceNode::StoreJson(std::string_view text, IfOpen if_open) {
-  const auto edit = [&](DeviceConfig& next) {
-    absl::StatusOr<DeviceConfig> applied = ApplyJson(text, next);
-    if (applied.ok()) next = *applied;
-    return applied.status();
-  };
-  return Update(edit, if_open);
-}
-
 absl::Status DeviceNode::Store(const DeviceConfig& wanted) {
-  const auto edit = [&](DeviceConfig& next) {
-    const uint32_t index = next.index;
-    next = wanted;
-    next.index = index;
+  return Update([&](DeviceConfig& next) {
+    const DeviceConfig before = std::exchange(next, wanted);
+    next.index = before.index;
+    next.unknown = before.unknown;
     return absl::OkStatus();
-  };
-  return Update(edit, IfOpen::kWait);
+  });
 }
 
-absl::Status DeviceNode::Update(Edit edit, IfOpen if_open) {
+absl::Status DeviceNode::Update(Edit edit, const TextWrite& write) {
+  IfOpen if_open = write.if_open;
   LockGuard lock(mutex_);
   while (true) {
     if (medium_ == nullptr) return Removed();
     const DeviceConfig now = Current();
     DeviceConfig next = now;
-    if (absl::Status status = edit(next); !status.ok()) return RefuseLocked(status);
+    if (absl::Status status = edit(next); !status.ok()) return RefuseLocked(status, write);
     if (const std::string why = InTheWay(next); !why.empty()) {
       if (if_open == IfOpen::kAgain) return Again();
-      if (if_open == IfOpen::kRefuse) return RefuseLocked(DiskInUse(why));
+      if (if_open == IfOpen::kRefuse) return RefuseLocked(DiskInUse(why), write);
       AwaitLastClose();  // lets go of the lock, so the edit starts over from what is there then
       if_open = IfOpen::kRefuse;
       continue;
     }
-    if (absl::Status status = Switch(now, next); !status.ok()) return RefuseLocked(status);
+    if (absl::Status status = Switch(now, next); !status.ok()) return RefuseLocked(status, write);
     if (!TakeBadBlocks(now, next)) continue;  // a request has cleared some meanwhile
     Take(now, next);
-    return RefuseLocked(absl::OkStatus());
+    return Conclude(absl::OkStatus(), write);
   }
 }
 
@@ -161,18 +139,6 @@ absl::Status DeviceNode::CheckLive(const DeviceConfig& now, const DeviceConfig& 
                                    "first"));
 }
 
-absl::Status DeviceNode::Refuse(const absl::Status& why) {
-  LockGuard lock(mutex_);
-  return RefuseLocked(why);
-}
-
-absl::Status DeviceNode::RefuseLocked(const absl::Status& why) {
-  last_error_ = why.ok() ? std::string() : absl::StrCat(why.message(), "\n");
-  if (why.ok()) unfinished_json_.clear();
-  Save();
-  return why;
-}
-
 void DeviceNode::PowerOff() {
   static_cast<void>(Pin(false));  // to let go always succeeds
   live_device_.store(nullptr, std::memory_order_release);
@@ -181,17 +147,6 @@ void DeviceNode::PowerOff() {
   medium_->DropCache();
   if (medium_->store() != nullptr) medium_->store()->EndHolding();
   if (services_.indexes != nullptr) services_.indexes->GiveBack(config_.index);
-}
-
-std::string DeviceNode::TakeUnfinishedJson() {
-  LockGuard lock(mutex_);
-  return std::exchange(unfinished_json_, {});  // saved until it changes: the opener may die with us
-}
-
-void DeviceNode::KeepUnfinishedJson(std::string text) {
-  LockGuard lock(mutex_);
-  unfinished_json_ = std::move(text);
-  Save();
 }
 
 bool DeviceNode::passthrough_open() const {

@@ -1,7 +1,8 @@
 // A device's directory: its configuration, its medium and, while powered, its controller.
 //
 // Every change of configuration goes through Update(): all of it happens or none, power switches
-// included, and what was refused leaves its sentence in last_error.
+// included.  What was refused leaves its sentence in last_error, where the newest stays until
+// something else is taken.
 //
 // Thread safety: all calls from any thread.  device() is for whoever holds the disk open: the
 // controller cannot be switched off, nor the directory removed, while it is.
@@ -16,9 +17,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -30,6 +33,7 @@
 #include "rnullfs/medium.h"
 #include "rnullfs/memory_limit.h"
 #include "rnullfs/mutex.h"
+#include "tree/config_edit.h"
 #include "tree/files.h"
 #include "tree/index_pool.h"
 #include "tree/survival.h"
@@ -65,10 +69,24 @@ enum class IfOpen : uint8_t {
   kRefuse,  // refuses at once
 };
 
+// What every call says of a device that rmdir has taken out of service.
+absl::Status Removed();
+
 // An open of `disk`.
 struct DiskHandle {
   uint64_t number = 0;  // for CloseDisk()
   int backing_id = 0;  // what the kernel calls the memfd it serves it from; 0: the daemon serves it
+};
+
+// What is remembered of a write of text, in the same record as its effect.
+struct TextWrite {
+  uint64_t request = 0;                           // its number, 0 for none
+  std::optional<ConfigEdit> edit = std::nullopt;  // what becomes of the text of config.json
+  bool piece = false;                             // of which it is a part
+  // It is what the file shows anyway: an editor whose text was refused (vim) puts the old one back,
+  // and that should not wipe the reason.
+  bool put_back = false;
+  IfOpen if_open = IfOpen::kWait;
 };
 
 class DeviceNode {
@@ -99,22 +117,29 @@ class DeviceNode {
 
   // A write to an attribute's file.  While powered every attribute that is not live is EBUSY, also
   // for the value it has; a text that is not accepted is EINVAL before that.
-  absl::Status StoreText(const Attribute& attribute, std::string_view text,
+  // It ends at the first NUL.  A `request` (the number of the FUSE request; 0 for none) that has
+  // been done, but was heard again because who did it died, is answered as then and changes
+  // nothing.
+  absl::Status StoreText(const Attribute& attribute, std::string_view text, uint64_t request = 0,
                          IfOpen if_open = IfOpen::kWait);
 
   // One whole JSON object written to config.json.  While powered only what it changes counts.
-  absl::Status StoreJson(std::string_view text, IfOpen if_open = IfOpen::kWait);
+  absl::Status StoreJson(std::string_view text) { return StoreJson(text, {}); }
+
+  // A piece of one, as ConfigEdit has it; the piece that makes it whole applies it.  `request` as
+  // above.
+  absl::Status WriteJson(ConfigEdit::Piece piece, uint64_t request = 0,
+                         IfOpen if_open = IfOpen::kWait);
+  void TruncateJson(uint64_t handle, uint64_t length);
+  // The open is closed: EINVAL when its text is not an object yet.  It is kept all the same, for
+  // the write that completes it.
+  absl::Status FlushJson(uint64_t handle);
 
   // Makes the device as `wanted` says, power included.
   absl::Status Store(const DeviceConfig& wanted);
 
   // Remembers why a write was refused that never became an update.
   absl::Status Refuse(const absl::Status& why);
-
-  // The text that an open of config.json left incomplete, for the open that appends to it.  The
-  // next write that succeeds drops it.
-  std::string TakeUnfinishedJson();
-  void KeepUnfinishedJson(std::string text);
 
   // Opens the disk for the process `opener` ("losetup (pid 7)") with open(2)'s flags, through
   // passthrough where datapath and everything else allow it.  `open_backing` makes the memfd known
@@ -161,7 +186,12 @@ class DeviceNode {
   void Save() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   using Edit = absl::FunctionRef<absl::Status(DeviceConfig&)>;
 
-  absl::Status Update(Edit edit, IfOpen if_open);
+  std::optional<absl::Status> Heard(uint64_t request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Conclude(const absl::Status& how, const TextWrite& write)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status StoreJson(std::string_view text, const TextWrite& write);
+
+  absl::Status Update(Edit edit, const TextWrite& write = {});
   // Whether nothing may be taken from the disk; why not to do `next` then, empty if it may be done.
   bool InUse() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string InTheWay(const DeviceConfig& next) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -193,7 +223,8 @@ class DeviceNode {
   std::string Openers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WhyNotPassthrough() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WhyDaemon() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status RefuseLocked(const absl::Status& why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status RefuseLocked(const absl::Status& why, const TextWrite& write = {})
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PowerOff() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Device::Complain Complain();
   void AwaitLastClose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -230,7 +261,9 @@ class DeviceNode {
   std::string backing_refused_ ABSL_GUARDED_BY(mutex_);  // what the kernel said to the last memfd
   uint64_t next_handle_ ABSL_GUARDED_BY(mutex_) = 1;
   std::string last_error_ ABSL_GUARDED_BY(mutex_);
-  std::string unfinished_json_ ABSL_GUARDED_BY(mutex_);
+  ConfigEdit edit_ ABSL_GUARDED_BY(mutex_);
+  std::vector<TextRecord> texts_ ABSL_GUARDED_BY(mutex_);  // the latest last
+  std::string unknown_ ABSL_GUARDED_BY(mutex_);            // what a later version had in the record
   // By slot; what is not there is as created.
   mutable std::map<uint32_t, Ownership> ownership_ ABSL_GUARDED_BY(mutex_);
   mutable uint64_t writes_seen_ ABSL_GUARDED_BY(mutex_) = 0;

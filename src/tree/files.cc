@@ -29,6 +29,10 @@ void AddAttributes(std::vector<File>& files) {
     if (!attribute.alias_is_file) continue;
     files.push_back({attribute.alias, FileKind::kAttribute, alias_slot++, 0644, &attribute});
   }
+  // In a listing `power` comes behind the others: who copies a directory sets them first.
+  const auto power = std::find_if(files.begin(), files.end(),
+                                  [](const File& file) { return file.name == "power"; });
+  std::rotate(power, power + 1, files.end());
 }
 
 std::vector<File> MakeDeviceFiles() {

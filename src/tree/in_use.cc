@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/memfd_name.h"
+#include "base/visible.h"
 #include "rnullfs/error.h"
 #include "tree/device_node.h"
 
@@ -50,7 +51,7 @@ std::string DeviceNode::Openers() const {
       openers.emplace_back("others");
       break;
     }
-    openers.push_back(open.opener);
+    openers.push_back(Visible(open.opener));
   }
   return absl::StrJoin(openers, ", ");
 }

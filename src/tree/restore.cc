@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/visible.h"
 #include "device/bad_block_table.h"
 #include "rnullfs/error.h"
 #include "tree/device_node.h"
@@ -25,9 +26,14 @@ DeviceRecord DeviceNode::Record() const {
                          .next_handle = next_handle_,
                          .backing_id = backing_id_,
                          .last_error = last_error_,
-                         .unfinished_json = unfinished_json_,
+                         .unfinished_json = edit_.state().text,
                          .writes_seen = writes_seen_,
-                         .stored_seen = stored_seen_};
+                         .stored_seen = stored_seen_,
+                         .unfinished_handle = edit_.state().handle,
+                         .unfinished_begin = edit_.state().begin,
+                         .unfinished_aside = edit_.state().aside,
+                         .texts = texts_,
+                         .unknown = unknown_};
   if (medium_ != nullptr && medium_->store() != nullptr) {
     struct stat status = {};
     fstat(medium_->store()->fd(), &status);
@@ -70,9 +76,14 @@ absl::Status DeviceNode::Restore(const DeviceRecord& record, Memfds memfds) {
   next_handle_ = record.next_handle;
   backing_id_ = record.backing_id;
   last_error_ = record.last_error;
-  unfinished_json_ = record.unfinished_json;
   writes_seen_ = record.writes_seen;
   stored_seen_ = record.stored_seen;
+  edit_ = ConfigEdit({.text = record.unfinished_json,
+                      .begin = record.unfinished_begin,
+                      .handle = record.unfinished_handle,
+                      .aside = record.unfinished_aside});
+  texts_ = record.texts;
+  unknown_ = record.unknown;
   for (const OpenRecord& open : record.opens) {
     opens_[open.handle] = open;
     if (open.passthrough) ++passthrough_opens_;
@@ -81,15 +92,17 @@ absl::Status DeviceNode::Restore(const DeviceRecord& record, Memfds memfds) {
     absl::Status adopted = medium_->Adopt(std::move(memfds.disk), std::move(memfds.moving_to));
     if (!adopted.ok()) return adopted;
   } else if (record.memfd != 0) {
-    return Error(EINVAL, absl::StrCat("the memory of ", name_, " is missing"));
+    return Error(EINVAL, absl::StrCat("the memory of ", Visible(name_), " is missing"));
   }
   if (!config_.power && !opens_.empty()) {
-    return Error(EINVAL, absl::StrCat("the saved state of ", name_, " is damaged: off, but open"));
+    return Error(EINVAL,
+                 absl::StrCat("the saved state of ", Visible(name_), " is damaged: off, but open"));
   }
   const PageStore* const store = medium_->store();
   if (config_.power && config_.memory_backed &&
       (store == nullptr || store->size_bytes() >> 20 != config_.size)) {
-    return Error(EINVAL, absl::StrCat("the memory of ", name_, " is not of the disk's size"));
+    return Error(EINVAL,
+                 absl::StrCat("the memory of ", Visible(name_), " is not of the disk's size"));
   }
   kernel_wrote_ = medium_->store() != nullptr;  // as far as we know
   if (!config_.power) {

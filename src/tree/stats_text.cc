@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "config/document.h"
+#include "config/warnings.h"
 #include "tree/device_node.h"
 
 namespace rnullfs {
@@ -50,6 +51,7 @@ std::string DeviceNode::StatsText() const {
       .AddNumber("requeues", counters_.requeue.failed.load())
       .AddNumber("init_hctx", counters_.init_hctx.failed.load());
   document.AddObject("faults", faults);
+  document.AddList("warnings", Warnings(config_));
   return document.Text();
 }
 

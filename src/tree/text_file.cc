@@ -17,13 +17,18 @@ constexpr uint64_t kAttributeBytesMax = 4095;  // SIMPLE_ATTR_SIZE - 1 in fs/con
 
 std::string TextFile::Read(uint64_t offset, uint64_t length) {
   LockGuard lock(mutex_);
-  if (offset == 0 || shown_.empty()) shown_ = show_();
-  if (offset >= shown_.size()) return {};
-  return shown_.substr(offset, length);
+  if (offset > 0 && offset >= end_) return {};
+  if (offset == 0 || shown_.empty()) {
+    shown_ = show_();
+    end_ = shown_.size();
+  }
+  if (offset >= end_) return {};
+  if (length < end_ - offset) return shown_.substr(offset, length);
+  return std::exchange(shown_, {}).substr(offset);
 }
 
 absl::StatusOr<uint64_t> TextFile::Write(uint64_t /*offset*/, std::string_view /*data*/,
-                                         IfOpen /*if_open*/) {
+                                         uint64_t /*request*/, IfOpen /*if_open*/) {
   return Error(EACCES, "the file is read-only");
 }
 
@@ -36,52 +41,46 @@ AttributeFile::AttributeFile(std::shared_ptr<DeviceNode> node, const Attribute& 
       node_(std::move(node)),
       attribute_(attribute) {}
 
-absl::StatusOr<uint64_t> AttributeFile::Write(uint64_t /*offset*/, std::string_view data,
-                                              IfOpen if_open) {
-  data = data.substr(0, kAttributeBytesMax);
-  if (absl::Status status = node_->StoreText(attribute_, data, if_open); !status.ok())
+absl::StatusOr<uint64_t> AttributeFile::Write(uint64_t offset, std::string_view data,
+                                              uint64_t request, IfOpen if_open) {
+  // What lies behind the NUL that ends a text is nothing: tar(1) pads with NULs what is shorter
+  // than stat(2) has it, in a write of their own if they come that way.
+  if (offset > 0 && data.find_first_not_of('\0') == std::string_view::npos) return data.size();
+  const uint64_t taken = data.find('\0') < kAttributeBytesMax
+                             ? data.size()
+                             : std::min<uint64_t>(data.size(), kAttributeBytesMax);
+  data = data.substr(0, taken);
+  if (absl::Status status = node_->StoreText(attribute_, data, request, if_open); !status.ok()) {
     return status;
-  return data.size();
+  }
+  return taken;
 }
 
 absl::Status AttributeFile::Truncate(uint64_t /*length*/) { return absl::OkStatus(); }
 
-ConfigFile::ConfigFile(std::shared_ptr<DeviceNode> node, bool append, bool again)
+ConfigFile::ConfigFile(std::shared_ptr<DeviceNode> node, bool append, uint64_t handle)
     : TextFile([node] { return ShowJson(node->config()); }),
       node_(std::move(node)),
       append_(append),
-      edit_(append || again ? node_->TakeUnfinishedJson() : std::string()) {}
+      handle_(handle) {}
 
-absl::StatusOr<uint64_t> ConfigFile::Write(uint64_t offset, std::string_view data, IfOpen if_open) {
-  bool stored = false;
-  const auto store = [&](std::string_view text) {
-    stored = true;
-    return node_->StoreJson(text, if_open);
-  };
-  LockGuard lock(edit_mutex_);
-  ConfigEdit before = edit_;
-  absl::Status status = edit_.Write(offset, data, append_, Show(), store);
-  if (ErrnoOf(status) == EAGAIN) {
-    edit_ = std::move(before);
-    return status;
-  }
-  // Kept while it is open, too: whoever takes over from us must be able to go on with it.
-  if (!stored && status.ok()) node_->KeepUnfinishedJson(std::string(edit_.unfinished()));
-  if (status.ok()) return data.size();
-  return stored ? status : node_->Refuse(status);
+absl::StatusOr<uint64_t> ConfigFile::Write(uint64_t offset, std::string_view data, uint64_t request,
+                                           IfOpen if_open) {
+  const ConfigEdit::Piece piece = {.handle = handle_,
+                                   .offset = offset,
+                                   .data = data,
+                                   .append = append_,
+                                   .last_end = end_.load()};
+  if (absl::Status status = node_->WriteJson(piece, request, if_open); !status.ok()) return status;
+  end_.store(offset + data.size());
+  return data.size();
 }
 
 absl::Status ConfigFile::Truncate(uint64_t length) {
-  LockGuard lock(edit_mutex_);
-  edit_.Truncate(length);
+  node_->TruncateJson(handle_, length);
   return absl::OkStatus();
 }
 
-absl::Status ConfigFile::Flush() {
-  LockGuard lock(edit_mutex_);
-  if (edit_.unfinished().empty()) return absl::OkStatus();
-  node_->KeepUnfinishedJson(std::string(edit_.unfinished()));
-  return node_->Refuse(ApplyJson(edit_.unfinished(), node_->config()).status());
-}
+absl::Status ConfigFile::Flush() { return node_->FlushJson(handle_); }
 
 }  // namespace rnullfs

@@ -1,14 +1,16 @@
 // An open file of text: everything in the tree but `disk`.
 //
-// What the file shows is made when reading begins and stays the same until it begins again at the
-// start, so that one reader never sees half of two states.  (configfs makes it anew after a write
-// only; a monitor that rewinds wants to see what is.)  Writing an attribute takes one write(2) as
-// one value, whatever its offset, of at most 4095 bytes, as configfs does (fs/configfs/file.c).
+// What the file shows is made when reading begins and stays the same until it has been read to its
+// end, or begins again at the start, so that one reader never sees half of two states.  (configfs
+// makes it anew after a write only; a monitor that rewinds wants to see what is.)  Writing an
+// attribute takes one write(2) as one value, whatever its offset, of at most 4095 bytes, as
+// configfs does (fs/configfs/file.c).
 //
 // Thread safety: all calls from any thread.
 #ifndef RNULLFS_TREE_TEXT_FILE_H_
 #define RNULLFS_TREE_TEXT_FILE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,7 +21,6 @@
 #include "absl/status/statusor.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/mutex.h"
-#include "tree/config_edit.h"
 #include "tree/device_node.h"
 
 namespace rnullfs {
@@ -35,10 +36,11 @@ class TextFile {
   // The bytes at `offset`, at most `length`; empty at the end.
   std::string Read(uint64_t offset, uint64_t length);
 
-  // How many bytes were taken.  EACCES where there is nothing to write.
-  // EAGAIN as IfOpen has it: it is to be written again.
+  // How many bytes were taken.  EACCES where there is nothing to write.  `request` is the FUSE
+  // request's number, by which one that is heard again is recognized; 0 for none.  EAGAIN as IfOpen
+  // has it: it is to be written again.
   virtual absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data,
-                                         IfOpen if_open = IfOpen::kWait);
+                                         uint64_t request = 0, IfOpen if_open = IfOpen::kWait);
 
   // ftruncate() on this open file.
   virtual absl::Status Truncate(uint64_t length);
@@ -46,19 +48,18 @@ class TextFile {
   // close(), also of a duplicate: the last word on what has been written.
   virtual absl::Status Flush() { return absl::OkStatus(); }
 
- protected:
-  std::string Show() const { return show_(); }
-
  private:
   const std::function<std::string()> show_;
   Mutex mutex_;
+  // Dropped when it has been read to the end: who leaves a file open costs nothing.
   std::string shown_ ABSL_GUARDED_BY(mutex_);
+  uint64_t end_ ABSL_GUARDED_BY(mutex_) = UINT64_MAX;  // its length; UINT64_MAX before any
 };
 
 class AttributeFile final : public TextFile {
  public:
   AttributeFile(std::shared_ptr<DeviceNode> node, const Attribute& attribute);
-  absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data,
+  absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data, uint64_t request = 0,
                                  IfOpen if_open = IfOpen::kWait) override;
   absl::Status Truncate(uint64_t length) override;
 
@@ -69,8 +70,9 @@ class AttributeFile final : public TextFile {
 
 class ConfigFile final : public TextFile {
  public:
-  ConfigFile(std::shared_ptr<DeviceNode> node, bool append, bool again = false);
-  absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data,
+  // `handle`: the number of this open, the same for a process that takes it over.
+  ConfigFile(std::shared_ptr<DeviceNode> node, bool append, uint64_t handle);
+  absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data, uint64_t request = 0,
                                  IfOpen if_open = IfOpen::kWait) override;
   absl::Status Truncate(uint64_t length) override;
 
@@ -81,8 +83,8 @@ class ConfigFile final : public TextFile {
  private:
   const std::shared_ptr<DeviceNode> node_;
   const bool append_;
-  Mutex edit_mutex_;
-  ConfigEdit edit_ ABSL_GUARDED_BY(edit_mutex_);
+  const uint64_t handle_;
+  std::atomic<uint64_t> end_{0};  // where the last piece that was taken ended
 };
 
 }  // namespace rnullfs

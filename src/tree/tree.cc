@@ -2,10 +2,11 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "base/visible.h"
 #include "config/json.h"
 #include "rnullfs/error.h"
 #include "tree/files.h"
@@ -27,6 +28,7 @@ struct stat MakeStat(Inode inode, mode_t type, const Ownership& ownership, uint6
   st.st_uid = ownership.uid;
   st.st_gid = ownership.gid;
   st.st_size = static_cast<off_t>(size);
+  st.st_blocks = static_cast<blkcnt_t>((size + 511) / 512);  // none: tar --sparse reads no byte
   st.st_blksize = PageStore::kPageSize;
   st.st_atim = ownership.accessed;
   st.st_mtim = ownership.modified;
@@ -42,11 +44,10 @@ NodeServices WithIndexes(NodeServices services, IndexPool& indexes) {
 // What a name in a listing, a message or a shell's loop cannot be without harm.
 absl::Status CheckName(std::string_view name) {
   if (name.size() > kNameMax) return NameTooLong();
-  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
-  if (name.empty() || std::any_of(name.begin(), name.end(), is_control)) {
-    return Error(EINVAL, "a device's name has no control characters");
-  }
-  return absl::OkStatus();
+  if (!name.empty() && !HasControls(name)) return absl::OkStatus();
+  return Error(EINVAL, absl::StrCat("mkdir: ", Visible(name),
+                                    " is not accepted; a device's name has no control characters, "
+                                    "line separators or marks of writing direction"));
 }
 
 }  // namespace
@@ -190,7 +191,7 @@ absl::Status Tree::List(Inode directory, uint64_t offset, Show show) const {
 absl::StatusOr<std::shared_ptr<DeviceNode>> Tree::MakeDevice(Inode parent, std::string_view name,
                                                              mode_t mode, uid_t uid, gid_t gid,
                                                              uint64_t request) {
-  if (parent != kRootInode) return Error(EPERM, "devices are made in the root only");
+  if (parent != kRootInode) return Error(EPERM, "mkdir: devices are made in the root only");
   if (absl::Status status = CheckName(name); !status.ok()) return status;
   const timespec now = services_.device.clock.WallTime();
   const Ownership ownership{.mode = mode & 07777,
@@ -203,13 +204,14 @@ absl::StatusOr<std::shared_ptr<DeviceNode>> Tree::MakeDevice(Inode parent, std::
   if (const auto it = ids_.find(name); it != ids_.end()) {
     const std::shared_ptr<DeviceNode>& there = nodes_.at(it->second);
     if (request != 0 && there->request() == request) return there;
-    return Error(EEXIST, "the name is taken");
+    return Error(EEXIST, "mkdir: the name is taken");
   }
   if (FindFile(RootFiles(), kDirectorySlot, name) != nullptr)
-    return Error(EEXIST, "the name is taken");
+    return Error(EEXIST, "mkdir: the name is taken");
   if (absl::Status room = CheckRoom(); !room.ok()) return room;
   const uint64_t id = next_id_++;
   root_ownership_.at(kRootInode).modified = now;
+  last_error_.clear();
   SaveRoot();  // before the device is: no id is ever used twice
   auto node = std::make_shared<DeviceNode>(id, std::string(name), ownership, services_, request);
   if (absl::Status inserted = Insert(node); !inserted.ok()) return inserted;
@@ -221,8 +223,8 @@ absl::Status Tree::RemoveDevice(Inode parent, std::string_view name, uint64_t re
                                 IfOpen if_open) {
   const absl::StatusOr<struct stat> st = Lookup(parent, name);
   if (!st.ok()) return WasRemovedBy(request) ? absl::OkStatus() : st.status();
-  if (!S_ISDIR(st->st_mode)) return Error(ENOTDIR, "not a device's directory");
-  if (parent != kRootInode) return Error(EPERM, "a device's directories stay");
+  if (!S_ISDIR(st->st_mode)) return Error(ENOTDIR, "rmdir: not a device's directory");
+  if (parent != kRootInode) return Error(EPERM, "rmdir: a device's directories stay");
   const uint64_t id = DeviceIdOf(st->st_ino);
   const std::shared_ptr<DeviceNode> node = Find(id);
   if (node == nullptr) return NoSuchFile();
@@ -233,16 +235,32 @@ absl::Status Tree::RemoveDevice(Inode parent, std::string_view name, uint64_t re
   nodes_.erase(id);
   ids_.erase(node->name());
   root_ownership_.at(kRootInode).modified = services_.device.clock.WallTime();
+  last_error_.clear();
   SaveRoot();
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<TextFile>> Tree::Open(Inode inode, int flags, bool again) const {
+absl::Status Tree::Refuse(Inode inode, absl::Status why) {
+  if (why.ok()) return why;
+  if (const std::shared_ptr<DeviceNode> node = Find(DeviceIdOf(inode))) return node->Refuse(why);
+  LockGuard lock(mutex_);
+  last_error_ = std::string(why.message());
+  SaveRoot();
+  return why;
+}
+
+std::string Tree::last_error() const {
+  SharedLockGuard lock(mutex_);
+  return last_error_;
+}
+
+absl::StatusOr<std::unique_ptr<TextFile>> Tree::Open(Inode inode, int flags,
+                                                     uint64_t handle) const {
   const uint64_t id = DeviceIdOf(inode);
   const File* file = FindFile(id == 0 ? RootFiles() : DeviceFiles(), SlotOf(inode));
   if (file == nullptr) return NoSuchFile();
   if ((flags & O_ACCMODE) != O_RDONLY && !file->writable()) {
-    return Error(EACCES, "the file is read-only");
+    return Error(EACCES, absl::StrCat(std::string(file->name), ": the file is read-only"));
   }
   if (file->kind == FileKind::kFeatures) return std::make_unique<TextFile>(FeaturesLine);
   if (file->kind == FileKind::kStatusJson) return std::make_unique<TextFile>(status_);
@@ -252,7 +270,7 @@ absl::StatusOr<std::unique_ptr<TextFile>> Tree::Open(Inode inode, int flags, boo
     case FileKind::kAttribute:
       return std::make_unique<AttributeFile>(std::move(node), *file->attribute);
     case FileKind::kConfigJson:
-      return std::make_unique<ConfigFile>(std::move(node), (flags & O_APPEND) != 0, again);
+      return std::make_unique<ConfigFile>(std::move(node), (flags & O_APPEND) != 0, handle);
     case FileKind::kStatsJson:
       return std::make_unique<TextFile>([node] { return node->StatsText(); });
     case FileKind::kLastError:
@@ -282,7 +300,7 @@ std::vector<std::string> Tree::DisksInUse() const {
   std::vector<std::string> names;
   SharedLockGuard lock(mutex_);
   for (const auto& [id, node] : nodes_) {
-    if (node->disk_open()) names.push_back(node->name());
+    if (node->disk_open()) names.push_back(Visible(node->name()));
   }
   return names;
 }

@@ -57,7 +57,8 @@ class Tree {
                                       uint64_t next_offset)>;
   absl::Status List(Inode directory, uint64_t offset, Show show) const;
 
-  // mkdir in the root makes a device, EPERM elsewhere.  EINVAL for a name with control characters.
+  // mkdir in the root makes a device, EPERM elsewhere.  EINVAL for a name with control characters
+  // (base/visible.h); bytes that are no UTF-8 are taken, as by other file systems.
   // `request`: the number of the request, 0 for none; one that is heard again, because who did it
   // died before the answer, is answered as then.
   absl::StatusOr<std::shared_ptr<DeviceNode>> MakeDevice(Inode parent, std::string_view name,
@@ -67,8 +68,15 @@ class Tree {
                             IfOpen if_open = IfOpen::kWait);
 
   // Opens a file of text with open(2)'s flags.  EACCES to write where only reading is possible.
-  // `again`: the open file of a process that is gone, which may have been in the middle of a text.
-  absl::StatusOr<std::unique_ptr<TextFile>> Open(Inode inode, int flags, bool again = false) const;
+  // `handle`: the number by which the open is known, also to a process that takes over and makes it
+  // again; 0 for none.
+  absl::StatusOr<std::unique_ptr<TextFile>> Open(Inode inode, int flags, uint64_t handle = 0) const;
+
+  // Remembers why something was refused: in last_error of the device that the inode belongs to, or
+  // of the root (status.json).  An OK changes nothing.  Returns the status.
+  absl::Status Refuse(Inode inode, absl::Status why) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Why mkdir, rmdir or something else was refused in the root last; empty after a good one.
+  std::string last_error() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether truncate(2) of a file is possible, which nobody has to hold open.  A text has no length
   // to change, and nothing more is to be done; a disk cannot grow (ENOSPC), and what is read-only
@@ -113,6 +121,7 @@ class Tree {
   // Not abseil's map: without memory to grow one is left in pieces.
   std::map<std::string, uint64_t, std::less<>> ids_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
+  std::string last_error_ ABSL_GUARDED_BY(mutex_);
   XArray by_id_;  // the same nodes, for the data path
 };
 

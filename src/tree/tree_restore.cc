@@ -73,6 +73,7 @@ absl::Status Tree::Restore(std::vector<UniqueFd> memfds) {
   const MountRecord mount = services_.survival->mount();
   LockGuard lock(mutex_);
   next_id_ = mount.next_id;
+  last_error_ = mount.last_error;
   for (const auto& [inode, ownership] : mount.ownership) root_ownership_[inode] = ownership;
   for (const DeviceRecord& record : services_.survival->devices()) {
     if (record.id == 0 || record.id >= next_id_ || ids_.contains(record.name)) {
@@ -117,6 +118,7 @@ void Tree::SaveRoot() const {
     services_.survival->UpdateMount([this](MountRecord& mount) ABSL_NO_THREAD_SAFETY_ANALYSIS {
       mount.next_id = next_id_;
       mount.ownership = root_ownership_;
+      mount.last_error = last_error_;
     });
   } catch (const std::bad_alloc&) {
     services_.survival->SayUnsaved(ENOMEM);

@@ -99,11 +99,12 @@ class File {
     int calls = 0;
     absl::Status applied;
     const absl::Status status =
-        edit_.Write(offset, data, append, ShowJson(config_), [&](std::string_view text) {
-          ++calls;
-          applied = Apply(text);
-          return applied;
-        });
+        edit_.Write({.handle = kHandle, .offset = offset, .data = data, .append = append},
+                    ShowJson(config_), [&](std::string_view text) {
+                      ++calls;
+                      applied = Apply(text);
+                      return applied;
+                    });
     Require(calls <= 1, "a write applies one object at most");
     Require(calls == 0 || status == applied, "a write says what became of the object");
     Require(calls == 0 || edit_.unfinished().empty(), "after an object the text starts anew");
@@ -118,13 +119,12 @@ class File {
   void Follow(std::string_view data) { Write(end_, data, false); }
 
   void Truncate(uint64_t length) {
-    edit_.Truncate(length);
+    edit_.Truncate(kHandle, length);
     RequireUnfinished();
   }
 
   void Reopen() {
-    edit_ = ConfigEdit(std::string(edit_.unfinished()));
-    end_ = edit_.unfinished().size();
+    edit_ = ConfigEdit(edit_.state());  // as a record has it
     RequireUnfinished();
   }
 
@@ -150,7 +150,8 @@ class File {
             "what is kept is the beginning of an object");
   }
 
-  ConfigEdit edit_{""};
+  static constexpr uint64_t kHandle = 2;
+  ConfigEdit edit_;
   DeviceConfig config_;
   uint64_t end_ = 0;  // where the last write ended
   int applied_ = 0;

@@ -33,23 +33,40 @@ same 'defaults' '4096 10000 0 0 0 0 4096' \
   "$(cd "$one" && cat blocksize completion_nsec irqmode memory_backed power rotational size | xargs)"
 
 for blocksize in 512 1024 2048 4096 0x200; do takes blocksize "$blocksize" $((blocksize)); done
+takes blocksize 4K 4096
 rejects blocksize 0 256 511 1000 8192 -512 512K '' '5 12' 4096x
 takes size 0 0
 takes size 18446744073709551615 18446744073709551615
 takes size ' 0x10 ' 16
 takes size 008 8
-rejects size -1 18446744073709551616 1.5 8G 0x '' many
+takes size +64 64
+takes size 8G 8192
+rejects size -1 ++1 18446744073709551616 1.5 1.5G 8GB 0x '' many
 for mode in 0 1 2; do takes irqmode "$mode" "$mode"; done
 rejects irqmode 3 -1 soft 4294967296
 takes completion_nsec 0 0
 takes completion_nsec 3600000000000 3600000000000
-rejects completion_nsec -1 3600000000001 10us
+takes completion_nsec 10us 10000
+takes completion_nsec 50ms 50000000
+rejects completion_nsec -1 3600000000001 3601s 10m
+takes mbps 1G:512M 1024:512
+takes timeout_inject/probability 50% 50
+for name in mbps timeout_inject/probability; do put 0 "$one/$name"; done
 for name in rotational memory_backed; do
   for yes in 1 y Y t true on oN yes; do takes "$name" "$yes" 1; done
   for no in 0 n N f false off OF no; do takes "$name" "$no" 0; done
   rejects "$name" 2 '' ' 1' o maybe -1
 done
 rejects power 2 up ''
+
+# A C program's NUL, as configfs reads it.
+for pair in 'memory_backed 1' 'blocksize 512' 'badblocks +8-15'; do
+  check "${pair% *} ends at a NUL" eval "printf '%s\\0' '${pair#* }' >'$one/${pair% *}'"
+done
+same 'and what is before it counts' '1 512 8 8' \
+  "$(show memory_backed) $(show blocksize) $(show badblocks)"
+put -8-15 "$one/badblocks"
+put 0 "$one/memory_backed"
 
 # --- last_error -----------------------------------------------------------------------------------
 
@@ -59,6 +76,9 @@ same 'last_error is a sentence' 'irqmode: 3 is not accepted; it takes 0 (none), 
 same 'stat knows its length' "$(show last_error | wc -c)" "$(stat -c %s "$one/last_error")"
 put 1 "$one/irqmode"
 same 'and it is empty after a good write' '' "$(show last_error)"
+refused EINVAL 'a refusal' put 3 "$one/irqmode"
+put 1 "$one/irqmode"
+says 'an editor that puts the old value back leaves the reason' '^irqmode: 3' "$(show last_error)"
 refused EACCES 'nobody writes it' put x "$one/last_error"
 
 # --- One write is one value -----------------------------------------------------------------------

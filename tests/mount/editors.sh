@@ -84,6 +84,17 @@ by_nano() { type_keys '\x1bt' '{"size": 35}' '\x0f' '\r' '\x18' -- nano --ignore
 
 with ed 'ed' 31 by_ed
 with ed 'ed, writing twice' 32 by_ed_again
+# Vim puts the old text back.
+by_vim_in_vain() {
+  vim -u NONE -es -c '%s/"irqmode": [0-9]*/"irqmode": 7/' -c wq "$config" || true
+}
+if command -v vim >/dev/null; then
+  by_vim_in_vain
+  same 'vim, refused: nothing has changed' 0 "$(cat "$one/irqmode")"
+  says 'vim, refused: the reason stays' '^irqmode: 7' "$(<"$one/last_error")"
+else
+  skip_check 'vim, refused' 'there is no vim'
+fi
 with vim 'vim -es' 33 by_vim
 with vim 'vim' 34 by_vim_on_a_terminal
 with nano 'nano' 35 by_nano

@@ -31,6 +31,11 @@ done
 refused EINVAL 'a name with a newline' mkdir "$mnt/two
 lines"
 refused EINVAL 'a name with a control character' mkdir "$mnt/"$'\e[31m'
+for name in $'\xc2\x9b31m' $'a\xe2\x80\xaegpj' $'a\xe2\x80\xa8b' $'\xe2\x81\xa6'; do
+  refused EINVAL "a name with a control character of Unicode" mkdir "$mnt/$name"
+done
+says 'status.json says why' '^mkdir: .*xe2.* no control characters' \
+  "$(field "$mnt/status.json" .last_error)"
 same 'what was made is listed, and nothing else' 11 \
   "$(find "$mnt" -mindepth 1 -maxdepth 1 -printf . | wc -c)"
 
@@ -48,6 +53,15 @@ refused EPERM 'rename over a device' mv -T "$mnt/private" "$mnt/d"
 refused EPERM 'unlink of an attribute' rm "$mnt/d/size"
 refused EPERM 'unlink of a file of the root' rm "$mnt/features"
 refused EPERM 'rm -r of a device' rm -r "$mnt/d"
+says 'its last_error says why' '^[a-z_.]*: the file stays' "$(<"$mnt/d/last_error")"
+refused EPERM 'mv says why' mv "$mnt/d/size" "$mnt/d/length"
+says '  in last_error' '^size: nothing can be renamed' "$(<"$mnt/d/last_error")"
+refused EPERM 'touch says why' touch "$mnt/d/file"
+says '  in last_error' '^file: no file can be made here' "$(<"$mnt/d/last_error")"
+refused EPERM 'mkdir says why' mkdir "$mnt/d/inner"
+says '  in last_error' '^mkdir: devices are made in the root only' "$(<"$mnt/d/last_error")"
+refused EPERM 'rm says why' rm "$mnt/d/size"
+says '  in last_error' '^size: the file stays' "$(<"$mnt/d/last_error")"
 refused ENOENT 'a file that is not there' cat "$mnt/d/no_such_attribute"
 refused ENOENT 'a device that is not there' cat "$mnt/nobody/size"
 same 'nothing of that changed the device' 4096 "$(cat "$mnt/d/size")"

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,16 +36,26 @@ class ConfigEditTest : public testing::Test {
     return absl::OkStatus();
   }
 
-  ConfigEdit edit_{""};
+  ConfigEdit edit_;
+  uint64_t handle_ = 2;  // the open that writes
   const std::string shown_ = ShowJson(DeviceConfig());
   std::vector<std::string> applied_;
 
  private:
+  std::map<uint64_t, uint64_t> ends_;  // by open
+
   absl::Status Put(uint64_t offset, std::string_view data, bool append) {
-    return edit_.Write(offset, data, append, shown_, [this](std::string_view text) {
+    const ConfigEdit::Piece piece = {.handle = handle_,
+                                     .offset = offset,
+                                     .data = data,
+                                     .append = append,
+                                     .last_end = ends_[handle_]};
+    const absl::Status status = edit_.Write(piece, shown_, [this](std::string_view text) {
       applied_.emplace_back(text);
       return ApplyJson(text, DeviceConfig()).status();
     });
+    if (status.ok()) ends_[handle_] = offset + data.size();
+    return status;
   }
 };
 
@@ -101,7 +112,7 @@ TEST_F(ConfigEditTest, KnowsWhatIsUnfinished) {
 // open("r+"), json.dump(), truncate(): how a script rewrites a file in place.
 TEST_F(ConfigEditTest, RewritesInPlace) {
   EXPECT_THAT(Write(0, kObject), IsOk());
-  edit_.Truncate(kObject.size());
+  edit_.Truncate(handle_, kObject.size());
   EXPECT_THAT(applied_, ElementsAre(kObject));
   EXPECT_THAT(edit_.unfinished(), IsEmpty());
 }
@@ -139,12 +150,55 @@ TEST_F(ConfigEditTest, RefusesToLeaveAGap) {
 }
 
 TEST_F(ConfigEditTest, AppendsWhereTheTextEnded) {
-  ConfigEdit reopened(R"({"size")");
-  std::swap(edit_, reopened);
+  edit_ = ConfigEdit({.text = R"({"size")", .handle = 9});
   EXPECT_THAT(Append(": 1"), IsOk());
   EXPECT_THAT(Append("}"), IsOk());
   EXPECT_THAT(Append(R"({"size": 2})"), IsOk());
   EXPECT_THAT(applied_, ElementsAre(R"({"size": 1})", R"({"size": 2})"));
+}
+
+// One text for all opens: of who wrote last.
+TEST_F(ConfigEditTest, WhoBeginsAnotherTextTakesItsPlace) {
+  EXPECT_THAT(Write(0, R"({"size": 1)"), IsOk());
+  handle_ = 4;
+  edit_.Truncate(handle_, 0);  // not its text
+  EXPECT_EQ(edit_.unfinished(), R"({"size": 1)");
+  EXPECT_THAT(Write(5000, "}"), Refused(EINVAL));
+  EXPECT_EQ(edit_.unfinished(), R"({"size": 1)");
+  EXPECT_THAT(Write(0, R"({"size": 2)"), IsOk());
+  EXPECT_EQ(edit_.unfinished(), R"({"size": 2)");
+  handle_ = 2;
+  EXPECT_THAT(Write(10, "}"), Refused(EINVAL)) << "its text is gone";
+  handle_ = 4;
+  EXPECT_THAT(Write(10, "}"), IsOk());
+  EXPECT_THAT(applied_.back(), R"({"size": 2})");
+}
+
+// The newline behind an object that was applied, when another has begun meanwhile.
+TEST_F(ConfigEditTest, ABlankEndDisturbsNobody) {
+  EXPECT_THAT(Write(0, kObject), IsOk());
+  handle_ = 4;
+  EXPECT_THAT(Write(0, R"({"size": 2)"), IsOk());
+  handle_ = 2;
+  EXPECT_THAT(Write(kObject.size(), "\n"), IsOk());
+  EXPECT_THAT(Write(kObject.size() + 1, R"({"size": 3})"), IsOk());
+  EXPECT_THAT(applied_, ElementsAre(kObject, R"({"size": 3})"));
+}
+
+TEST_F(ConfigEditTest, WhatWasPutAsideGoesOnForItsOpenAlone) {
+  EXPECT_THAT(Append(R"({"size")"), IsOk());
+  edit_.PutAside();
+  EXPECT_THAT(Append(": 1"), IsOk());
+  edit_.PutAside();
+  handle_ = 4;
+  EXPECT_THAT(Append(R"({"size": 2})"), IsOk());
+  EXPECT_THAT(applied_, ElementsAre(R"({"size": 2})"));
+}
+
+TEST_F(ConfigEditTest, GoesOnWithTheTextOfAVersionThatKnewNoHandles) {
+  edit_ = ConfigEdit({.text = R"({"size":)"});
+  EXPECT_THAT(Write(8, " 1}"), IsOk());
+  EXPECT_THAT(applied_, ElementsAre(R"({"size": 1})"));
 }
 
 TEST_F(ConfigEditTest, RefusesAnInvalidTextAndTakesTheNext) {
@@ -177,18 +231,18 @@ TEST_F(ConfigEditTest, TakesTextUpToItsLimit) {
 
 TEST_F(ConfigEditTest, TruncateDropsWhatLiesBehind) {
   EXPECT_THAT(Write(0, R"({"size": 64)"), IsOk());
-  edit_.Truncate(100);
+  edit_.Truncate(handle_, 100);
   EXPECT_EQ(edit_.unfinished(), R"({"size": 64)");
-  edit_.Truncate(10);
+  edit_.Truncate(handle_, 10);
   EXPECT_EQ(edit_.unfinished(), R"({"size": 6)");
-  edit_.Truncate(0);
+  edit_.Truncate(handle_, 0);
   EXPECT_THAT(edit_.unfinished(), IsEmpty());
   EXPECT_THAT(applied_, IsEmpty());
 }
 
 TEST_F(ConfigEditTest, TruncateReachesBackIntoWhatWasApplied) {
   EXPECT_THAT(WriteAll({std::string(kObject), R"({"size")"}), IsOk());
-  edit_.Truncate(5);
+  edit_.Truncate(handle_, 5);
   EXPECT_THAT(edit_.unfinished(), IsEmpty());
   EXPECT_THAT(Write(5, R"({"size": 5})"), IsOk());
   EXPECT_THAT(applied_, ElementsAre(kObject, R"({"size": 5})"));

@@ -26,7 +26,7 @@ using ConfigFileTest = NodeTest;
 class Open {
  public:
   explicit Open(const std::shared_ptr<DeviceNode>& node, bool append = false)
-      : file_(node, append) {}
+      : file_(node, append, ++handles_) {}
 
   absl::Status Write(std::string_view data) {
     const absl::StatusOr<uint64_t> taken = file_.Write(offset_, data);
@@ -37,6 +37,7 @@ class Open {
   ConfigFile& operator*() { return file_; }
 
  private:
+  static inline uint64_t handles_ = 0;
   ConfigFile file_;
   uint64_t offset_ = 0;
 };
@@ -158,6 +159,37 @@ TEST_F(ConfigFileTest, ReasonsOfRefusedWritesOutlastTheClose) {
   EXPECT_THAT(large.Write(std::string(65537, ' ')), Refused(EFBIG));
   EXPECT_THAT(large.Close(), IsOk());
   EXPECT_THAT(node_->last_error(), HasSubstr("65536"));
+}
+
+// vim, when the write of an edited text has failed.
+TEST_F(ConfigFileTest, PuttingBackWhatWasThereKeepsTheReason) {
+  const std::string before = ShowJson(node_->config());
+  EXPECT_THAT(Open(node_).Write(R"({"size": "much"})"), Refused(EINVAL));
+  EXPECT_THAT(Open(node_).Write(before), IsOk());
+  EXPECT_THAT(node_->last_error(), HasSubstr("much"));
+  EXPECT_THAT(Open(node_).Write(R"({"size": 6})"), IsOk());
+  EXPECT_THAT(node_->last_error(), IsEmpty());
+}
+
+TEST_F(ConfigFileTest, AReadersCloseSaysNothingOfAnothersText) {
+  Open reader(node_);
+  Open writer(node_);
+  EXPECT_THAT(writer.Write(R"({"size": )"), IsOk());
+  EXPECT_THAT(reader.Close(), IsOk());
+  EXPECT_THAT(node_->last_error(), IsEmpty());
+}
+
+TEST_F(ConfigFileTest, AnotherWriteInBetweenLeavesAnOpenTextAlone) {
+  Open open(node_);
+  EXPECT_THAT(open.Write(R"({"size": )"), IsOk());
+  EXPECT_THAT(Set("blocksize", "512"), IsOk());
+  EXPECT_THAT(open.Write("7}"), IsOk());
+  EXPECT_EQ(node_->config().size, 7U);
+}
+
+TEST_F(ConfigFileTest, EndsAtTheNulOfACProgram) {
+  EXPECT_THAT(Open(node_).Write(std::string_view("{\"size\": 7}\0", 12)), IsOk());
+  EXPECT_EQ(node_->config().size, 7U);
 }
 
 TEST_F(ConfigFileTest, IsRefusedOnceTheDeviceIsGone) {

@@ -116,14 +116,70 @@ TEST_F(DeviceNodeTest, RemembersRefusalsMadeElsewhere) {
   EXPECT_EQ(node_->last_error(), "too much of it\n");
 }
 
-TEST_F(DeviceNodeTest, AWriteThatSucceedsDropsUnfinishedJson) {
-  node_->KeepUnfinishedJson("{");
-  EXPECT_EQ(node_->TakeUnfinishedJson(), "{");
-  EXPECT_EQ(node_->TakeUnfinishedJson(), "");
-  node_->KeepUnfinishedJson("{");
-  EXPECT_THAT(Set("size", "x"), Refused(EINVAL));
+// The same request heard twice: nobody knows whether the first was answered.
+TEST_F(DeviceNodeTest, ARequestHeardAgainIsAnsweredAsBefore) {
+  const Attribute& badblocks = *FindAttribute("badblocks");
+  EXPECT_THAT(node_->StoreText(badblocks, "+0-7", 10), IsOk());
+  EXPECT_THAT(node_->StoreText(badblocks, "-0-3", 12), IsOk());
+  EXPECT_THAT(node_->StoreText(badblocks, "+0-7", 10), IsOk());
+  EXPECT_EQ(Get("badblocks"), "4 4\n");
+  EXPECT_THAT(node_->StoreText(badblocks, "7-0", 14), Refused(EINVAL));
   EXPECT_THAT(Set("size", "5"), IsOk());
-  EXPECT_EQ(node_->TakeUnfinishedJson(), "");
+  EXPECT_THAT(node_->StoreText(badblocks, "7-0", 14), Refused(EINVAL));
+  EXPECT_THAT(node_->last_error(), IsEmpty()) << "its reason is not the newest any more";
+}
+
+TEST_F(DeviceNodeTest, APieceHeardAgainIsTakenOnce) {
+  const ConfigEdit::Piece first = {.handle = 2, .data = R"({"size": )", .append = true};
+  const ConfigEdit::Piece last = {.handle = 2, .data = "7}", .append = true};
+  for (int i = 0; i < 2; ++i) EXPECT_THAT(node_->WriteJson(first, 20), IsOk());
+  for (int i = 0; i < 2; ++i) EXPECT_THAT(node_->WriteJson(last, 22), IsOk());
+  EXPECT_EQ(node_->config().size, 7U);
+  const ConfigEdit::Piece bad = {.handle = 4, .data = R"({"size": -1})"};
+  for (int i = 0; i < 2; ++i) EXPECT_THAT(node_->WriteJson(bad, 24), Refused(EINVAL));
+}
+
+TEST_F(DeviceNodeTest, TextEndsAtItsNul) {
+  using namespace std::string_view_literals;
+  EXPECT_THAT(Set("memory_backed", "1\0"sv), IsOk());
+  EXPECT_THAT(Set("blocksize", "512\0"sv), IsOk());
+  EXPECT_THAT(Set("badblocks", "+8-15\0"sv), IsOk());
+  EXPECT_EQ(Get("badblocks"), "8 8\n");
+  EXPECT_THAT(Set("size", "\0"sv), Refused(EINVAL));
+}
+
+TEST_F(DeviceNodeTest, TheNewestRefusalIsTheOneThatIsShown) {
+  ASSERT_THAT(node_->StoreJson(R"({"memory_backed": 1, "size": 128, "blocksize": 512, "power": 1,
+                                   "badblocks": ["0-7"]})"),
+              IsOk());
+  EXPECT_EQ(WriteDisk(0, std::string(512, 'x')), EIO);
+  EXPECT_THAT(node_->last_error(), HasSubstr("have a bad sector"));
+  EXPECT_THAT(Set("size", "5"), Refused(EBUSY));
+  EXPECT_THAT(node_->last_error(), HasSubstr("write 0 to power first"));
+  EXPECT_EQ(WriteDisk(0, std::string(512, 'x')), EIO);
+  EXPECT_THAT(node_->last_error(), HasSubstr("have a bad sector"));
+  // The limit is 64 MiB.
+  int error = 0;
+  for (uint64_t at = 1; at <= 65 && error == 0; ++at) {
+    error = WriteDisk(at << 20, std::string(uint64_t{1} << 20, 'x'));
+  }
+  EXPECT_EQ(error, ENOSPC);
+  EXPECT_THAT(node_->last_error(), HasSubstr("memory_limit"));
+  EXPECT_EQ(WriteDisk(uint64_t{128} << 20, "x"), ENOSPC);
+  EXPECT_THAT(node_->last_error(), HasSubstr("do not lie within"));
+}
+
+TEST_F(DeviceNodeTest, StatsWarnOfWhatHasNoEffect) {
+  EXPECT_THAT(node_->StatsText(), HasSubstr("\"power is 0"));
+  EXPECT_THAT(Set("completion_nsec", "5us"), IsOk());
+  EXPECT_THAT(node_->StatsText(), HasSubstr("completion_nsec has no effect: irqmode is not 2"));
+}
+
+TEST_F(DeviceNodeTest, TerminalsAreSafeFromOpeners) {
+  ASSERT_THAT(Set("power", "1"), IsOk());
+  ASSERT_THAT(OpenDisk("x\x1b[2J\xff (pid 7)").status(), IsOk());
+  EXPECT_THAT(Set("power", "0"), Refused(EBUSY));
+  EXPECT_THAT(node_->last_error(), HasSubstr("opened by x\\x1b[2J\\xff (pid 7)"));
 }
 
 TEST_F(DeviceNodeTest, TheDirectoryHasTheModeItWasMadeWith) {

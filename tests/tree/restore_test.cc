@@ -262,12 +262,75 @@ TEST_F(RestoreTest, OwnersAndModes) {
 TEST_F(RestoreTest, AnUnfinishedConfigJson) {
   const auto disk = Make("d", "{}");
   const Inode file = old_->tree.Lookup(MakeInode(disk->id(), 0), "config.json").value().st_ino;
-  const auto open = old_->tree.Open(file, O_WRONLY).value();
-  ASSERT_EQ(open->Write(0, "{\"size\":").value(), 8U);
+  const auto open = old_->tree.Open(file, O_WRONLY, 2).value();
+  ASSERT_EQ(open->Write(0, "{}").value(), 2U);
+  ASSERT_EQ(open->Write(2, "\n{\"size\":").value(), 9U);
   TakeOver();
-  const auto again = new_->tree.Open(file, O_WRONLY, /*again=*/true).value();
-  ASSERT_EQ(again->Write(8, " 77}").value(), 4U);
+  // Another open has no part in it, and its close is not refused.
+  const auto other = new_->tree.Open(file, O_RDONLY, 4).value();
+  EXPECT_THAT(other->Flush(), IsOk());
+  EXPECT_THAT(other->Write(11, " 76}"), testing::Not(IsOk()));
+  const auto again = new_->tree.Open(file, O_WRONLY, 2).value();
+  ASSERT_EQ(again->Write(11, " 77}").value(), 4U);
   EXPECT_EQ(Found("d")->config().size, 77U);
+}
+
+TEST_F(RestoreTest, WritesOfTextThatAreHeardAgain) {
+  const auto disk = Make("d", "{}");
+  const Inode directory = MakeInode(disk->id(), 0);
+  const Inode config = old_->tree.Lookup(directory, "config.json").value().st_ino;
+  const Inode badblocks = old_->tree.Lookup(directory, "badblocks").value().st_ino;
+  const auto heard = [&](Tree& tree, Inode file, int flags, uint64_t handle, uint64_t offset,
+                         std::string_view text, uint64_t request) {
+    return tree.Open(file, flags, handle).value()->Write(offset, text, request).status();
+  };
+  // As far as the answer, which never came.
+  EXPECT_THAT(heard(old_->tree, config, O_WRONLY, 2, 0, R"({"size": )", 300), IsOk());
+  EXPECT_THAT(heard(old_->tree, config, O_WRONLY, 2, 9, "7}", 302), IsOk());
+  EXPECT_THAT(heard(old_->tree, config, O_WRONLY | O_APPEND, 5, 0, R"({"blocksize")", 304), IsOk());
+  EXPECT_THAT(heard(old_->tree, badblocks, O_WRONLY, 6, 0, "+0-7", 306), IsOk());
+  EXPECT_THAT(heard(old_->tree, badblocks, O_WRONLY, 6, 0, "-0-3", 308), IsOk());
+  EXPECT_THAT(heard(old_->tree, badblocks, O_WRONLY, 6, 0, "0", 310), Refused(EINVAL));
+  const std::string last_error = disk->last_error();
+  TakeOver();
+  Tree& tree = new_->tree;
+  EXPECT_THAT(heard(tree, config, O_WRONLY, 2, 9, "7}", 302), IsOk());
+  EXPECT_THAT(heard(tree, config, O_WRONLY | O_APPEND, 5, 0, R"({"blocksize")", 304), IsOk());
+  EXPECT_THAT(heard(tree, badblocks, O_WRONLY, 6, 0, "+0-7", 306), IsOk());
+  EXPECT_THAT(heard(tree, badblocks, O_WRONLY, 6, 0, "0", 310), Refused(EINVAL));
+  EXPECT_EQ(Found("d")->last_error(), last_error);
+  EXPECT_THAT(heard(tree, config, O_WRONLY | O_APPEND, 5, 0, ": 512}", 312), IsOk());
+  EXPECT_EQ(Found("d")->config().size, 7U);
+  EXPECT_EQ(Found("d")->config().blocksize, 512U);
+  EXPECT_EQ(ShowAttribute(*FindAttribute("badblocks"), Found("d")->config()), "4 4\n");
+}
+
+// A later version's records, as they are kept and written back.
+TEST_F(RestoreTest, WhatALaterVersionHasInItsRecords) {
+  const auto disk = Make("d", "{}");
+  DeviceRecord record;
+  record.id = disk->id();
+  record.name = "d";
+  record.unknown = R"({"colour":"red"})";
+  record.config.unknown = R"({"wear":3})";
+  old_->survival->Save(record);
+  old_->survival->UpdateMount([](MountRecord& mount) { mount.unknown = R"({"zones":[1]})"; });
+  TakeOver();
+  EXPECT_THAT(Found("d")->StoreJson(R"({"size": 7})"), IsOk());
+  ASSERT_THAT(new_->tree.MakeDevice(kRootInode, "e", 0755, 1, 2).status(), IsOk());
+  TakeOver();
+  EXPECT_EQ(Found("d")->config().size, 7U);
+  EXPECT_EQ(Found("d")->config().unknown, R"({"wear":3})");
+  EXPECT_EQ(new_->survival->devices().front().unknown, R"({"colour":"red"})");
+  EXPECT_EQ(new_->survival->mount().unknown, R"({"zones":[1]})");
+}
+
+TEST_F(RestoreTest, WhyTheRootRefused) {
+  EXPECT_THAT(old_->tree.Refuse(kRootInode, Error(EPERM, "not here")), Refused(EPERM));
+  TakeOver();
+  EXPECT_EQ(new_->tree.last_error(), "not here");
+  ASSERT_THAT(new_->tree.MakeDevice(kRootInode, "e", 0755, 1, 2).status(), IsOk());
+  EXPECT_EQ(new_->tree.last_error(), "");
 }
 
 TEST_F(RestoreTest, DropsWhatNoRecordNames) {

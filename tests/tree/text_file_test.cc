@@ -42,6 +42,15 @@ TEST(TextFile, ReadsAnywhereWithoutHavingReadTheStart) {
   EXPECT_EQ(file.Read(4, UINT64_MAX), "456789");
 }
 
+TEST(TextFile, ShowsNothingOfAnotherStateBehindItsEnd) {
+  std::string state = "before";
+  TextFile file([&state] { return state; });
+  EXPECT_EQ(file.Read(0, 100), "before");
+  state = "and much longer afterwards";
+  EXPECT_EQ(file.Read(6, 100), "");
+  EXPECT_EQ(file.Read(0, 100), state);
+}
+
 TEST(TextFile, TakesNoWrites) {
   TextFile file([] { return "text"; });
   EXPECT_THAT(file.Write(0, "x"), Refused(EACCES));
@@ -71,6 +80,13 @@ TEST_F(AttributeFileTest, TakesAtMost4095Bytes) {
   EXPECT_EQ(node_->config().size, 2U);
   EXPECT_THAT(size_.Write(0, spaces + " 3"), Refused(EINVAL));
   EXPECT_EQ(node_->config().size, 2U);
+}
+
+TEST_F(AttributeFileTest, TakesTheNulsBehindAText) {
+  EXPECT_EQ(size_.Write(0, "7\n" + std::string(4094, '\0')).value(), 4096U);
+  EXPECT_EQ(size_.Read(0, 100), "7\n");
+  EXPECT_EQ(size_.Write(512, std::string(3584, '\0')).value(), 3584U);
+  EXPECT_EQ(size_.Read(0, 100), "7\n");
 }
 
 TEST_F(AttributeFileTest, HasNoLengthToChange) {

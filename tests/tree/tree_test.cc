@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "rnullfs/attributes.h"
+#include "rnullfs/error.h"
 #include "tree/files.h"
 #include "tree/refused.h"
 #include "tree/tree_test.h"
@@ -20,6 +21,7 @@ namespace rnullfs {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 constexpr Inode kNoSuchInode = MakeInode(1'000'000, kDirectorySlot);
 
@@ -47,11 +49,11 @@ TEST_F(TreeTest, ADeviceHasAFileForEachAttribute) {
   std::vector<std::string> expected = {".", "..", "timeout_inject", "requeue_inject",
                                        "init_hctx_fault_inject"};
   for (const Attribute& row : Attributes()) {
-    if (!DirectoryOf(row).empty()) continue;
+    if (!DirectoryOf(row).empty() || row.name == "power") continue;
     expected.emplace_back(row.name);
     if (row.alias_is_file) expected.emplace_back(row.alias);
   }
-  expected.insert(expected.end(), {"config.json", "stats.json", "last_error"});
+  expected.insert(expected.end(), {"power", "config.json", "stats.json", "last_error"});
   EXPECT_EQ(List(directory), expected);
   for (const std::string& name : List(directory)) {
     if (name[0] == '.' || name.ends_with("_inject")) continue;
@@ -136,6 +138,30 @@ TEST_F(TreeTest, NamesArePlainAndAtMost255Bytes) {
     EXPECT_THAT(MakeDevice(name), IsOk());
     EXPECT_THAT(tree_.Lookup(kRootInode, name), IsOk());
   }
+}
+
+// What a listing on a terminal would do, and not show.
+TEST_F(TreeTest, NamesHaveNoControlCharactersOfUnicode) {
+  for (const char* name :
+       {"a\u0085", "\u009b31m", "a\u202egpj", "\u061c", "a\u200f", "\u2028", "\u2069"}) {
+    EXPECT_THAT(MakeDevice(name), RefusedWith(EINVAL, "\\x")) << name;
+  }
+  // Bytes that are no UTF-8 are a name as elsewhere.
+  for (const char* name : {"h\u00fctte", "\u65e5", "\xff\xfe", "\x9b"}) {
+    EXPECT_THAT(MakeDevice(name).status(), IsOk()) << name;
+  }
+}
+
+TEST_F(TreeTest, TheNewestRefusalIsKeptWhereItHappened) {
+  const auto device = Device("d");
+  EXPECT_THAT(tree_.Refuse(MakeInode(device->id(), 0), Error(EPERM, "no file can be made here")),
+              Refused(EPERM));
+  EXPECT_EQ(device->last_error(), "no file can be made here\n");
+  EXPECT_EQ(tree_.last_error(), "");
+  EXPECT_THAT(tree_.Refuse(kRootInode, MakeDevice("a\n").status()), Refused(EINVAL));
+  EXPECT_THAT(tree_.last_error(), HasSubstr("a\\x0a"));
+  Device("e");
+  EXPECT_EQ(tree_.last_error(), "");
 }
 
 TEST_F(TreeTest, NamesAreTakenOnce) {

@@ -1,0 +1,97 @@
+#!/bin/bash
+# Versions of the program take over from each other while a disk is in use, and keep what they do
+# not know.
+# usage: versions.sh later        with a build whose records have more in them, there and back
+#        versions.sh from COMMIT  from an earlier version, which is built first
+. "$(dirname "$0")/../lib.sh"
+needs root fuse loop jq fio python3
+how=$1
+program=$scratch/program
+status() { field "$mnt/status.json" "$1"; }
+
+# The guard starts what is at its own program's path.
+install_program() { cp "$1" "$program.new" && mv "$program.new" "$program"; }
+
+build_earlier() {
+  local root=$tests/..
+  mkdir "$scratch/earlier" && git -C "$root" archive "$1" | tar -x -C "$scratch/earlier" &&
+    cp -r "$root"/subprojects/fuse-* "$scratch/earlier/subprojects/" &&
+    meson setup --optimization=1 "$scratch/earlier/build" "$scratch/earlier" &&
+    ninja -C "$scratch/earlier/build" rnullfs
+}
+
+case $how in
+  later)
+    first=$RNULLFS
+    upgrades=("$RNULLFS_LATER" "$RNULLFS" "$RNULLFS_LATER" "$RNULLFS")
+    ;;
+  from)
+    check "version $2 builds" build_earlier "$2"
+    first=$scratch/earlier/build/rnullfs
+    upgrades=("$RNULLFS" "$RNULLFS_LATER" "$RNULLFS")
+    ;;
+esac
+
+install_program "$first"
+mnt=$(mktemp -d "$scratch/mnt.XXX")
+"$program" -f -o nr_devices=0 "$mnt" 2>"$scratch/log" &
+within 10 test -e "$mnt/status.json"
+daemons+=("$(status .guard_pid)")
+make_disk used '{"size": 64, "datapath": "daemon"}'
+make_disk shaped '{"size": 16, "irqmode": 2, "completion_nsec": 1000000}'
+attach --direct-io=on "$mnt/used/disk"
+chmod 640 "$mnt/shaped/disk"
+exec 3>"$mnt/shaped/config.json"
+
+# Until $scratch/stop is there, or something is wrong.
+verified_load() {
+  while [[ ! -e $scratch/stop ]]; do
+    fio --name=load --filename="$loop" --rw=randwrite --bs=4k --iodepth=8 --ioengine=libaio \
+      --direct=1 --size=16m --verify=crc32c --verify_fatal=1 --verify_state_save=0 \
+      --allrandrepeat=1 --randseed=$RANDOM || return
+  done
+}
+(
+  trap - EXIT ERR
+  verified_load
+) >"$scratch/fio" 2>&1 </dev/null 3>&- &
+load=$!
+
+round=0
+logged=0
+for next in "${upgrades[@]}"; do
+  round=$((round + 1))
+  what="$round: to ${next##*/}"
+  # A configuration that arrives while versions change, and a record that each of them writes.
+  printf '{"badblocks": [' >&3
+  logged=$(wc -l <"$scratch/log")
+  install_program "$next"
+  says "$what: takes over" '^worker [0-9]+ has taken over' "$("$program" --upgrade "$mnt" 2>&1)"
+  printf '"%d-%d"]}' $round $round >&3
+  same "$what: a text is completed that the one before had begun" "$round 1" \
+    "$(<"$mnt/shaped/badblocks")"
+  exec 3>"$mnt/shaped/config.json"
+  if [[ $round == 3 && $how == later ]]; then
+    for kept in 'field of shaped' 'attribute of shaped' 'field of the mount'; do
+      says "the version before has kept the $kept" "a later version's $kept is there" \
+        "$(tail -n "+$((logged + 1))" "$scratch/log")"
+    done
+  fi
+  check "$what: changes are taken" put "+100-$((100 + round))" "$mnt/shaped/badblocks"
+  same "$what: the configuration is there" '16 2 1000000' \
+    "$(field "$mnt/shaped/config.json" '"\(.size) \(.irqmode) \(.completion_nsec)"')"
+  same "$what: the mode is there" 640 "$(stat -c %a "$mnt/shaped/disk")"
+  check "$what: new disks are made" mkdir "$mnt/new$round"
+  sleep 1
+  check "$what: I/O goes on" kill -0 "$load"
+done
+exec 3>&-
+worker=$(status .worker_pid)
+kill -KILL "$worker"
+another() { [[ $(status .worker_pid) != "$worker" ]]; }
+check 'the last one survives a death as well' within 10 another
+
+touch "$scratch/stop"
+check 'every block is found as it was written' wait "$load"
+detach "$loop"
+unmount "$mnt"

@@ -63,6 +63,7 @@ class Device:
         os.mkdir(self.path)
         self.refused(errno.EEXIST, "mkdir", lambda: os.mkdir(self.path))
         self.configure()
+        self.write_texts()
         data = self.dice.randbytes(MIB)
         fd = self.disk()
         self.refused(errno.EBUSY, "size", lambda: self.put("size", 4))
@@ -100,6 +101,20 @@ class Device:
         self.expect("size", 8)
         self.expect("power", 1)
         self.expect("last_error", "")
+
+    def write_texts(self):
+        """What would be something else if a write were done twice."""
+        for _ in range(5):
+            for command in ["+0-7", "-0-3", "+40-47", "-4-7"]:
+                self.put("badblocks", command)
+            self.expect("badblocks", "40 8")
+            text = json.dumps({"badblocks": ["16-23"]}).encode()
+            with open(self.file("config.json"), "ab", buffering=0) as file:
+                for at in range(0, len(text), 2):
+                    file.write(text[at:at + 2])
+            self.expect("badblocks", "16 8")
+            self.put("badblocks", "-16-23")
+            self.expect("last_error", "")
 
     def compare(self, fd, data):
         if os.pread(fd, MIB, MIB) != data:

@@ -42,8 +42,8 @@ void Say(std::string_view what, std::string_view name, std::string_view bytes,
 }  // namespace
 
 std::string WriteRecord(const DeviceRecord& record) {
-  return With(With(WriteRecordOfNow(record), "\"backing_id\":", kField), "\"blocksize\":",
-              kAttribute);
+  return With(With(WriteRecordOfNow(record), "\"backing_id\":", kField),
+              "\"blocksize\":", kAttribute);
 }
 
 std::string WriteRecord(const MountRecord& record) {

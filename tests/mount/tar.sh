@@ -32,8 +32,8 @@ check 'they are as they were' is_the_same
 # All files, read-only ones and the list of bad blocks left out: `power` comes last.  (tar complains
 # that they are shorter than stat(2) has it, as in sysfs.)
 whole() {
-  (cd "$from" && tar c --exclude={features,status.json,stats.json,last_error,index,badblocks} . \
-    2>/dev/null || true) | tar x --overwrite -C "$to"
+  { tar c -C "$from" --exclude={features,status.json,stats.json,last_error,index,badblocks} . \
+    2>/dev/null || true; } | tar x --overwrite -C "$to"
 }
 rmdir "$to/on" "$to/off"
 check 'attributes one by one' whole

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/parse.h"
+#include "config/record_text.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
@@ -17,39 +18,6 @@ namespace rnullfs {
 namespace {
 
 using Json = nlohmann::json;
-
-// --- Bytes as text: each is the character of its number (U+0000 to U+00FF)
-// ------------------------
-
-std::string ToUtf8(std::string_view bytes) {
-  std::string text;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x80) {
-      text += c;
-    } else {
-      text += static_cast<char>(0xC0 | byte >> 6);
-      text += static_cast<char>(0x80 | (byte & 0x3F));
-    }
-  }
-  return text;
-}
-
-// `text` is valid UTF-8.  False for a character past U+00FF.
-bool FromUtf8(std::string_view text, std::string& bytes) {
-  bytes.clear();
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    if (lead < 0x80) {
-      bytes += text[i];
-    } else if (lead <= 0xC3) {
-      bytes += static_cast<char>(lead << 6 | (static_cast<unsigned char>(text[++i]) & 0x3F));
-    } else {
-      return false;
-    }
-  }
-  return true;
-}
 
 // --- Both ways, by type: a list of a struct's fields serves reading and writing
 // -------------------
@@ -285,22 +253,6 @@ bool FromJson(const Json& json, T& value) {
   } else {
     return ReadFields(json, value);
   }
-}
-
-// What is kept unread is written by recursion.
-bool TooDeep(std::string_view bytes) {
-  constexpr int kDepthMax = 64;
-  int depth = 0;
-  bool in_text = false;
-  for (size_t i = 0; i < bytes.size() && depth <= kDepthMax; ++i) {
-    const char c = bytes[i];
-    if (c == '"') in_text = !in_text;
-    if (in_text && c == '\\') ++i;
-    if (in_text) continue;
-    if (c == '{' || c == '[') ++depth;
-    if (c == '}' || c == ']') --depth;
-  }
-  return depth > kDepthMax;
 }
 
 template <typename Record>

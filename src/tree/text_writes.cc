@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,8 +20,8 @@ namespace rnullfs {
 namespace {
 
 // Not fewer than may be under way, and so unanswered, at once: requests of text are answered by the
-// threads that take them.
-constexpr size_t kTextsMax = 64;
+// threads that take them, two for a processor.
+size_t TextsMax() { return std::max<size_t>(64, size_t{2} * std::thread::hardware_concurrency()); }
 
 // Text that a C program wrote with the NUL that ends it.
 std::string_view WithoutNuls(std::string_view text) {
@@ -43,7 +44,7 @@ std::optional<absl::Status> DeviceNode::Heard(uint64_t request) const {
 absl::Status DeviceNode::Conclude(const absl::Status& how, const TextWrite& write) {
   if (write.edit.has_value()) edit_ = *write.edit;
   if (write.request != 0) {
-    if (texts_.size() == kTextsMax) texts_.erase(texts_.begin());
+    if (texts_.size() >= TextsMax()) texts_.erase(texts_.begin());
     texts_.push_back({.request = write.request, .error = ErrnoOf(how)});
   }
   if (!how.ok()) {

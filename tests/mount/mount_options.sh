@@ -14,6 +14,9 @@ shows() {
 
 shows 'GiB' gb=8 .size 8192
 shows 'a suffix' size=8G .size 8192
+shows 'a time' completion_nsec=50ms .completion_nsec 50000000
+shows 'a rate' mbps=1G .mbps 1024
+shows 'bytes' bs=4k .blocksize 4096
 shows 'MiB' size=100 .size 100
 shows 'the last wins' gb=8,size=5,gb=2 .size 2048
 shows 'bs' bs=512 .blocksize 512

@@ -199,16 +199,18 @@ int PageStore::Pages::Share() {
   return 0;
 }
 
+// Before it is emptied who has asked the file of what may since have been freed tells the index;
+// behind it who has found that there is done with it.  In between the file decides.
 void PageStore::Pages::ForgetIndex() {
-  const StripeLocks::Exclusive all(locks, 0, UINT64_MAX);
+  locks.Drain();
   index_.EraseRange(0, UINT64_MAX);
+  locks.Drain();
 }
 
 bool PageStore::Pages::TryForgetIndex() {
-  if (!locks.TryLockAll()) return false;
+  if (!locks.TryDrain()) return false;
   index_.EraseRange(0, UINT64_MAX);
-  locks.UnlockAll();
-  return true;
+  return locks.TryDrain();
 }
 
 int PageStore::Pages::Collapse(uint64_t* offset, bool sparse) {

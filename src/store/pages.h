@@ -81,7 +81,7 @@ class PageStore::Pages {
   // Nothing but the file says any more what is stored: others have had it and are gone, and what
   // they have freed (MADV_REMOVE) is not there.  The second one does nothing, and returns false,
   // where it would have to wait.
-  void ForgetIndex();
+  void ForgetIndex() ABSL_LOCKS_EXCLUDED(locks);
   bool TryForgetIndex();
   bool was_shared() const { return arena_.length_sealed(); }
 

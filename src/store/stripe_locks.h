@@ -28,9 +28,10 @@ class ABSL_LOCKABLE StripeLocks {
   class Exclusive;
   class Shared;
 
-  // All of them, if nobody has one.
-  bool TryLockAll() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true);
-  void UnlockAll() ABSL_UNLOCK_FUNCTION();
+  // Waits until everybody has let go who has a lock now, one lock after the other; or says whether
+  // that is so already.  The caller has none of them.
+  void Drain() ABSL_LOCKS_EXCLUDED(this);
+  bool TryDrain();
 
   // One bit for each lock that covers a page of [first, last].
   static constexpr uint32_t StripesOf(uint64_t first, uint64_t last) {

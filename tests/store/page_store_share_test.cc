@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
@@ -171,6 +172,33 @@ TEST_F(SharedStore, WhatAMapperHasFreedIsAskedForAgain) {
   EXPECT_EQ(Read(*store_, 0, 2 * kMiB), std::string(kMiB, '\0') + std::string(kMiB, 'x'));
   EXPECT_EQ(AllocatedBytes(*store_), kMiB) << "to read has stored nothing";
   EXPECT_EQ(memory_.used_bytes(), 8 * kMiB);
+}
+
+// Each of two disks wants what the other may hold no longer, with all of its own locks.
+TEST_F(SharedStore, TwoThatWaitForMemoryDoNotWaitForEachOther) {
+  const auto other = *PageStore::Create("other", memory_);
+  ASSERT_TRUE(other->Resize(6 * kMiB).ok());
+  const auto run = [](PageStore& store) {
+    const std::string data(store.size_bytes(), 'x');
+    for (int round = 0; round < 30; ++round) {
+      const int error = Write(store, 0, data);
+      ASSERT_TRUE(error == 0 || error == ENOSPC) << error;
+      ASSERT_EQ(store.Discard(0, store.size_bytes()), 0);
+      if (!store.Share().ok()) continue;
+      {
+        const Mapper mapper(store);
+        store.Unshare();
+        store.Held();
+      }
+    }
+  };
+  store_->Unshare();
+  std::thread first(run, std::ref(*store_));
+  run(*other);
+  first.join();
+  EXPECT_FALSE(store_->Held());
+  EXPECT_FALSE(other->Held());
+  EXPECT_EQ(memory_.used_bytes(), 0);
 }
 
 TEST_F(SharedStore, IsEmptiedForWhoHasItMappedWhenItIsRemoved) {

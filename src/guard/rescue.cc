@@ -107,7 +107,7 @@ absl::Status Publish(const std::string& from, const std::string& to) {
 // disk may want the room.
 absl::Status CopyOut(const Disk& disk, uint64_t inode, const std::string& image) {
   if (struct stat there = {}; lstat(image.c_str(), &there) == 0) {
-    return Error(EEXIST, absl::StrCat(image, ": is there already, and is not overwritten"));
+    return Error(EEXIST, absl::StrCat(image, ": File exists, and is not overwritten"));
   }
   const absl::StatusOr<UniqueFd> from = OpenDisk(disk, inode);
   if (!from.ok()) return from.status();

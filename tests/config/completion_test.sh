@@ -27,7 +27,7 @@ check() {
 check 'rnullfs -o si' 'size='
 check 'rnullfs -o  mem' 'memory_backed= memory_limit='
 check 'rnullfs -osi' '-osize='
-check 'rnullfs -o ro,nos' 'ro,nosuid'
+check 'rnullfs -o ro,nosu' 'ro,nosuid'
 check 'rnullfs -o ro,bs' 'ro,bs='
 check 'rnullfs -o tim' 'timeout='
 check 'rnullfs -o size=8G,nr' '8G,nr_devices='

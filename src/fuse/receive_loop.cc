@@ -83,19 +83,15 @@ void ReceiveLoop::GoOnWith(uint64_t request) { current_request = request; }
 absl::Status ReceiveLoop::AddThread(std::vector<std::thread>& workers) {
   const auto buffer = std::make_shared<Buffer>();
   if (!buffer->valid()) return SystemError(EAGAIN, "room for requests");
-  ++running_;
   absl::StatusOr<std::thread> worker = StartThread([this, buffer] {
     pthread_setname_np(pthread_self(), "rnullfs-fuse");
     Serve(buffer->request());
-    --running_;
+    ++finished_;
     ended_.release();
   });
-  if (worker.ok()) {
-    workers.push_back(*std::move(worker));
-  } else {
-    --running_;
-  }
-  return worker.status();
+  if (!worker.ok()) return worker.status();
+  workers.push_back(*std::move(worker));  // there is room: it does not throw
+  return absl::OkStatus();
 }
 
 // As many as can be had: one is enough.
@@ -119,7 +115,7 @@ absl::Status ReceiveLoop::Run(unsigned threads, int connection) {
   AddMore(workers, threads);
   ended_.acquire();
   fuse_session_exit(session_);
-  while (running_ > 0) {  // a signal may come just before a thread begins to read
+  while (finished_ < workers.size()) {  // a signal may come just before a thread begins to read
     for (std::thread& worker : workers) pthread_kill(worker.native_handle(), SIGUSR1);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

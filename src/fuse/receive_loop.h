@@ -61,7 +61,7 @@ class ReceiveLoop {
   const std::function<void(std::string_view)> on_init_;
   const std::function<void()> on_served_;
   std::atomic<int> error_{0};
-  std::atomic<unsigned> running_{0};
+  std::atomic<unsigned> finished_{0};
   std::counting_semaphore<> ended_{0};
 };
 

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <iterator>
 #include <new>
+#include <set>
 #include <string_view>
 #include <system_error>
 #include <thread>
@@ -22,6 +23,7 @@
 #include "base/mountpoint.h"
 #include "base/process.h"
 #include "base/threads.h"
+#include "fuse/backing_ids.h"
 #include "fuse/negotiate.h"
 #include "fuse/operations.h"
 #include "fuse/ring.h"
@@ -291,8 +293,15 @@ absl::Status Session::ServeRing() {
 // hear the answer again.
 void Session::GoOn() {
   Replay(session_, heritage_.survival->mount().init);
+  std::set<int> backings;
+  std::set<int> retired;
   for (const std::shared_ptr<DeviceNode>& device : tree_->Devices()) {
     if (device->passthrough_open()) huge_pages_.Watch(device);
+    backings.insert(device->backing_id());
+    retired.insert(device->retired_backing_id());
+  }
+  if (passthrough_obstacle().empty()) {
+    ForgetStrayBackings(fuse_session_fd(session_), backings, retired);
   }
 }
 

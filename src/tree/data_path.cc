@@ -207,6 +207,16 @@ absl::StatusOr<uint64_t> DeviceNode::HoldDisk(std::string holder) {
   return handle;
 }
 
+int DeviceNode::backing_id() const {
+  LockGuard lock(mutex_);
+  return backing_id_;
+}
+
+int DeviceNode::retired_backing_id() const {
+  LockGuard lock(mutex_);
+  return retired_backing_id_;
+}
+
 int DeviceNode::CloseDisk(uint64_t handle) {
   LockGuard lock(mutex_);
   const auto it = opens_.find(handle);
@@ -217,6 +227,7 @@ int DeviceNode::CloseDisk(uint64_t handle) {
   if (!InUse()) last_close_.notify_all();
   const bool last = passthrough && --passthrough_opens_ == 0;
   const int unused = last ? std::exchange(backing_id_, 0) : 0;
+  if (last) retired_backing_id_ = unused;
   if (last) medium_->store()->Unshare();
   Save();
   return unused;

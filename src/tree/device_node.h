@@ -167,6 +167,9 @@ class DeviceNode {
 
   bool disk_open() const;
   bool passthrough_open() const;
+  // What the kernel calls the memfd that it serves, and the one that it was last to forget; 0: none.
+  int backing_id() const;
+  int retired_backing_id() const;
   Device* device() const { return live_device_.load(std::memory_order_acquire); }
   uint64_t disk_size_bytes() const;
   uint64_t stored_bytes() const;
@@ -254,6 +257,8 @@ class DeviceNode {
   std::set<uint64_t> closing_ ABSL_GUARDED_BY(mutex_);            // NoteClosing()'s of them
   uint64_t passthrough_opens_ ABSL_GUARDED_BY(mutex_) = 0;
   int backing_id_ ABSL_GUARDED_BY(mutex_) = 0;  // of all passthrough opens; the kernel wants one
+  // CloseDisk()'s, saved because we may die before the kernel has been told.
+  int retired_backing_id_ ABSL_GUARDED_BY(mutex_) = 0;
   // datapath=passthrough: the store is shared from power-on on, so that no open fails later.
   bool pinned_ ABSL_GUARDED_BY(mutex_) = false;
   bool kernel_wrote_ ABSL_GUARDED_BY(mutex_) = false;  // it may have: there was passthrough

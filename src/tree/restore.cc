@@ -24,7 +24,7 @@ DeviceRecord DeviceNode::Record() const {
                          .ownership = ownership_,
                          .opens = {},
                          .next_handle = next_handle_,
-                         .backing_id = backing_id_,
+                         .backing_id = backing_id_ != 0 ? backing_id_ : retired_backing_id_,
                          .last_error = last_error_,
                          .unfinished_json = edit_.state().text,
                          .writes_seen = writes_seen_,
@@ -74,7 +74,6 @@ absl::Status DeviceNode::Restore(const DeviceRecord& record, Memfds memfds) {
   medium_->bad_blocks().Replace({}, std::exchange(config_.badblocks, {}));
   ownership_ = record.ownership;
   next_handle_ = record.next_handle;
-  backing_id_ = record.backing_id;
   last_error_ = record.last_error;
   writes_seen_ = record.writes_seen;
   stored_seen_ = record.stored_seen;
@@ -88,6 +87,7 @@ absl::Status DeviceNode::Restore(const DeviceRecord& record, Memfds memfds) {
     opens_[open.handle] = open;
     if (open.passthrough) ++passthrough_opens_;
   }
+  (passthrough_opens_ > 0 ? backing_id_ : retired_backing_id_) = record.backing_id;
   if (memfds.disk.valid()) {
     absl::Status adopted = medium_->Adopt(std::move(memfds.disk), std::move(memfds.moving_to));
     if (!adopted.ok()) return adopted;

@@ -233,6 +233,18 @@ TEST_F(RestoreTest, OpenHandles) {
   EXPECT_EQ(found->CloseDisk(first.number), 0) << "again";
 }
 
+// Who was to give it back may have died before.
+TEST_F(RestoreTest, ABackingNumberThatNobodyNeeds) {
+  const auto disk = Make("d", R"({"memory_backed": true, "size": 4, "power": true})");
+  const DiskHandle open = Open(*disk, 5).value();
+  EXPECT_EQ(disk->retired_backing_id(), 0);
+  EXPECT_EQ(disk->CloseDisk(open.number), 5);
+  TakeOver();
+  EXPECT_EQ(Found("d")->backing_id(), 0);
+  EXPECT_EQ(Found("d")->retired_backing_id(), 5);
+  EXPECT_EQ(Open(*Found("d"), 6).value().backing_id, 6);
+}
+
 TEST_F(RestoreTest, RequestsThatAreHeardAgain) {
   Make("made", "{}", 200);
   Make("removed", "{}");

@@ -30,8 +30,7 @@ clean_up() {
   trap - EXIT
   if [[ -n $loop ]]; then losetup --detach "$loop" || true; fi
   if mountpoint -q "$mnt"; then
-    # The loop device closes the disk a moment after losetup returns.
-    unmount || { sleep 1; unmount; } || unmount --lazy || echo "ci.sh: $mnt is still mounted" >&2
+    unmount || unmount --lazy || echo "ci.sh: $mnt is still mounted" >&2
   fi
   rmdir "$mnt" || true
 }

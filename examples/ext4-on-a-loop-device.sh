@@ -9,16 +9,13 @@ rnullfs=${RNULLFS:-$(dirname "$0")/../build/rnullfs}
 here=$(mktemp -d)
 loop=''
 
-# In the reverse order.  The loop device closes the disk a moment after losetup returns, so the last
-# unmount may need a second try.
+# In the reverse order.
 clean_up() {
   trap '' INT TERM
   trap - EXIT
   ! mountpoint -q "$here/ext4" || umount "$here/ext4"
   [[ -z $loop ]] || losetup --detach "$loop"
-  if mountpoint -q "$here/disks"; then
-    umount "$here/disks" 2>/dev/null || { sleep 1; umount "$here/disks"; }
-  fi
+  ! mountpoint -q "$here/disks" || umount "$here/disks"
   rm -r --one-file-system "$here"
 }
 trap clean_up EXIT

@@ -83,6 +83,7 @@ void CompletionQueue::Post(int64_t due_nsec, Reply reply) {
     }
   }
   if (wake) posted_earlier_.notify_one();
+  // NOLINTNEXTLINE(bugprone-use-after-move): it was not posted then
   if (stopped) reply.Send();
 }
 

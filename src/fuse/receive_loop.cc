@@ -110,7 +110,7 @@ void ReceiveLoop::AddMore(std::vector<std::thread>& workers, unsigned threads) {
 absl::Status ReceiveLoop::Run(unsigned threads, int connection) {
   std::vector<std::thread> workers;
   workers.reserve(threads);
-  const absl::Status added = InsistWhileMounted(connection, [&] { return AddThread(workers); });
+  absl::Status added = InsistWhileMounted(connection, [&] { return AddThread(workers); });
   if (!added.ok()) return added;
   AddMore(workers, threads);
   ended_.acquire();

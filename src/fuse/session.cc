@@ -258,8 +258,9 @@ absl::Status Session::Loop() {
   std::thread signal_thread;
   absl::Status served = InsistWhileMounted(heritage_.fuse_fd, [&] {
     absl::StatusOr<std::thread> started = StartThread([this] { AwaitSignals(); });
-    if (started.ok()) signal_thread = *std::move(started);
-    return started.status();
+    if (!started.ok()) return started.status();
+    signal_thread = *std::move(started);
+    return absl::OkStatus();
   });
   if (!served.ok()) return served;
   if (loop_ != nullptr) {

@@ -124,7 +124,9 @@ class DeviceNode {
                          IfOpen if_open = IfOpen::kWait);
 
   // One whole JSON object written to config.json.  While powered only what it changes counts.
-  absl::Status StoreJson(std::string_view text) { return StoreJson(text, {}); }
+  absl::Status StoreJson(std::string_view text, IfOpen if_open = IfOpen::kWait) {
+    return StoreJson(text, TextWrite{.if_open = if_open});
+  }
 
   // A piece of one, as ConfigEdit has it; the piece that makes it whole applies it.  `request` as
   // above.
@@ -167,7 +169,8 @@ class DeviceNode {
 
   bool disk_open() const;
   bool passthrough_open() const;
-  // What the kernel calls the memfd that it serves, and the one that it was last to forget; 0: none.
+  // What the kernel calls the memfd that it serves, and the one that it was last to forget; 0:
+  // none.
   int backing_id() const;
   int retired_backing_id() const;
   Device* device() const { return live_device_.load(std::memory_order_acquire); }

@@ -169,11 +169,12 @@ TEST_F(PowerTest, WhoAsksAgainIsNotMadeToWait) {
   ASSERT_THAT(Set("power", "1"), IsOk());
   const uint64_t handle = OpenDisk();
   const Attribute& power = *FindAttribute("power");
-  EXPECT_THAT(node_->StoreText(power, "0", IfOpen::kAgain), Refused(EAGAIN));
+  EXPECT_THAT(node_->StoreText(power, "0", 0, IfOpen::kAgain), Refused(EAGAIN));
   EXPECT_THAT(node_->StoreJson(R"({"power": false, "size": 7})", IfOpen::kAgain), Refused(EAGAIN));
   EXPECT_THAT(node_->Retire(IfOpen::kAgain), Refused(EAGAIN));
   EXPECT_THAT(node_->last_error(), IsEmpty()) << "nothing has been refused yet";
-  EXPECT_THAT(node_->StoreText(power, "0", IfOpen::kRefuse), RefusedWith(EBUSY, "losetup (pid 7)"));
+  EXPECT_THAT(node_->StoreText(power, "0", 0, IfOpen::kRefuse),
+              RefusedWith(EBUSY, "losetup (pid 7)"));
   EXPECT_THAT(node_->Retire(IfOpen::kRefuse), RefusedWith(EBUSY, "losetup (pid 7)"));
   node_->CloseDisk(handle);
   EXPECT_THAT(node_->StoreJson(R"({"power": false, "size": 7})", IfOpen::kAgain), IsOk());

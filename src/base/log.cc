@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdio>
-#include <string>
 
 #include "base/visible.h"
 
@@ -15,13 +14,14 @@ std::atomic<bool> to_syslog{false};
 
 }  // namespace
 
+// Names that others chose are in it.  No allocation: there may be no memory to speak of.
 void Log(std::string_view text) {
-  const std::string line = Visible(text);  // names that others chose are in it
-  const int length = static_cast<int>(line.size());
+  char line[2048];
+  const int length = static_cast<int>(VisibleInto(text, line, sizeof line));
   if (to_syslog.load()) {
-    syslog(LOG_NOTICE, "%.*s", length, line.data());
+    syslog(LOG_NOTICE, "%.*s", length, line);
   } else {
-    std::fprintf(stderr, "rnullfs: %.*s\n", length, line.data());
+    std::fprintf(stderr, "rnullfs: %.*s\n", length, line);
   }
 }
 

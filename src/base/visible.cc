@@ -2,8 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-
-#include "absl/strings/str_cat.h"
+#include <cstring>
 
 namespace rnullfs {
 namespace {
@@ -40,6 +39,25 @@ bool IsControl(uint32_t code) {
   return (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
 }
 
+// Calls `append` with the text's characters, one after the other.
+template <typename Append>
+void ForEachVisible(std::string_view text, Append append) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  while (!text.empty()) {
+    const Character first = FirstOf(text);
+    const std::string_view bytes = text.substr(0, first.length);
+    if (first.valid && !IsControl(first.code)) {
+      append(bytes);
+    } else {
+      for (const unsigned char c : bytes) {
+        const char escape[] = {'\\', 'x', kDigits[c >> 4], kDigits[c & 15]};
+        append(std::string_view(escape, sizeof escape));
+      }
+    }
+    text.remove_prefix(first.length);
+  }
+}
+
 }  // namespace
 
 bool HasControls(std::string_view text) {
@@ -53,19 +71,19 @@ bool HasControls(std::string_view text) {
 
 std::string Visible(std::string_view text) {
   std::string visible;
-  while (!text.empty()) {
-    const Character first = FirstOf(text);
-    const std::string_view bytes = text.substr(0, first.length);
-    if (first.valid && !IsControl(first.code)) {
-      visible += bytes;
-    } else {
-      for (const unsigned char c : bytes) {
-        absl::StrAppend(&visible, "\\x", absl::Hex(c, absl::kZeroPad2));
-      }
-    }
-    text.remove_prefix(first.length);
-  }
+  ForEachVisible(text, [&visible](std::string_view piece) { visible += piece; });
   return visible;
+}
+
+size_t VisibleInto(std::string_view text, char* to, size_t room) {
+  size_t length = 0;
+  ForEachVisible(text, [&](std::string_view piece) {
+    if (piece.size() > room - length) room = length;  // nothing more
+    if (room == length) return;
+    std::memcpy(to + length, piece.data(), piece.size());
+    length += piece.size();
+  });
+  return length;
 }
 
 }  // namespace rnullfs

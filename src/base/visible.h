@@ -5,6 +5,7 @@
 #ifndef RNULLFS_BASE_VISIBLE_H_
 #define RNULLFS_BASE_VISIBLE_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,9 @@ bool HasControls(std::string_view text);
 
 // The text with these, and with bytes that are no UTF-8, as \xNN.
 std::string Visible(std::string_view text);
+
+// The same for who must not allocate: as much of it as there is room for, and how long that is.
+size_t VisibleInto(std::string_view text, char* to, size_t room);
 
 }  // namespace rnullfs
 

@@ -22,6 +22,12 @@ constexpr unsigned long kBackingClose = _IOW(229, 2, uint32_t);
 
 }  // namespace
 
+void CloseBacking(int fuse_fd, int backing_id) {
+  if (backing_id == 0) return;
+  const auto number = static_cast<uint32_t>(backing_id);
+  ioctl(fuse_fd, kBackingClose, &number);
+}
+
 void ForgetStrayBackings(const std::set<int>& used, absl::FunctionRef<int()> open,
                          absl::FunctionRef<void(int)> close) {
   const int newest = open();
@@ -31,10 +37,7 @@ void ForgetStrayBackings(const std::set<int>& used, absl::FunctionRef<int()> ope
 }
 
 void ForgetStrayBackings(int fuse_fd, const std::set<int>& used, const std::set<int>& retired) {
-  const auto close = [fuse_fd](int id) {
-    const auto number = static_cast<uint32_t>(id);
-    ioctl(fuse_fd, kBackingClose, &number);
-  };
+  const auto close = [fuse_fd](int id) { CloseBacking(fuse_fd, id); };
   const auto open = [fuse_fd] {
     const UniqueFd any(memfd_create("rnullfs-backing-probe", MFD_CLOEXEC));
     const BackingMap map = {.fd = any.get(), .flags = 0, .padding = 0};

@@ -16,6 +16,9 @@
 
 namespace rnullfs {
 
+// Gives a number back, 0 is none, to the kernel at the other end of /dev/fuse.
+void CloseBacking(int fuse_fd, int backing_id);
+
 // How far below the next number a stray one is looked for.
 inline constexpr int kStrayBackingsMax = 1024;
 

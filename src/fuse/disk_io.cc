@@ -14,6 +14,7 @@
 #include <string>
 
 #include "base/process.h"
+#include "fuse/backing_ids.h"
 #include "fuse/guarded.h"
 #include "fuse/operations.h"
 #include "fuse/receive_loop.h"
@@ -164,12 +165,6 @@ int OpenBacking([[maybe_unused]] fuse_req_t request, [[maybe_unused]] int memfd)
 #endif
 }
 
-void CloseBacking([[maybe_unused]] fuse_req_t request, [[maybe_unused]] int backing_id) {
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-  if (backing_id != 0) fuse_passthrough_close(request, backing_id);
-#endif
-}
-
 // A change of length that is under way.
 struct Truncation {
   fuse_req_t request;
@@ -229,7 +224,8 @@ bool AnswerOpen(fuse_req_t request, const std::shared_ptr<DeviceNode>& node,
     return true;
   }
   file->fh = handle->number;
-  if (handle->backing_id != 0) SessionOf(request).huge_pages().Watch(node);
+  Session& session = SessionOf(request);
+  if (handle->backing_id != 0) session.huge_pages().Watch(node);
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
   file->backing_id = handle->backing_id;
 #endif
@@ -239,8 +235,9 @@ bool AnswerOpen(fuse_req_t request, const std::shared_ptr<DeviceNode>& node,
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 15)
   file->parallel_direct_writes = file->direct_io;
 #endif
+  // Nobody has it who would close it; the request is gone, whatever came of its answer.
   if (fuse_reply_open(request, file) != 0) {
-    CloseBacking(request, node->CloseDisk(handle->number));
+    CloseBacking(session.fuse_fd(), node->CloseDisk(handle->number));
   }
   return true;
 }
@@ -289,8 +286,9 @@ void NoteClosingDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info*
 
 void ReleaseDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info* file) {
   if (DeviceNode* node = TreeOf(request).OpenDiskOwner(inode)) {
-    CloseBacking(request, node->CloseDisk(file->fh));
-    SessionOf(request).parking().NoteClose(DeviceIdOf(inode));
+    Session& session = SessionOf(request);
+    CloseBacking(session.fuse_fd(), node->CloseDisk(file->fh));
+    session.parking().NoteClose(DeviceIdOf(inode));
   }
 }
 

@@ -242,7 +242,8 @@ void FsyncDirectory(fuse_req_t request, fuse_ino_t, int, fuse_file_info*) {
 }
 
 // What disks may take and what they have taken; without a limit, the machine's memory.
-struct statvfs MemoryIn(const MemoryLimit& limit, uint64_t block_bytes) {
+struct statvfs MemoryIn(MemoryLimit& limit, uint64_t block_bytes) {
+  limit.LookAgain();  // at what a close, or an end of a mapping, has left
   uint64_t total = limit.limit_bytes();
   uint64_t unused = total - std::min(total, limit.used_bytes());
   uint64_t left = std::min(unused, limit.left_bytes());

@@ -306,6 +306,8 @@ void Session::GoOn() {
   }
 }
 
+int Session::fuse_fd() const { return fuse_session_fd(session_); }
+
 void Session::Unmount() {
   const int fuse = fuse_session_fd(session_);
   pollfd connection = {.fd = fuse, .events = 0, .revents = 0};

@@ -84,7 +84,8 @@ class Session {
   std::string StatusText() const;
 
   Tree& tree() const { return *tree_; }
-  const MemoryLimit& memory() const { return memory_; }
+  MemoryLimit& memory() const { return memory_; }
+  int fuse_fd() const;
   HugePageKeeper& huge_pages() { return huge_pages_; }
   TextHandles& text_handles() { return text_handles_; }
   Parking& parking() { return parking_; }

@@ -15,9 +15,9 @@ namespace rnullfs {
 std::string Session::StatusText() const {
   const uint64_t devices = tree_ == nullptr ? 0 : tree_->device_count();
   const std::string last_error = tree_ == nullptr ? std::string() : tree_->last_error();
+  memory_.LookAgain();  // at what a close, or an end of a mapping, has left
   LockGuard lock(mutex_);
   const bool ring = over_ring_.load();
-  memory_.LookAgain();  // at what a close, or an end of a mapping, has left
   Document document;
   document.AddText("version", RNULLFS_VERSION)
       .AddText("guard", heritage_.guard_pid == 0 ? "off"

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -141,15 +142,16 @@ absl::StatusOr<DiskHandle> DeviceNode::OpenDisk(std::string opener, int flags,
     if (all_closing && if_open == IfOpen::kAgain) return Error(EAGAIN, "disk is being closed");
     if (all_closing) closing_.clear();  // duplicates were closed: nobody waits for that again
   }
+  // Made first: when the kernel has been asked, nothing may fail for want of memory.
+  std::map<uint64_t, OpenRecord> open = {
+      {next_handle_, {.handle = next_handle_, .request = request, .opener = std::move(opener)}}};
   const int backing_id = OpenPassthrough(flags, open_backing);
   if (backing_id == 0 && config_.datapath == DataPath::kPassthrough) {
     return RefuseLocked(Error(EIO, absl::StrCat("disk: ", backing_refused_)));
   }
   const uint64_t handle = next_handle_++;
-  opens_[handle] = {.handle = handle,
-                    .request = request,
-                    .opener = std::move(opener),
-                    .passthrough = backing_id != 0};
+  open.begin()->second.passthrough = backing_id != 0;
+  opens_.merge(open);
   Save();
   return DiskHandle{.number = handle, .backing_id = backing_id};
 }
@@ -165,9 +167,10 @@ int DeviceNode::OpenPassthrough(int flags, OpenBacking open_backing) {
     }
     backing_id_ = open_backing(store.fd());
     if (backing_id_ == 0) {
-      backing_refused_ =
-          absl::StrCat("the kernel refused the memfd for passthrough: ", std::strerror(errno));
+      const int error = errno;
       store.Unshare();
+      backing_refused_ =
+          absl::StrCat("the kernel refused the memfd for passthrough: ", std::strerror(error));
       return 0;
     }
     if (!std::exchange(kernel_wrote_, true)) stored_seen_ = store.modified();

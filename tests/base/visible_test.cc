@@ -54,5 +54,16 @@ TEST(Visible, ShowsBytesThatAreNoUtf8) {
   }
 }
 
+TEST(VisibleInto, TakesWhatThereIsRoomForAndNoPartOfACharacter) {
+  char room[9];
+  const auto into = [&](std::string_view text) {
+    return std::string_view(room, VisibleInto(text, room, sizeof room));
+  };
+  EXPECT_EQ(into("a\nb"), "a\\x0ab");
+  EXPECT_EQ(into("123456789"), "123456789");
+  EXPECT_EQ(into("1234567890"), "123456789");
+  EXPECT_EQ(into("123456\n7"), "123456");
+}
+
 }  // namespace
 }  // namespace rnullfs

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "config/manual_disk.h"
+#include "config/manual_end.h"
 #include "config/manual_keys.h"
 #include "config/manual_options.h"
 #include "config/manual_prose.h"
@@ -101,7 +102,7 @@ std::string ManualPage() {
   std::string page = Concat({kManualBeforeOptions, MountParagraphs(), kManualBeforeAttributes});
   page += Concat({AttributeParagraphs(), kManualFaults, FaultParagraphs(), kManualStages});
   page += Concat({kManualDisk, kManualKeys});
-  return page += kManualAfterAttributes;
+  return page += Concat({kManualAfterAttributes, kManualEnd});
 }
 
 }  // namespace rnullfs

@@ -13,6 +13,7 @@
 #include <new>
 #include <string>
 
+#include "base/kill_point.h"
 #include "base/process.h"
 #include "fuse/backing_ids.h"
 #include "fuse/guarded.h"
@@ -205,6 +206,7 @@ void ReplyTruncation(void* tag, const Answer& answer) {
   } catch (const std::bad_alloc&) {
     error = ENOMEM;  // it is closed, but that is not saved
   }
+  KillPoint("truncated");
   if (error == 0) {
     fuse_reply_attr(request, &st, 0);
   } else {
@@ -287,7 +289,10 @@ void NoteClosingDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info*
 void ReleaseDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info* file) {
   if (DeviceNode* node = TreeOf(request).OpenDiskOwner(inode)) {
     Session& session = SessionOf(request);
-    CloseBacking(session.fuse_fd(), node->CloseDisk(file->fh));
+    const int backing_id = node->CloseDisk(file->fh);
+    if (backing_id != 0) KillPoint("backing-unclosed");
+    CloseBacking(session.fuse_fd(), backing_id);
+    if (backing_id != 0) KillPoint("backing-closed");
     session.parking().NoteClose(DeviceIdOf(inode));
   }
 }

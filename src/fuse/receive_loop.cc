@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/kill_point.h"
 #include "base/log.h"
 #include "base/threads.h"
 #include "rnullfs/error.h"
@@ -142,7 +143,9 @@ void ReceiveLoop::Serve(char* request) {
     current_request = header.unique & ~kSentAgain;
     const bool counts = !served && IsAnswered(header.opcode);  // libfuse may overwrite it
     const fuse_buf handed = RequestIn(request, got);
+    KillPoint("received");
     fuse_session_process_buf(session_, &handed);
+    KillPoint("answered");
     if (!counts) continue;
     served = true;
     on_served_();

@@ -19,6 +19,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/kill_point.h"
 #include "base/log.h"
 #include "base/mountpoint.h"
 #include "base/process.h"
@@ -294,6 +295,7 @@ absl::Status Session::ServeRing() {
 // hear the answer again.
 void Session::GoOn() {
   Replay(session_, heritage_.survival->mount().init);
+  KillPoint("replayed");
   std::set<int> backings;
   std::set<int> retired;
   for (const std::shared_ptr<DeviceNode>& device : tree_->Devices()) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/kill_point.h"
 #include "rnullfs/error.h"
 #include "store/arena.h"
 #include "store/io_vector.h"
@@ -42,6 +43,7 @@ absl::StatusOr<std::unique_ptr<PageStore>> PageStore::Create(std::string_view na
                                                              MemfdKeeper& keeper) {
   absl::StatusOr<UniqueFd> memfd = CreateKeptMemfd(name, keeper);
   if (!memfd.ok()) return memfd.status();
+  KillPoint("store-kept");
   return std::unique_ptr<PageStore>(
       new PageStore(name, memory, keeper, *std::move(memfd), /*found=*/false));
 }
@@ -104,7 +106,9 @@ absl::Status PageStore::MoveAndGrow(uint64_t size_bytes) {
   }
   // What is stored already needs no asking, wherever it goes.
   account_->Reserve(pages_->AllocatedBytes());
+  KillPoint("grow-begun");
   const int error = pages_->MoveTo(*grown);
+  KillPoint("grow-moved");
   if (error == 0) {
     std::swap(pages_, grown);
   } else {
@@ -113,6 +117,7 @@ absl::Status PageStore::MoveAndGrow(uint64_t size_bytes) {
   }
   account_->EndReservation([this] { return pages_->AllocatedBytes(); });
   keeper_.Drop(grown->fd());
+  KillPoint("grow-dropped");
   grown->Empty();
   if (error == 0) return absl::OkStatus();
   return Error(error, "size: there is no memory to move the disk to where it can grow");

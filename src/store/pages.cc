@@ -10,6 +10,8 @@
 #include <memory>
 #include <utility>
 
+#include "base/kill_point.h"
+
 namespace rnullfs {
 namespace {
 
@@ -125,6 +127,7 @@ int PageStore::Pages::FillPages(const Piece& hole, const char* data) {
   const int error = data != nullptr ? arena_.Write(hole.begin, hole.length(), data)
                                     : arena_.Allocate(hole.begin, hole.length());
   if (error != 0) return error;
+  KillPoint("page-stored");
   for (uint64_t page = FirstPage(hole.begin); page <= LastPage(hole.end); ++page) {
     char* const address = arena_.At(page * kPageSize);
     if (address == nullptr) {
@@ -167,6 +170,7 @@ int PageStore::Pages::Free(uint64_t begin, uint64_t end) {
   // The index comes second: should punching fail, what is stored is still known to be.
   if (const int error = arena_.Punch(whole_begin, whole_end - whole_begin); error != 0)
     return error;
+  KillPoint("page-punched");
   index_.EraseRange(FirstPage(whole_begin), LastPage(whole_end));
   Settle(0);
   return 0;
@@ -247,7 +251,9 @@ int PageStore::Pages::MoveTo(Pages& to) {
     if (const int error = to.Fill({piece.begin, piece.end, nullptr, false}, data); error != 0) {
       return error;
     }
+    KillPoint("grow-page-copied");
     if (const int error = Free(piece.begin, piece.end); error != 0) return error;
+    KillPoint("grow-page-freed");
     begin = FirstStored(piece.end, size_bytes_);
   }
   return 0;
@@ -264,6 +270,7 @@ int PageStore::Pages::TakeBack(int from) {
     if (pread(from, page.get(), kPageSize, static_cast<off_t>(at)) < 0) return errno;
     // No asking: it was stored before.
     if (const int error = arena_.Write(at, kPageSize, page.get()); error != 0) return error;
+    KillPoint("page-taken-back");
     fallocate(from, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at), kPageSize);
   }
   Settle(0);

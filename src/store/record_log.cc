@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/kill_point.h"
 #include "base/memfd_name.h"
 #include "rnullfs/error.h"
 #include "store/arena.h"
@@ -204,6 +205,7 @@ int RecordLog::Append(uint64_t key, std::string_view text, bool erased) {
   if (const int error = WriteAll(memfd_.get(), record.data(), record.size(), offset); error != 0) {
     return error;
   }
+  KillPoint("record-appended");
   return Commit(region_, end_ + record.size());
 }
 
@@ -211,6 +213,7 @@ int RecordLog::Commit(uint64_t region, uint64_t end) {
   const Header header = {.magic = kMagic, .region = region, .end = end};
   const int error = WriteAll(memfd_.get(), &header, sizeof header, 0);
   if (error != 0) return error;
+  KillPoint("record-committed");
   region_ = region;
   end_ = end;
   return 0;
@@ -239,8 +242,11 @@ void RecordLog::CompactIfWorthwhile() {
   const uint64_t old_end = end_;
   region_ = 1 - old_region;
   end_ = 0;
-  if (WriteAll(memfd_.get(), copy.data(), copy.size(), RegionOffset(region_)) != 0 ||
-      Commit(region_, copy.size()) != 0) {
+  int error = WriteAll(memfd_.get(), copy.data(), copy.size(), RegionOffset(region_));
+  KillPoint("log-copied");
+  if (error == 0) error = Commit(region_, copy.size());
+  KillPoint("log-switched");
+  if (error != 0) {
     region_ = old_region;
     end_ = old_end;
     return;

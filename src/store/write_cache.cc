@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/kill_point.h"
 #include "rnullfs/error.h"
 #include "store/page_sectors.h"
 
@@ -116,6 +117,7 @@ int WriteCache::WriteToPage(uint64_t page, uint64_t begin, uint64_t end, const c
   int error = before == 0 ? MakeRoom() : 0;
   if (error == 0) error = CompleteSectors(begin, end);
   if (error == 0) error = store_->Write(begin, end - begin, data);
+  KillPoint("cache-stored");
   if (error == 0) error = MarkSectors(page, before | SectorsOf(begin, end));
   // Nobody would find it there.
   if (error != 0 && before == 0) FreePage(page);
@@ -126,6 +128,7 @@ int WriteCache::WriteThrough(uint64_t offset, uint64_t length, const void* data)
   const LockGuard lock(mutex_);
   int error = WriteBackEdges(offset, offset + length);
   if (error == 0) error = disk_.Write(offset, length, data);
+  KillPoint("cache-written-through");
   return error == 0 ? Drop(offset, offset + length) : error;
 }
 
@@ -198,12 +201,14 @@ int WriteCache::CopyBack(Pages::iterator page) {
     return unread != 0 ? unread : written;
   });
   if (error != 0) return error;
+  KillPoint("cache-written-back");
   written_back_.fetch_add(1, std::memory_order_relaxed);
   return MarkSectors(page->first, 0);
 }
 
 // Leaves an empty range.
 int WriteCache::FreePages(PageRange& pages) {
+  KillPoint("cache-unmarked");
   const PageRange freed = std::exchange(pages, {});
   if (freed.empty()) return 0;
   return store_->Discard(freed.begin * kPageSize, (freed.end - freed.begin) * kPageSize);

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/kill_point.h"
 #include "rnullfs/error.h"
 #include "tree/device_node.h"
 
@@ -165,7 +166,9 @@ int DeviceNode::OpenPassthrough(int flags, OpenBacking open_backing) {
       backing_refused_ = std::string(status.message());
       return 0;
     }
+    KillPoint("shared");
     backing_id_ = open_backing(store.fd());
+    KillPoint("backing-opened");
     if (backing_id_ == 0) {
       const int error = errno;
       store.Unshare();

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/kill_point.h"
 #include "base/memfd_name.h"
 #include "base/visible.h"
 #include "rnullfs/error.h"
@@ -108,6 +109,7 @@ absl::Status DeviceNode::SwitchOn(const DeviceConfig& now, const DeviceConfig& n
     CountAnew(now, next);
     return device.status();
   }
+  KillPoint("power-prepared");
   if (absl::Status status = Pin(WantsPin(next)); !status.ok()) {
     device->reset();
     medium_->DropCache();
@@ -145,6 +147,7 @@ void DeviceNode::PowerOff() {
   if (device_ == nullptr) return;
   device_.reset();
   medium_->DropCache();
+  KillPoint("powered-off");
   if (medium_->store() != nullptr) medium_->store()->EndHolding();
   if (services_.indexes != nullptr) services_.indexes->GiveBack(config_.index);
 }
@@ -180,8 +183,10 @@ absl::Status DeviceNode::Retire(IfOpen if_open) {
   // First: without a record a memfd is dropped by who takes over, the other way round data are
   // lost.
   if (services_.survival != nullptr) services_.survival->Forget(id_);
+  KillPoint("forgotten");
   medium_->Remove();
   medium_.reset();
+  KillPoint("removed");
   return absl::OkStatus();
 }
 

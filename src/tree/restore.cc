@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/kill_point.h"
 #include "base/visible.h"
 #include "device/bad_block_table.h"
 #include "rnullfs/error.h"
@@ -55,11 +56,13 @@ DeviceConfig DeviceNode::SavedConfig() const {
 // What has been done is done, also where there is no memory to note it.
 void DeviceNode::Save() const {
   if (services_.survival == nullptr || medium_ == nullptr) return;
+  KillPoint("unsaved");
   try {
     services_.survival->Save(Record());
   } catch (const std::bad_alloc&) {
     services_.survival->SayUnsaved(ENOMEM);
   }
+  KillPoint("saved");
 }
 
 void DeviceNode::SaveNew() const {
@@ -88,6 +91,7 @@ absl::Status DeviceNode::Restore(const DeviceRecord& record, Memfds memfds) {
     if (open.passthrough) ++passthrough_opens_;
   }
   (passthrough_opens_ > 0 ? backing_id_ : retired_backing_id_) = record.backing_id;
+  KillPoint("restoring");
   if (memfds.disk.valid()) {
     absl::Status adopted = medium_->Adopt(std::move(memfds.disk), std::move(memfds.moving_to));
     if (!adopted.ok()) return adopted;

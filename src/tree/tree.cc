@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/kill_point.h"
 #include "base/visible.h"
 #include "config/json.h"
 #include "rnullfs/error.h"
@@ -213,6 +214,7 @@ absl::StatusOr<std::shared_ptr<DeviceNode>> Tree::MakeDevice(Inode parent, std::
   root_ownership_.at(kRootInode).modified = now;
   last_error_.clear();
   SaveRoot();  // before the device is: no id is ever used twice
+  KillPoint("id-taken");
   auto node = std::make_shared<DeviceNode>(id, std::string(name), ownership, services_, request);
   if (absl::Status inserted = Insert(node); !inserted.ok()) return inserted;
   node->SaveNew();
@@ -229,6 +231,7 @@ absl::Status Tree::RemoveDevice(Inode parent, std::string_view name, uint64_t re
   const std::shared_ptr<DeviceNode> node = Find(id);
   if (node == nullptr) return NoSuchFile();
   NoteRemoval(request);
+  KillPoint("removal-noted");
   if (absl::Status status = node->Retire(if_open); !status.ok()) return status;
   LockGuard lock(mutex_);
   by_id_.Erase(id);

@@ -1,0 +1,224 @@
+#!/bin/bash
+# The worker dies at each of the moments that src/base/kill_point.h names: what was asked then is done
+# once and answered as if nothing had happened.
+. "$(dirname "$0")/../lib.sh"
+needs root fuse jq python3
+export RNULLFS_KILL_POINTS=$scratch/points
+mkdir "$RNULLFS_KILL_POINTS"
+mount_rnullfs -o nr_devices=0
+daemons=("$(field "$mnt/status.json" .guard_pid)")
+mkdir "$mnt/probe"
+: >"$RNULLFS_KILL_POINTS/unsaved"
+put 1 "$mnt/probe/blocking"
+[[ ! -e $RNULLFS_KILL_POINTS/unsaved ]] || cannot_run 'this build has no kill points (-Dkill_points=true)'
+rmdir "$mnt/probe"
+
+replaced() { field "$mnt/status.json" .workers_replaced; }
+
+# dies_at POINT -- WHAT COMMAND...: the command succeeds though the worker dies at the point.
+dies_at() {
+  local point=$1 what=$3 before status=0 problem=''
+  shift 3
+  before=$(replaced)
+  : >"$RNULLFS_KILL_POINTS/$point"
+  (
+    trap - EXIT ERR
+    set -e
+    "$@"
+  ) >"$scratch/output" 2>&1 </dev/null &
+  if within 20 gone $!; then
+    wait $! || status=$?
+    ((status == 0)) || problem="it ended with status $status; "
+  else
+    problem='it hangs; '
+    kill -KILL $!
+  fi
+  # What follows an answer follows it soon.
+  within 2 test ! -e "$RNULLFS_KILL_POINTS/$point" || problem+='the point was not reached; '
+  rm -f "$RNULLFS_KILL_POINTS/$point"
+  within 5 worker_number $((before + 1 + also)) || problem+="$(replaced) workers, not $((before + 1 + also))"
+  if [[ -z $problem ]]; then
+    pass "$datapath, $point: $what"
+  else
+    fail "$datapath, $point: $what" "$problem" "$(tail -n 5 "$scratch/output")"
+  fi
+}
+also=0 # deaths by the command itself
+worker_number() { [[ $(replaced) == "$1" ]]; }
+
+# each POINT... -- WHAT COMMAND...: one after the other.
+each() {
+  local points=()
+  while [[ $1 != -- ]]; do points+=("$1"); shift; done
+  for point in "${points[@]}"; do dies_at "$point" "$@"; done
+}
+
+# --- What the disk holds, beside a file with the same --------------------------------------------
+
+image=$scratch/image
+
+# patch SEED OFFSET LENGTH: random bytes onto the disk and the image.
+patch() {
+  python3 - "$dev/disk" "$image" "$@" <<'END'
+import os, random, sys
+disk, image, seed, offset, length = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
+data = random.Random(seed).randbytes(length)
+for path in (disk, image):
+    fd = os.open(path, os.O_RDWR)
+    while data and (done := os.pwrite(fd, data, offset)) != length:
+        sys.exit(f"{path}: {done} of {length} bytes")
+    os.close(fd)
+END
+}
+
+# punch OFFSET LENGTH
+punch() {
+  fallocate --punch-hole --offset "$1" --length "$2" "$dev/disk" &&
+    fallocate --punch-hole --offset "$1" --length "$2" "$image"
+}
+
+# truncate_both LENGTH: of what lies behind it nothing is left.
+truncate_both() {
+  truncate -s "$1" "$dev/disk" && truncate -s "$1" "$image" && truncate -s "$(stat -c %s "$dev/disk")" "$image"
+}
+
+# synced PATCH-ARGUMENT...: and everything is on the disk, not in its cache.
+synced() { patch "$@" && sync "$dev/disk"; }
+
+# alike: the bytes, and none is stored where the image has none.
+alike() {
+  cmp "$dev/disk" "$image" &&
+    test "$(field "$dev/stats.json" .stored_bytes)" -le "$(($(stat -c %b "$image") * 512 + 64 * 4096))"
+}
+
+closed() { within 5 nobody_has_it; }
+nobody_has_it() { [[ $(field "$dev/stats.json" .disk_opens) == 0 ]]; }
+switch_off() { closed && put 0 "$dev/power"; }
+
+# What is done to a device, as one command each.
+is() { [[ $2 == "$(<"$dev/$1")" ]] || { echo "$1 is $(<"$dev/$1"), not $2"; return 1; }; }
+make_and_remove() { mkdir "$dev" && rmdir "$dev"; }
+make_anew() { { [[ ! -e $dev ]] || rmdir "$dev"; } && mkdir "$dev" && [[ $(names "$mnt") == "$datapath features status.json" ]]; }
+set_attribute() { put 512 "$dev/blocksize" && is blocksize 512; }
+change_bad_blocks() {
+  put +8-15 "$dev/badblocks" && put +32-39 "$dev/badblocks" && put -8-15 "$dev/badblocks" && is badblocks '32 8' &&
+    put -32-39 "$dev/badblocks"
+}
+configuration() { echo '{"size": 16, "memory_backed": true, "discard": true, "datapath": "'"$datapath"'"}'; }
+one_piece() { configuration >"$dev/config.json" && is datapath "$datapath"; }
+three_pieces() { { printf '{"si' && printf 'ze": 1' && printf '6}'; } >"$dev/config.json" && is size 16; }
+three_opens() {
+  local piece
+  for piece in '{"size"' ': 1' '6}'; do printf %s "$piece" >>"$dev/config.json" || return; done
+  is size 16
+}
+change_mode() { chmod 640 "$dev/size" && [[ $(stat -c %a "$dev/size") == 640 ]]; }
+power_cycle() {
+  rmdir "$dev" && mkdir "$dev" && configuration >"$dev/config.json" && put 1 "$dev/power" && put 0 "$dev/power" &&
+    put 1 "$dev/power" && [[ -e $dev/disk ]]
+}
+patch_and_close() { patch "$@" && closed; }
+take_over() { kill -KILL "$(field "$mnt/status.json" .worker_pid)" && is datapath "$datapath"; }
+
+saving=(record-appended record-committed unsaved saved)
+
+walk() {
+  datapath=$1
+  dev=$mnt/$datapath
+  each id-taken "${saving[@]}" removal-noted forgotten removed -- 'mkdir and rmdir' make_and_remove
+  each "${saving[@]}" received answered -- 'a device is there once' make_anew
+  each "${saving[@]}" received -- 'an attribute' set_attribute
+  each "${saving[@]}" -- 'bad blocks, added and taken away' change_bad_blocks
+  each "${saving[@]}" -- 'config.json in one piece' one_piece
+  each "${saving[@]}" -- 'config.json in three pieces' three_pieces
+  each "${saving[@]}" -- 'config.json, each piece appended by another open' three_opens
+  each "${saving[@]}" -- 'chmod' change_mode
+  each power-prepared store-kept powered-off "${saving[@]}" -- 'power on, off, on' power_cycle
+  rm -f "$image"
+  truncate -s 16M "$image"
+
+  opening=("${saving[@]}")
+  if [[ $datapath == auto ]]; then opening+=(shared backing-opened backing-unclosed backing-closed); fi
+  each "${opening[@]}" -- 'open, write, close' patch 1 4096 40000
+  check "$datapath: the disk is as the image" alike
+  each "${opening[@]}" -- 'and nobody has it open in the end' patch_and_close 2 100000 10
+  each received answered -- 'reads' cmp "$dev/disk" "$image"
+  each page-punched -- 'a discard' punch 8192 1048576
+  each received answered -- 'a discard' punch 8192 1048576
+  each page-punched truncated received -- 'a truncation' truncate_both 10000000
+  if [[ $datapath == daemon ]]; then
+    each page-stored received answered -- 'a write' patch 3 1048576 1000000
+  fi
+  check "$datapath: the disk is as the image" alike
+
+  # A disk that the kernel has served moves to another file to grow.
+  switch_off
+  if [[ $datapath == auto ]]; then
+    size=16
+    for point in grow-begun grow-page-copied grow-page-freed grow-moved grow-dropped power-prepared; do
+      size=$((size + 16))
+      put "$size" "$dev/size"
+      truncate -s "${size}M" "$image"
+      dies_at "$point" -- "it grows to $size MiB" put 1 "$dev/power"
+      check "auto: the disk is as the image" alike
+      patch "$size" $(((size - 1) << 20)) 100000
+      switch_off
+    done
+    size=$((size + 16))
+    put "$size" "$dev/size"
+    truncate -s "${size}M" "$image"
+    : >"$RNULLFS_KILL_POINTS/page-taken-back"
+    also=1
+    dies_at grow-page-freed -- 'another dies where it takes back' put 1 "$dev/power"
+    also=0
+    check 'auto: it did' test ! -e "$RNULLFS_KILL_POINTS/page-taken-back"
+    check 'auto: the disk is as the image' alike
+    switch_off
+  fi
+
+  put 1 "$dev/power"
+  also=1
+  each restoring replayed -- 'a worker that takes over' take_over
+  also=0
+  check "$datapath: the disk is as the image" alike
+  switch_off
+  rmdir "$dev"
+}
+
+walk daemon
+if passthrough_possible; then walk auto; fi
+
+# --- The write cache ------------------------------------------------------------------------------
+
+datapath=daemon
+make_disk cached '{"size": 16, "cache_size": 1}'
+rm -f "$image"
+truncate -s 16M "$image"
+each cache-stored cache-written-back cache-unmarked -- 'writes go through the cache' synced 4 5000 300000
+each cache-written-back cache-unmarked -- 'more than it holds' patch 5 1000000 3000000
+check 'cached: the disk is as the image' cmp "$dev/disk" "$image"
+each cache-written-through -- 'a write with O_DSYNC' \
+  dd if="$image" of="$dev/disk" bs=64k count=4 oflag=dsync conv=notrunc status=none
+each page-punched -- 'a discard' punch 8192 1048576
+check 'cached: the disk is as the image' cmp "$dev/disk" "$image"
+switch_off
+
+# --- The log of records, copied to its other region -----------------------------------------------
+
+# Each is a record of some 5 KiB.
+many() {
+  python3 - "$dev/config.json" <<'END'
+import json, sys
+for i in range(300):
+    with open(sys.argv[1], "w") as file:
+        json.dump({"badblocks": [f"{n}-{n}" for n in range(i % 2, 1024, 2)]}, file)
+with open(sys.argv[1], "w") as file:
+    file.write('{"badblocks": []}')
+END
+}
+each log-copied log-switched -- 'many changes' many
+same 'the last one counts' '' "$(<"$dev/badblocks")"
+rmdir "$dev"
+same 'nothing is left' 'features status.json' "$(names "$mnt")"
+same 'nor charged' 0 "$(field "$mnt/status.json" .memory_used)"
+unmount "$mnt"

@@ -49,10 +49,10 @@ struct Attribute {
   std::string_view summary;  // one line, for --help, the manual and the README
   // Beyond what the type allows (a negative number is 2^64 less its amount); null: no check.
   bool (*valid)(uint64_t value) = nullptr;
-  bool live = false;         // may be written while the device is powered
-  bool inert = false;        // accepted and shown, but without effect through FUSE
-  bool ours = false;         // no attribute of the kernel's drivers
-  bool read_only = false;    // a file alone: neither JSON key nor mount option
+  bool live = false;       // may be written while the device is powered
+  bool inert = false;      // accepted and shown, but without effect through FUSE
+  bool ours = false;       // no attribute of the kernel's drivers
+  bool read_only = false;  // a file alone: neither JSON key nor mount option
   // Another name: the module parameter's ("gb", "bs"), or, with alias_is_file, one for everything.
   // Multiply its value by alias_unit.
   std::string_view alias = {};

@@ -11,7 +11,7 @@ needs root fuse fusermount3 setpriv jq fio mkfs.ext4
 home=$scratch/home
 mkdir "$home"
 cp "$RNULLFS" "$home/rnullfs"
-cp -r "$tests" "$tests/../scripts" "$tests/../examples" "$home"
+cp -r "$tests" "$tests/../scripts" "$tests/../examples" "$tests/../docs" "$home"
 chown -R 65534:65534 "$home"
 as_nobody() {
   env HOME="$home" TMPDIR="$home" RNULLFS="$home/rnullfs" USER=nobody \

@@ -103,6 +103,8 @@ xfsprogs command mkfs.xfs
 mount command losetup
 fio command fio
 qemu-utils command qemu-img
+libnbd-bin command nbdcopy
+rsync command rsync
 attr command setfattr
 jq command jq
 procps command pgrep

@@ -218,8 +218,10 @@ detach_all() {
   ((EUID == 0)) || return 0
   local name file
   while read -r name file; do
-    # A file on a mount that is gone already has lost the beginning of its path.
-    if [[ $file == "$scratch"/* || " ${loops[*]-} " == *" $name "* ]]; then
+    # A file on a mount that is gone already has lost the beginning of its path.  The name alone may
+    # have come to be that of another test's.
+    if [[ $file == "$scratch"/* ||
+      ($file != */rnullfs-test.* && " ${loops[*]-} " == *" $name "*) ]]; then
       losetup --detach "$name"
     fi
   done < <(losetup --noheadings --list --raw --output NAME,BACK-FILE)

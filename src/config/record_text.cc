@@ -1,6 +1,7 @@
 #include "config/record_text.h"
 
 #include <cstddef>
+#include <nlohmann/json.hpp>
 
 namespace rnullfs {
 
@@ -46,6 +47,23 @@ bool TooDeep(std::string_view json) {
     if (c == '}' || c == ']') --depth;
   }
   return depth > kDepthMax;
+}
+
+std::string JsonText(std::string_view text) { return nlohmann::json(std::string(text)).dump(); }
+
+void JsonListing::Add(std::string_view value) {
+  if (text_.size() > 1) text_ += ',';
+  text_ += value;
+}
+
+void JsonListing::Add(std::string_view key, std::string_view value) {
+  Add(JsonText(key));
+  text_ += ':';
+  text_ += value;
+}
+
+void JsonListing::AddMembersOf(std::string_view object) {
+  if (object.size() > 2) Add(object.substr(1, object.size() - 2));
 }
 
 }  // namespace rnullfs

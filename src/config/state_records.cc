@@ -96,50 +96,49 @@ void ForEachField(MountRecord& mount, Field field) {
 // --- Writing
 // --------------------------------------------------------------------------------------
 
+// Not by the JSON library's tree: to destroy one takes memory, and records are written where there
+// may be none.
+
 // A number as such, anything else as text.
-Json ToJson(const Attribute& row, const DeviceConfig& config) {
+std::string ToText(const Attribute& row, const DeviceConfig& config) {
   const std::string text = ValueText(row, config);
   const std::optional<uint64_t> number = ParseUnsigned(text);
-  return number.has_value() ? Json(*number) : Json(text);
-}
-
-// Puts back what another version had beside our fields.
-void AddUnknown(const std::string& unknown, Json& json) {
-  if (unknown.empty()) return;
-  const Json others = Json::parse(unknown, nullptr, /*allow_exceptions=*/false);
-  if (!others.is_object()) return;
-  for (const auto& [key, value] : others.items()) {
-    if (!json.contains(key)) json[key] = value;
-  }
+  return number.has_value() ? absl::StrCat(*number) : JsonText(text);
 }
 
 template <typename T>
-Json ToJson(T& value) {
-  Json json = Json::array();
-  if constexpr (std::integral<T>) {
-    json = value;
+std::string ToText(T& value) {
+  if constexpr (std::same_as<T, bool>) {
+    return value ? "true" : "false";
+  } else if constexpr (std::integral<T>) {
+    return absl::StrCat(value);
   } else if constexpr (std::same_as<T, std::string>) {
-    json = ToUtf8(value);
-  } else if constexpr (std::same_as<T, DeviceConfig>) {  // by the attributes' names
-    json = Json::object();
-    for (const Attribute& row : Attributes()) json[std::string(row.name)] = ToJson(row, value);
+    return JsonText(ToUtf8(value));
   } else if constexpr (requires { typename T::mapped_type; }) {
-    for (auto& [key, mapped] : value) json.push_back({key, ToJson(mapped)});
+    JsonListing pairs('[');
+    for (auto& [key, mapped] : value) pairs.Add(absl::StrCat("[", key, ",", ToText(mapped), "]"));
+    return std::move(pairs).Close(']');
   } else if constexpr (requires { typename T::value_type; }) {
-    for (auto& element : value) json.push_back(ToJson(element));
+    JsonListing elements('[');
+    for (auto& element : value) elements.Add(ToText(element));
+    return std::move(elements).Close(']');
   } else {
-    json = Json::object();
-    ForEachField(value, [&](const char* name, auto& field, Presence = Presence::kOptional) {
-      json[name] = ToJson(field);
-    });
+    JsonListing members('{');
+    if constexpr (std::same_as<T, DeviceConfig>) {  // by the attributes' names
+      for (const Attribute& row : Attributes()) members.Add(row.name, ToText(row, value));
+    } else {
+      ForEachField(value, [&](const char* name, auto& field, Presence = Presence::kOptional) {
+        members.Add(name, ToText(field));
+      });
+    }
+    if constexpr (requires { value.unknown; }) members.AddMembersOf(value.unknown);
+    return std::move(members).Close('}');
   }
-  if constexpr (requires { value.unknown; }) AddUnknown(value.unknown, json);
-  return json;
 }
 
 template <typename Record>
 std::string Write(Record record) {
-  return ToJson(record).dump();
+  return ToText(record);
 }
 
 // --- Reading: false for what is no such value

@@ -48,6 +48,10 @@ bool Refused() {
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
+// A sanitizer's would be another one.
+[[gnu::noinline]] void* operator new(size_t size, const std::nothrow_t& /*tag*/) noexcept {
+  return Refused() ? nullptr : std::malloc(size);
+}
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, size_t /*size*/) noexcept {
   std::free(memory);

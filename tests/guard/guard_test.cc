@@ -211,7 +211,8 @@ TEST(Guard, ReplacesWorkersThatServedForEver) {
 // A limit of processes is for a user who is not root, and must not meet our own ones.
 TEST(Guard, AsksAgainForAProcess) {
   if (geteuid() != 0) GTEST_SKIP() << "it takes root to be somebody else";
-  constexpr uid_t kNobodyElse = 754'321;
+  // Of this test alone: another run of it may be under way.
+  const uid_t nobody_else = 1'000'000 + static_cast<uid_t>(getpid());
   const Outcome outcome = RunGuarded(
       [](WorkerStart start, int say) {
         GuardLink link(std::move(start.channel));
@@ -229,7 +230,7 @@ TEST(Guard, AsksAgainForAProcess) {
         raise(SIGKILL);
         return 1;
       },
-      [] { EXPECT_EQ(setresuid(kNobodyElse, kNobodyElse, kNobodyElse), 0); });
+      [&] { EXPECT_EQ(setresuid(nobody_else, nobody_else, nobody_else), 0); });
   EXPECT_EQ(outcome.said, "01");
   EXPECT_EQ(WEXITSTATUS(outcome.status), 0);
 }

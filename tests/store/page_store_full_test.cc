@@ -75,6 +75,19 @@ class ScopedLimit {
   rlimit old_ = {};
 };
 
+// Addresses that no window of a store fits into.  A sanitizer has terabytes of them, and needs
+// more.
+uint64_t NoWindowLimit() {
+#ifdef RNULLFS_SANITIZED
+  std::ifstream file("/proc/self/statm");
+  uint64_t pages = 0;
+  file >> pages;
+  return pages * kPage + 1024 * kMiB;
+#else
+  return kMiB;
+#endif
+}
+
 TEST_F(FullStore, NoMemory) {
   // Whatever was leased before is used up first.
   const uint64_t plenty = 64 * kMiB;
@@ -145,7 +158,7 @@ TEST_F(FullStore, NoAddresses) {
   const std::string expected = std::string("on") + std::string(kPage - 2, 'o') +
                                std::string(kPage, '\0') + "x" + std::string(kPage - 1, '\0');
   {
-    const ScopedLimit limit(RLIMIT_AS, kMiB);
+    const ScopedLimit limit(RLIMIT_AS, NoWindowLimit());
     EXPECT_EQ(Write(*store, 0, old_), 0);
     EXPECT_EQ(Write(*store, 1, "n"), 0);
     EXPECT_EQ(Write(*store, 2 * kPage, "xxx"), 0);
@@ -170,7 +183,7 @@ TEST_F(FullStore, NoAddressesForWhatWasFound) {
                                        UniqueFd(dup(store_->fd())), UniqueFd());
   char bytes[2 * kPage] = {};
   {
-    const ScopedLimit limit(RLIMIT_AS, kMiB);
+    const ScopedLimit limit(RLIMIT_AS, NoWindowLimit());
     EXPECT_EQ(store->CopyOut(2 * kPage, 2 * kPage, bytes), 0);
     EXPECT_EQ(Write(*store, 2 * kPage + 7, "new"), 0);
     EXPECT_EQ(store->WriteZeroes(3 * kPage - 1, 1), 0);
@@ -184,7 +197,7 @@ TEST_F(FullStore, NoAddressesForWhatWasFound) {
 TEST_F(FullStore, NoMemoryToReadWhatCannotBeMapped) {
   const auto store = NewStore(kMiB);
   {
-    const ScopedLimit limit(RLIMIT_AS, kMiB);
+    const ScopedLimit limit(RLIMIT_AS, NoWindowLimit());
     EXPECT_EQ(Write(*store, 0, old_), 0);
     no_memory_for_arrays = true;
     bool called = false;

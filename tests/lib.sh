@@ -93,6 +93,9 @@ within() {
 
 not() { ! "$@"; }
 
+# Whether the program is built with AddressSanitizer, whose memory is its own affair.
+sanitized() { grep -qa __asan_init "$RNULLFS"; }
+
 # --- What a test needs ----------------------------------------------------------------------------
 
 # needs root|fuse|loop|COMMAND...: ends the test as skipped where one of them is not to be had; with

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -14,6 +15,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <utility>
@@ -49,6 +51,7 @@ Outcome RunGuarded(
     setup.mountpoint = "/nonexistent";
     setup.deaths_max = kDeathsMax;
     before();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that hangs leaves none behind
     _exit(work(StartGuarded(setup), ends[1]));
   }
   close(ends[1]);
@@ -208,6 +211,14 @@ TEST(Guard, ReplacesWorkersThatServedForEver) {
   EXPECT_EQ(outcome.said, std::to_string(kMany));
 }
 
+rlim_t ThreadsOf(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("Threads:")) return std::stoul(line.substr(sizeof "Threads:"));
+  }
+  return 0;
+}
+
 // A limit of processes is for a user who is not root, and must not meet our own ones.
 TEST(Guard, AsksAgainForAProcess) {
   if (geteuid() != 0) GTEST_SKIP() << "it takes root to be somebody else";
@@ -225,8 +236,10 @@ TEST(Guard, AsksAgainForAProcess) {
           usleep(200'000);
           _exit(0);
         }
-        constexpr rlimit kTwo = {.rlim_cur = 2, .rlim_max = 2};  // the guard and that one
-        prlimit(start.guard_pid, RLIMIT_NPROC, &kTwo, nullptr);
+        // The guard and that one, each with a thread of its own where ThreadSanitizer is.
+        const rlim_t full = 2 * ThreadsOf(start.guard_pid);
+        const rlimit two = {.rlim_cur = full, .rlim_max = full};
+        prlimit(start.guard_pid, RLIMIT_NPROC, &two, nullptr);
         raise(SIGKILL);
         return 1;
       },

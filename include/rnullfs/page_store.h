@@ -116,6 +116,12 @@ class PageStore {
   static constexpr int kHugeBatch = 16;
   absl::StatusOr<uint64_t> Collapse(uint64_t offset, bool sparse);
 
+  // For a store that was adopted: learns what is stored, a batch of 2 MiB at a time, so that
+  // requests needn't.  True when there is more to learn; false at the end, or where there is no
+  // memory to know more.  By one thread at a time.
+  static constexpr uint64_t kRecallBatch = uint64_t{2} << 20;
+  bool RecallSome();
+
   // Whether a disk of that size would fit into what the memory limit leaves to it.
   bool CouldShare(uint64_t size_bytes) const;
 

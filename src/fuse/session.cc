@@ -243,6 +243,7 @@ absl::Status Session::Serve(Hooks hooks) {
     served = Loop();
   }
   huge_pages_.Stop();
+  recaller_.Stop();
   parking_.Stop();
   hooks_.idle();
   Unmount();
@@ -298,7 +299,8 @@ void Session::GoOn() {
   KillPoint("replayed");
   std::set<int> backings;
   std::set<int> retired;
-  for (const std::shared_ptr<DeviceNode>& device : tree_->Devices()) {
+  const std::vector<std::shared_ptr<DeviceNode>> devices = tree_->Devices();
+  for (const std::shared_ptr<DeviceNode>& device : devices) {
     if (device->passthrough_open()) huge_pages_.Watch(device);
     backings.insert(device->backing_id());
     retired.insert(device->retired_backing_id());
@@ -306,6 +308,7 @@ void Session::GoOn() {
   if (passthrough_obstacle().empty()) {
     ForgetStrayBackings(fuse_session_fd(session_), backings, retired);
   }
+  recaller_.Start({devices.begin(), devices.end()});
 }
 
 int Session::fuse_fd() const { return fuse_session_fd(session_); }

@@ -25,6 +25,7 @@
 #include "rnullfs/memory_limit.h"
 #include "rnullfs/mutex.h"
 #include "tree/huge_page_keeper.h"
+#include "tree/recaller.h"
 #include "tree/survival.h"
 
 struct fuse_session;
@@ -126,6 +127,7 @@ class Session {
   fuse_session* session_ = nullptr;
   std::unique_ptr<ReceiveLoop> loop_;  // null over a ring
   HugePageKeeper huge_pages_;
+  Recaller recaller_;
   TextHandles text_handles_;
   Parking parking_;
   bool wants_ring_ = false;  // set while no thread serves

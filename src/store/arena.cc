@@ -236,6 +236,22 @@ Arena::Run Arena::RunAt(uint64_t begin, uint64_t end) {
   return {end, true};
 }
 
+bool Arena::ForEachStored(uint64_t begin, uint64_t end,
+                          absl::FunctionRef<void(uint64_t page, char* address)> found) {
+  std::array<unsigned char, PageStore::kRecallBatch / kPageSize> in_memory;
+  char* const start = At(begin);
+  if (start == nullptr || mincore(start, end - begin, in_memory.data()) != 0) return false;
+  uint64_t hole_end = begin;
+  for (uint64_t at = begin; at < end; at += kPageSize) {
+    if ((in_memory[(at - begin) / kPageSize] & 1) == 0) {
+      if (at >= hole_end) hole_end = NextData(at, end);
+      if (at < hole_end) continue;
+    }
+    found(at / kPageSize, start + (at - begin));
+  }
+  return true;
+}
+
 uint64_t Arena::size_bytes() const {
   struct stat status = {};
   fstat(memfd_.get(), &status);

@@ -129,6 +129,8 @@ absl::StatusOr<uint64_t> PageStore::Collapse(uint64_t offset, bool sparse) {
   return offset;
 }
 
+bool PageStore::RecallSome() { return pages_->RecallSome(); }
+
 bool PageStore::CouldShare(uint64_t size_bytes) const { return account_->CouldReserve(size_bytes); }
 
 int PageStore::Read(uint64_t offset, uint64_t length, ReadSink sink) {

@@ -25,7 +25,10 @@ constexpr uint64_t RoundUp(uint64_t offset) { return RoundDown(offset + kPageSiz
 }  // namespace
 
 PageStore::Pages::Pages(UniqueFd memfd, MemoryAccount& account, bool found)
-    : arena_(std::move(memfd)), account_(account), file_knows_(found) {
+    : arena_(std::move(memfd)),
+      account_(account),
+      file_knows_(found && arena_.length_sealed()),
+      forgotten_(found) {
   if (!found) return;
   size_bytes_ = arena_.size_bytes();
   Settle(0);
@@ -34,6 +37,8 @@ PageStore::Pages::Pages(UniqueFd memfd, MemoryAccount& account, bool found)
 PageStore::Pages::~Pages() { const StripeLocks::Exclusive all(locks, 0, UINT64_MAX); }
 
 PageStore::Pages::Piece PageStore::Pages::PieceAt(uint64_t begin, uint64_t end) {
+  // Before the index is looked at: what is recalled in between would be in neither.
+  const bool file_decides = FileDecides();
   const uint64_t first = FirstPage(begin);
   {
     XArray::Cursor cursor(index_);
@@ -48,8 +53,12 @@ PageStore::Pages::Piece PageStore::Pages::PieceAt(uint64_t begin, uint64_t end) 
   uint64_t page = first;
   const bool later = index_.Find(&page, LastPage(end)) != nullptr;
   const uint64_t vacant_end = later ? page * kPageSize : end;
-  if (file_knows_.load(std::memory_order_relaxed)) return AskFile(begin, vacant_end);
+  if (file_decides) return AskFile(begin, vacant_end);
   return {begin, vacant_end, nullptr, false};
+}
+
+bool PageStore::Pages::FileDecides() const {
+  return forgotten_.load(std::memory_order_acquire) || file_knows_.load(std::memory_order_relaxed);
 }
 
 // What turns out to be stored goes into the index, so that the next one needn't ask.  Should there
@@ -233,6 +242,25 @@ int PageStore::Pages::Collapse(uint64_t* offset, bool sparse) {
     if (arena_.Collapse(begin, kHugePageSize) == EINVAL) return EINVAL;
   }
   return 0;
+}
+
+// Where we have been, who stores a page tells the index, and who cannot gives it back (Fill()).
+bool PageStore::Pages::RecallSome() {
+  if (!forgotten_.load(std::memory_order_relaxed)) return false;
+  const uint64_t begin = RoundDown(FirstStored(recalled_, size_bytes_), kRecallBatch);
+  if (begin >= size_bytes_) {
+    forgotten_.store(false, std::memory_order_release);
+    return false;
+  }
+  const uint64_t end = std::min(begin + kRecallBatch, size_bytes_);
+  bool fits = true;
+  const StripeLocks::Shared lock(locks, FirstPage(begin), LastPage(end));
+  const bool mapped = arena_.ForEachStored(begin, end, [&](uint64_t page, char* address) {
+    fits = fits && index_.Store(page, address).error == 0;
+  });
+  if (!mapped || !fits) return false;
+  recalled_ = end;
+  return true;
 }
 
 int PageStore::Pages::MoveTo(Pages& to) {

@@ -91,6 +91,9 @@ class PageStore::Pages {
   // As PageStore::Collapse(); `offset` is moved on.  0 or an errno.
   int Collapse(uint64_t* offset, bool sparse);
 
+  // As PageStore::RecallSome().
+  bool RecallSome();
+
   // Moves all that is stored to `to`, which is empty and no smaller.  After an error some has been
   // moved.  Both must be alone.
   int MoveTo(Pages& to);
@@ -107,6 +110,7 @@ class PageStore::Pages {
 
  private:
   Piece AskFile(uint64_t begin, uint64_t end) ABSL_SHARED_LOCKS_REQUIRED(locks);
+  bool FileDecides() const;
   bool WhollyStored(uint64_t begin, uint64_t end);
   int FillPages(const Piece& hole, const char* data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
   void Settle(uint64_t taken_bytes);
@@ -114,11 +118,14 @@ class PageStore::Pages {
   Arena arena_;
   MemoryAccount& account_;
   // Page number -> the page's address in the arena.  What it has is stored; what it has not is a
-  // hole, or for the file to say: once others could store pages, or where pages cannot be mapped.
+  // hole, or for the file to say: once others could store pages, or where pages cannot be mapped,
+  // or before what is in a file with a past has been recalled.
   XArray index_;
   // Once true, always.  Who stores what the index cannot have sets it with the locks of those
   // pages.
   std::atomic<bool> file_knows_;
+  std::atomic<bool> forgotten_;  // there is a past that has not been recalled
+  uint64_t recalled_ = 0;        // up to here it has; who recalls is alone with it
   uint64_t size_bytes_ = 0;
 };
 

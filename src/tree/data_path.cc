@@ -205,6 +205,12 @@ absl::StatusOr<bool> DeviceNode::CollapseSome(bool sparse, uint64_t* offset, boo
   return *offset < store.size_bytes();
 }
 
+bool DeviceNode::RecallSome() {
+  LockGuard lock(mutex_);
+  PageStore* const store = medium_ == nullptr ? nullptr : medium_->store();
+  return store != nullptr && store->RecallSome();
+}
+
 absl::StatusOr<uint64_t> DeviceNode::HoldDisk(std::string holder) {
   LockGuard lock(mutex_);
   if (device_ == nullptr) return Error(ENOENT, "disk: the device is off; write 1 to power first");

@@ -167,6 +167,9 @@ class DeviceNode {
   // look.
   absl::StatusOr<bool> CollapseSome(bool sparse, uint64_t* offset, bool* changed);
 
+  // For who has taken the disk over: as PageStore::RecallSome().
+  bool RecallSome();
+
   bool disk_open() const;
   bool passthrough_open() const;
   // What the kernel calls the memfd that it serves, and the one that it was last to forget; 0:

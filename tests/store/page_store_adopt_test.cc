@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "store_util.h"
@@ -80,6 +82,66 @@ TEST_F(AdoptedStore, TakesBackWhatWasBeingMoved) {
             std::string(kPage, 'o') + std::string(2 * kPage, 'm') + std::string(3 * kPage, 'o'));
   ExpectStoredPages(*store, 6);
   EXPECT_EQ(memory_.used_bytes(), 6 * kPage);
+}
+
+// Whoever asks the file would see what somebody else has written there, which nobody may.
+TEST_F(AdoptedStore, RecallsWhatIsStoredBeforeItIsAskedFor) {
+  ASSERT_EQ(Write(*old_, 0, std::string(6 * kPage, 'a')), 0);
+  ASSERT_EQ(Write(*old_, 7 * kPage, "b"), 0);
+  ASSERT_EQ(Write(*old_, 4 * kMiB - kPage, std::string(kPage, 'c')), 0);
+  const auto store = Adopt();
+  ASSERT_EQ(pwrite(old_->fd(), "x", 1, 9 * kPage), 1);
+  EXPECT_EQ(Read(*store, 9 * kPage, 1), "x");
+  EXPECT_TRUE(store->RecallSome());
+  EXPECT_TRUE(store->RecallSome());
+  EXPECT_FALSE(store->RecallSome());
+  ASSERT_EQ(pwrite(old_->fd(), "x", 1, 10 * kPage), 1);
+  EXPECT_EQ(Read(*store, 10 * kPage, 1), std::string(1, '\0'));
+  EXPECT_EQ(Read(*store, 0, 8 * kPage), std::string(6 * kPage, 'a') + std::string(kPage, '\0') +
+                                            "b" + std::string(kPage - 1, '\0'));
+  EXPECT_EQ(Read(*store, 4 * kMiB - kPage, kPage), std::string(kPage, 'c'));
+  ASSERT_EQ(store->Discard(0, kPage), 0);
+  EXPECT_EQ(Read(*store, 0, kPage + 1), std::string(kPage, '\0') + "a");
+}
+
+// A mapping outlives whoever opened the door.
+TEST_F(AdoptedStore, AsksForWhatWasSharedEvenWhenRecalled) {
+  ASSERT_TRUE(old_->Share().ok());
+  const auto store = Adopt();
+  while (store->RecallSome()) continue;
+  ASSERT_EQ(pwrite(old_->fd(), "x", 1, 9 * kPage), 1);
+  EXPECT_EQ(Read(*store, 9 * kPage, 1), "x");
+}
+
+// What is punched meanwhile stays so, and what is stored meanwhile is there.
+TEST_F(AdoptedStore, RecallsBesideRequests) {
+  constexpr uint64_t kPages = 4 * kMiB / kPage;
+  for (int round = 0; round < 50; ++round) {
+    const auto old = NewStore(4 * kMiB);
+    for (uint64_t page = 0; page < kPages; page += 3) {
+      ASSERT_EQ(Write(*old, page * kPage, std::string(kPage, 'a')), 0);
+    }
+    MemoryLimit memory(8 * kMiB);
+    const auto store =
+        *PageStore::Adopt("adopted", memory, MemfdKeeper::None(), Duplicate(old->fd()), UniqueFd());
+    std::thread recaller([&store] {
+      while (store->RecallSome()) continue;
+    });
+    for (uint64_t page = 0; page < kPages; page += 2) {
+      EXPECT_EQ(page % 4 == 0 ? store->Discard(page * kPage, kPage)
+                              : Write(*store, page * kPage, std::string(kPage, 'b')),
+                0);
+    }
+    for (uint64_t page = 3; page < kPages; page += 6) {
+      ASSERT_EQ(Read(*store, page * kPage, 1), "a") << page;
+    }
+    recaller.join();
+    for (uint64_t page = 0; page < kPages; ++page) {
+      const char expected = page % 4 == 0 ? '\0' : page % 2 == 0 ? 'b' : page % 3 == 0 ? 'a' : '\0';
+      ASSERT_EQ(Read(*store, page * kPage, 1), std::string(1, expected)) << page;
+    }
+    EXPECT_EQ(memory.used_bytes(), AllocatedBytes(*store));
+  }
 }
 
 }  // namespace

@@ -113,13 +113,13 @@ class PageStore {
   // size_bytes() at the end.  Only between Share() and Unshare().  EINVAL when the kernel has no
   // huge pages for shared memory; what it could not do just now is passed over.
   static constexpr uint64_t kHugePageSize = uint64_t{2} << 20;
-  static constexpr int kHugeBatch = 16;
+  static constexpr int kHugeBatch = 2;
   absl::StatusOr<uint64_t> Collapse(uint64_t offset, bool sparse);
 
-  // For a store that was adopted: learns what is stored, a batch of 2 MiB at a time, so that
+  // For a store that was adopted: learns what is stored, a batch of 8 MiB at a time, so that
   // requests needn't.  True when there is more to learn; false at the end, or where there is no
   // memory to know more.  By one thread at a time.
-  static constexpr uint64_t kRecallBatch = uint64_t{2} << 20;
+  static constexpr uint64_t kRecallBatch = uint64_t{8} << 20;
   bool RecallSome();
 
   // Whether a disk of that size would fit into what the memory limit leaves to it.

@@ -247,12 +247,12 @@ int PageStore::Pages::Collapse(uint64_t* offset, bool sparse) {
 // Where we have been, who stores a page tells the index, and who cannot gives it back (Fill()).
 bool PageStore::Pages::RecallSome() {
   if (!forgotten_.load(std::memory_order_relaxed)) return false;
-  const uint64_t begin = RoundDown(FirstStored(recalled_, size_bytes_), kRecallBatch);
+  const uint64_t begin = RoundDown(FirstStored(recalled_, size_bytes_));
   if (begin >= size_bytes_) {
     forgotten_.store(false, std::memory_order_release);
     return false;
   }
-  const uint64_t end = std::min(begin + kRecallBatch, size_bytes_);
+  const uint64_t end = std::min(RoundDown(begin, kRecallBatch) + kRecallBatch, size_bytes_);
   bool fits = true;
   const StripeLocks::Shared lock(locks, FirstPage(begin), LastPage(end));
   const bool mapped = arena_.ForEachStored(begin, end, [&](uint64_t page, char* address) {

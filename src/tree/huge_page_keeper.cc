@@ -19,6 +19,10 @@ namespace {
 constexpr std::chrono::milliseconds kLookAgain(500);
 constexpr std::chrono::milliseconds kLookSeldom(64'000);
 
+// Between two batches, each of which has the node's lock: whoever waits for it (an open, a look at
+// stats.json) would else wait for the whole disk, as a lock is no queue.
+constexpr std::chrono::microseconds kGiveWay(500);
+
 }  // namespace
 
 void HugePageKeeper::Watch(std::weak_ptr<DeviceNode> node) {
@@ -129,6 +133,7 @@ bool HugePageKeeper::LookAfter(DeviceNode& node, bool* changed) {
       return false;
     }
     if (!*more) return offset > 0;
+    std::this_thread::sleep_for(kGiveWay);
   }
   return false;
 }

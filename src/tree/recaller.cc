@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <new>
 #include <utility>
@@ -16,6 +17,9 @@ namespace rnullfs {
 namespace {
 
 constexpr int kLowestPriority = 19;
+
+// As the keeper of huge pages does, between two batches.
+constexpr std::chrono::microseconds kGiveWay(50);
 
 }  // namespace
 
@@ -41,10 +45,11 @@ void Recaller::Run(const std::vector<std::weak_ptr<DeviceNode>>& nodes) {
   pthread_setname_np(pthread_self(), "rnullfs-recall");
   setpriority(PRIO_PROCESS, gettid(), kLowestPriority);
   for (const std::weak_ptr<DeviceNode>& each : nodes) {
-    for (bool more = true; more && !stopping_.load();) {
+    while (!stopping_.load()) {
       // Held for one batch: rmdir frees the disk's memory with the last who holds it.
       const std::shared_ptr<DeviceNode> node = each.lock();
-      more = node != nullptr && node->RecallSome();
+      if (node == nullptr || !node->RecallSome()) break;
+      std::this_thread::sleep_for(kGiveWay);
     }
   }
 }

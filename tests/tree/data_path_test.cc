@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "tree/huge_page_keeper.h"
@@ -240,6 +242,25 @@ TEST_F(DataPathTest, ADiskIsLookedAfterOnceHoweverOftenItIsOpened) {
     keeper.Watch(node_);
     ASSERT_LE(keeper.waiting(), 1);
   }
+}
+
+// The keeper has the disk's lock for a batch only.
+TEST_F(DataPathTest, WhoLooksAtADiskNeedNotWaitForAllOfItToBeCollapsed) {
+  constexpr uint64_t kBytes = uint64_t{48} << 20;
+  PowerOn(R"({"size": 48})");
+  ASSERT_EQ(OpenDisk().value().backing_id, 1);
+  const std::string data(kBytes, 'd');
+  ASSERT_EQ(pwrite(backing_fd_, data.data(), kBytes, 0), static_cast<ssize_t>(kBytes));
+  HugePageKeeper keeper(HugePages::kAdvise);
+  keeper.Watch(node_);
+  int meanwhile = 0;
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (meanwhile < 3 && std::chrono::steady_clock::now() < give_up) {
+    static_cast<void>(node_->StatsText());
+    if (keeper.waiting() == 0) ++meanwhile;  // it is about its work
+  }
+  if (keeper.Describe() != "advise") GTEST_SKIP() << keeper.Describe();
+  EXPECT_EQ(meanwhile, 3);
 }
 
 TEST_F(DataPathTest, PassthroughThatTheKernelRefusesAfterAllFailsTheOpen) {

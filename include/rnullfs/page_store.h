@@ -116,10 +116,10 @@ class PageStore {
   static constexpr int kHugeBatch = 2;
   absl::StatusOr<uint64_t> Collapse(uint64_t offset, bool sparse);
 
-  // For a store that was adopted: learns what is stored, a batch of 8 MiB at a time, so that
-  // requests needn't.  True when there is more to learn; false at the end, or where there is no
-  // memory to know more.  By one thread at a time.
-  static constexpr uint64_t kRecallBatch = uint64_t{8} << 20;
+  // For a store that was adopted, and never shared: learns what is stored, kRecallBatch stripes of
+  // 128 KiB at a time, so that requests needn't.  True when there is more to learn; false at the
+  // end, or where there is no memory to know more.  By one thread at a time.
+  static constexpr int kRecallBatch = 64;
   bool RecallSome();
 
   // Whether a disk of that size would fit into what the memory limit leaves to it.

@@ -108,12 +108,13 @@ void ReceiveLoop::AddMore(std::vector<std::thread>& workers, unsigned threads) {
   }
 }
 
-absl::Status ReceiveLoop::Run(unsigned threads, int connection) {
+absl::Status ReceiveLoop::Run(unsigned threads, int connection, absl::FunctionRef<void()> serving) {
   std::vector<std::thread> workers;
   workers.reserve(threads);
   absl::Status added = InsistWhileMounted(connection, [&] { return AddThread(workers); });
   if (!added.ok()) return added;
   AddMore(workers, threads);
+  serving();
   ended_.acquire();
   fuse_session_exit(session_);
   while (finished_ < workers.size()) {  // a signal may come just before a thread begins to read

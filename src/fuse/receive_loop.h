@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 
 struct fuse_session;
@@ -38,8 +39,8 @@ class ReceiveLoop {
 
   // Serves with so many threads, or as many of them as can be had, until the mount is gone or
   // End().  EAGAIN when there is not one; who takes a mount over, and so has its `connection` (as
-  // InsistWhileMounted()), waits for the first.
-  absl::Status Run(unsigned threads, int connection = -1);
+  // InsistWhileMounted()), waits for the first.  `serving` is called when they are there.
+  absl::Status Run(unsigned threads, int connection, absl::FunctionRef<void()> serving);
 
   // Has Run() return soon.
   void End();

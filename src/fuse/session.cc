@@ -272,7 +272,9 @@ absl::Status Session::Loop() {
     served = ServeRing();
   } else if (served.ok()) {
     if (heritage_.fuse_fd >= 0) GoOn();
-    served = loop_->Run(ThreadCount(), heritage_.fuse_fd);
+    served = loop_->Run(ThreadCount(), heritage_.fuse_fd, [this] {
+      if (heritage_.fuse_fd >= 0) recaller_.Start(tree_->Devices());
+    });
   }
   finished_.store(true);
   pthread_kill(signal_thread.native_handle(), SIGHUP);  // it may be waiting for one
@@ -299,8 +301,7 @@ void Session::GoOn() {
   KillPoint("replayed");
   std::set<int> backings;
   std::set<int> retired;
-  const std::vector<std::shared_ptr<DeviceNode>> devices = tree_->Devices();
-  for (const std::shared_ptr<DeviceNode>& device : devices) {
+  for (const std::shared_ptr<DeviceNode>& device : tree_->Devices()) {
     if (device->passthrough_open()) huge_pages_.Watch(device);
     backings.insert(device->backing_id());
     retired.insert(device->retired_backing_id());
@@ -308,7 +309,6 @@ void Session::GoOn() {
   if (passthrough_obstacle().empty()) {
     ForgetStrayBackings(fuse_session_fd(session_), backings, retired);
   }
-  recaller_.Start({devices.begin(), devices.end()});
 }
 
 int Session::fuse_fd() const { return fuse_session_fd(session_); }

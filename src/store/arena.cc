@@ -22,10 +22,6 @@ constexpr size_t kMemfdNameMax = 249;
 
 constexpr uint64_t kPageSize = PageStore::kPageSize;
 
-// How many pages are looked at at once: as many as a usual request has.  Where every other page is
-// stored all but the first have been looked at in vain.
-constexpr uint64_t kRunPages = 33;
-
 // What to a file is "no memory", "over RLIMIT_FSIZE" or "over quota" is to a disk that it is full.
 int SpaceError(int error) {
   return error == ENOMEM || error == EFBIG || error == EDQUOT ? ENOSPC : error;
@@ -238,7 +234,7 @@ Arena::Run Arena::RunAt(uint64_t begin, uint64_t end) {
 
 bool Arena::ForEachStored(uint64_t begin, uint64_t end,
                           absl::FunctionRef<void(uint64_t page, char* address)> found) {
-  std::array<unsigned char, PageStore::kRecallBatch / kPageSize> in_memory;
+  std::array<unsigned char, kRunPages> in_memory;
   char* const start = At(begin);
   if (start == nullptr || mincore(start, end - begin, in_memory.data()) != 0) return false;
   uint64_t hole_end = begin;

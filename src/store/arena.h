@@ -36,6 +36,10 @@ class Arena {
   explicit Arena(UniqueFd memfd) : memfd_(std::move(memfd)) {}
   ~Arena();
 
+  // How many pages are looked at at once: as many as a usual request has.  Where every other page
+  // is stored all but the first have been looked at in vain.
+  static constexpr uint64_t kRunPages = 33;
+
   // Where `offset` is mapped, up to the end of its window; null when it can't be mapped.  Touch
   // only what is allocated.  Lock-free once the window is there.
   char* At(uint64_t offset);
@@ -65,8 +69,8 @@ class Arena {
   Run RunAt(uint64_t begin, uint64_t end);
 
   // Tells `found` the number and the address of each stored page of the range, which is whole pages
-  // of one window, at most PageStore::kRecallBatch, and which nobody gives back meanwhile.  False
-  // when it cannot be mapped.
+  // of one window, at most kRunPages, and which nobody gives back meanwhile.  False when it cannot
+  // be mapped.
   bool ForEachStored(uint64_t begin, uint64_t end,
                      absl::FunctionRef<void(uint64_t page, char* address)> found);
 

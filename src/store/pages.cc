@@ -50,7 +50,8 @@ PageStore::Pages::Piece PageStore::Pages::PieceAt(uint64_t begin, uint64_t end) 
       return {begin, std::min(end, page * kPageSize), start + begin % kPageSize, true};
     }
   }
-  uint64_t page = first;
+  // Not at `first` again: somebody who has asked the file may have told the index of it meanwhile.
+  uint64_t page = first + 1;
   const bool later = index_.Find(&page, LastPage(end)) != nullptr;
   const uint64_t vacant_end = later ? page * kPageSize : end;
   if (file_decides) return AskFile(begin, vacant_end);
@@ -246,21 +247,29 @@ int PageStore::Pages::Collapse(uint64_t* offset, bool sparse) {
 
 // Where we have been, who stores a page tells the index, and who cannot gives it back (Fill()).
 bool PageStore::Pages::RecallSome() {
-  if (!forgotten_.load(std::memory_order_relaxed)) return false;
-  const uint64_t begin = RoundDown(FirstStored(recalled_, size_bytes_));
-  if (begin >= size_bytes_) {
-    forgotten_.store(false, std::memory_order_release);
-    return false;
+  constexpr uint64_t kStripe = StripeLocks::kPagesPerStripe * kPageSize;
+  // Where the index will not decide it is left alone: it takes memory.
+  if (!forgotten_.load(std::memory_order_relaxed) || file_knows_) return false;
+  for (int looked_at = 0; looked_at < kRecallBatch; ++looked_at) {
+    const uint64_t begin = RoundDown(FirstStored(recalled_, size_bytes_));
+    if (begin >= size_bytes_) {
+      forgotten_.store(false, std::memory_order_release);
+      return false;
+    }
+    const uint64_t end = std::min(RoundDown(begin, kStripe) + kStripe, size_bytes_);
+    if (!RecallRange(begin, end)) return false;
+    recalled_ = end;
   }
-  const uint64_t end = std::min(RoundDown(begin, kRecallBatch) + kRecallBatch, size_bytes_);
+  return true;
+}
+
+bool PageStore::Pages::RecallRange(uint64_t begin, uint64_t end) {
   bool fits = true;
   const StripeLocks::Shared lock(locks, FirstPage(begin), LastPage(end));
   const bool mapped = arena_.ForEachStored(begin, end, [&](uint64_t page, char* address) {
     fits = fits && index_.Store(page, address).error == 0;
   });
-  if (!mapped || !fits) return false;
-  recalled_ = end;
-  return true;
+  return mapped && fits;
 }
 
 int PageStore::Pages::MoveTo(Pages& to) {

@@ -111,6 +111,7 @@ class PageStore::Pages {
  private:
   Piece AskFile(uint64_t begin, uint64_t end) ABSL_SHARED_LOCKS_REQUIRED(locks);
   bool FileDecides() const;
+  bool RecallRange(uint64_t begin, uint64_t end);
   bool WhollyStored(uint64_t begin, uint64_t end);
   int FillPages(const Piece& hole, const char* data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
   void Settle(uint64_t taken_bytes);

@@ -1,13 +1,12 @@
 #include "tree/recaller.h"
 
 #include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
 #include <new>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/threads.h"
@@ -16,17 +15,17 @@
 namespace rnullfs {
 namespace {
 
-constexpr int kLowestPriority = 19;
-
-// As the keeper of huge pages does, between two batches.
+// Between two batches, as the keeper of huge pages does; and so that there is time for others.  Not
+// a low priority: who was put off with a lock in his hands would put the others off.
 constexpr std::chrono::microseconds kGiveWay(50);
 
 }  // namespace
 
-void Recaller::Start(std::vector<std::weak_ptr<DeviceNode>> nodes) {
+void Recaller::Start(const std::vector<std::shared_ptr<DeviceNode>>& nodes) {
   try {
     absl::StatusOr<std::thread> thread =
-        StartThread([this, nodes = std::move(nodes)] { Run(nodes); });
+        StartThread([this, nodes = std::vector<std::weak_ptr<DeviceNode>>(
+                               nodes.begin(), nodes.end())] { Run(nodes); });
     if (thread.ok()) thread_ = *std::move(thread);
   } catch (const std::bad_alloc&) {
     return;
@@ -43,7 +42,6 @@ void Recaller::Run(const std::vector<std::weak_ptr<DeviceNode>>& nodes) {
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are for the threads that serve
   pthread_setname_np(pthread_self(), "rnullfs-recall");
-  setpriority(PRIO_PROCESS, gettid(), kLowestPriority);
   for (const std::weak_ptr<DeviceNode>& each : nodes) {
     while (!stopping_.load()) {
       // Held for one batch: rmdir frees the disk's memory with the last who holds it.

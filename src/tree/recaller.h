@@ -2,8 +2,8 @@
 // successor needn't ask the file.
 //
 // A worker that takes over has an empty index: each page is looked for in the file when it is first
-// asked for, and each hole whenever it is.  A thread of the lowest priority does it before them,
-// once, and ends.  It maps nothing: page tables are what takes the time when a process dies, a
+// asked for, and each hole whenever it is.  A thread does it before them, once, and
+// ends.  It maps nothing: page tables are what takes the time when a process dies, a
 // twentieth of a second for a GiB, and the requests after the next death would wait for it.
 //
 // Thread safety: Start() and Stop() from one thread.
@@ -28,7 +28,7 @@ class Recaller {
 
   // Begins, once; or doesn't, where there is no thread or no memory for it: every request still
   // finds its own pages.  Never throws.
-  void Start(std::vector<std::weak_ptr<DeviceNode>> nodes);
+  void Start(const std::vector<std::shared_ptr<DeviceNode>>& nodes);
 
   // Ends within one batch (PageStore::kRecallBatch).
   void Stop();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -92,8 +93,7 @@ TEST_F(AdoptedStore, RecallsWhatIsStoredBeforeItIsAskedFor) {
   const auto store = Adopt();
   ASSERT_EQ(pwrite(old_->fd(), "x", 1, 9 * kPage), 1);
   EXPECT_EQ(Read(*store, 9 * kPage, 1), "x");
-  EXPECT_TRUE(store->RecallSome());
-  EXPECT_FALSE(store->RecallSome());
+  EXPECT_FALSE(store->RecallSome()) << "it is small";
   ASSERT_EQ(pwrite(old_->fd(), "x", 1, 10 * kPage), 1);
   EXPECT_EQ(Read(*store, 10 * kPage, 1), std::string(1, '\0'));
   EXPECT_EQ(Read(*store, 0, 8 * kPage), std::string(6 * kPage, 'a') + std::string(kPage, '\0') +
@@ -110,6 +110,32 @@ TEST_F(AdoptedStore, AsksForWhatWasSharedEvenWhenRecalled) {
   while (store->RecallSome()) continue;
   ASSERT_EQ(pwrite(old_->fd(), "x", 1, 9 * kPage), 1);
   EXPECT_EQ(Read(*store, 9 * kPage, 1), "x");
+}
+
+// Whoever asks for a page meets somebody who tells the index of it.
+TEST_F(AdoptedStore, IsReadWhileItIsRecalled) {
+  constexpr uint64_t kPages = 512;
+  ASSERT_EQ(Write(*old_, 0, std::string(kPages * kPage, 'a')), 0);
+  for (int round = 0; round < 100; ++round) {
+    const auto store = Adopt();
+    std::atomic<int> waiting = 3;
+    const auto together = [&waiting](auto&& work) {
+      return std::thread([&waiting, work] {
+        for (--waiting; waiting > 0;) continue;
+        work();
+      });
+    };
+    const auto read = [&store] {
+      char bytes[512];
+      for (uint64_t page = 0; page < kPages; ++page) {
+        ASSERT_EQ(store->CopyOut(page * kPage + 512, sizeof bytes, bytes), 0);
+        ASSERT_EQ(bytes[511], 'a');
+      }
+    };
+    std::thread threads[] = {together(read), together(read),
+                             together([&store] { store->RecallSome(); })};
+    for (std::thread& each : threads) each.join();
+  }
 }
 
 // What is punched meanwhile stays so, and what is stored meanwhile is there.

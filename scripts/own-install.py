@@ -15,9 +15,9 @@ build = pathlib.Path(os.environ["MESON_BUILD_ROOT"])
 installed = json.loads((build / "meson-info/intro-installed.json").read_text())
 for made, place in installed.items():
     made = pathlib.Path(made)
-    # pkg-config's files are made in a directory that all projects share; none is ours.
+    # pkg-config's files are made in a directory that all projects share.
     if not (made.is_relative_to(source) or made.is_relative_to(build / "subprojects") or
-            made.suffix == ".pc"):
+            (made.suffix == ".pc" and made.name != "rnullfs.pc")):
         continue
     there = pathlib.Path(os.environ.get("DESTDIR", "") + place)
     if not there.is_file() or not made.is_file() or not filecmp.cmp(made, there, shallow=False):

@@ -34,6 +34,7 @@ PUBLIC = {
     "device_config.h": "config",
     "device_counters.h": "device",
     "disk.h": "disk",
+    "disk_host.h": "disk",
     "error.h": "base",
     "fault_attr.h": "config",
     "index_pool.h": "disk",

@@ -83,6 +83,7 @@ libnuma-dev module numa
 libgtest-dev module gtest
 libgmock-dev module gmock
 scdoc command scdoc
+nbdkit-plugin-dev module nbdkit
 END
   )
 }
@@ -93,6 +94,16 @@ install_test_packages() {
   case " $1 " in
     *' unit '* | *' clang '* | *' tsan '* | *' system-libfuse '*)
       wanted+=$'\nman-db command man'
+      ;;
+  esac
+  case " $1 " in
+    *' library '*)
+      wanted+='
+nbdkit command nbdkit
+libnbd-bin command nbdcopy
+qemu-utils command qemu-io
+fio command fio
+jq command jq'
       ;;
   esac
   case " $1 " in

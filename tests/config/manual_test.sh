@@ -1,7 +1,7 @@
 #!/bin/bash
 # The built manual pages: man shows them without a warning, their NAME can be indexed, and they name
 # all that the tables have.
-# usage: manual_test.sh GENERATOR RNULLFS.5 RNULLFS.8
+# usage: manual_test.sh GENERATOR RNULLFS.5 RNULLFS.8 [PAGE...]
 set -u
 generator=$1 files=$2 command=$3
 export LC_ALL=C.UTF-8
@@ -12,10 +12,11 @@ fail() {
   failures=$((failures + 1))
 }
 
-for page in "$files" "$command"; do
+for page in "${@:2}"; do
   complaints=$(man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)
   [[ -z $complaints ]] || fail "$page: $complaints"
-  lexgrog "$page" | grep -q ': "rnullfs - ' || fail "$page: $(lexgrog "$page")"
+  name=${page##*/}
+  lexgrog "$page" | grep -q ": \"${name%.*} - " || fail "$page: $(lexgrog "$page")"
 done
 
 # As they are read, words not broken.

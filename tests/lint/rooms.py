@@ -19,6 +19,7 @@ BELOW = {
     "store": ["base"],
     "device": ["config", "store"],
     "disk": ["device"],
+    "nbdkit": ["disk"],
     "tree": ["disk"],
     "fuse": ["tree"],
     "main": ["fuse", "guard"],
@@ -56,6 +57,7 @@ PUBLIC = {
 # What only one place may have: a pattern of a line without comments, the place, and why.
 ONLY_IN = [
     (r"#include <fuse", ["src/fuse/"], "libfuse is for src/fuse"),
+    (r"#include <nbdkit", ["src/nbdkit/"], "nbdkit is for src/nbdkit"),
     (r"#include [<\"]nlohmann/", ["src/config/"], "the JSON library is for src/config"),
     (r"\b(clock_gettime|gettimeofday)\s*\(", ["src/base/"], "only src/base reads the clock"),
     (r"\bchrono::\w+_clock::now\b", ["src/base/"], "only src/base reads the clock"),

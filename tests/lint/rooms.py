@@ -47,6 +47,7 @@ PUBLIC = {
     "settings.h": "config",
     "statistics.h": "device",
     "unique_fd.h": "base",
+    "view.h": "store",
     "xarray.h": "store",
     "xarray_inline.h": "store",
     "xarray_node.h": "store",

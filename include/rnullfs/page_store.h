@@ -29,18 +29,18 @@
 #include <string>
 #include <string_view>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "rnullfs/memfd_keeper.h"
 #include "rnullfs/memory_limit.h"
-#include "rnullfs/mutex.h"
 #include "rnullfs/unique_fd.h"
 #include "rnullfs/view.h"
 
 namespace rnullfs {
 
 class MemoryAccount;
+class Pages;
+class Sharing;
 
 class PageStore final : public View {
  public:
@@ -88,17 +88,17 @@ class PageStore final : public View {
   // Opens the other door: until as many calls of Unshare(), the whole disk is charged to the memory
   // limit, and others may use fd() for reading and writing (beyond the end they get EPERM).  ENOSPC
   // when it does not fit.
-  absl::Status Share() ABSL_LOCKS_EXCLUDED(share_mutex_);
+  absl::Status Share();
   // The same after Adopt(), for who had shared it before: the limit has no say any more.
-  absl::Status ShareAgain() ABSL_LOCKS_EXCLUDED(share_mutex_);
-  void Unshare() ABSL_LOCKS_EXCLUDED(share_mutex_);
+  absl::Status ShareAgain();
+  void Unshare();
 
   // Whether somebody whom the other door let in is still there: a mapping outlives the open that it
   // was made of.  As long as that is so, or cannot be known, the disk is charged as if it were
   // shared.
-  bool Held() ABSL_LOCKS_EXCLUDED(share_mutex_);
+  bool Held();
   // For who switches the disk off: what cannot be known is not charged any more.
-  void EndHolding() ABSL_LOCKS_EXCLUDED(share_mutex_);
+  void EndHolding();
 
   // Puts what is stored into huge pages of 2 MiB, where a whole one is stored or, with `sparse`,
   // any part of one; from `offset` on; kHugeBatch of them are looked at.  Returns where to go on,
@@ -122,26 +122,15 @@ class PageStore final : public View {
   int fd() const;                 // the memfd; owned by the store
 
  private:
-  class Pages;
   PageStore(std::string_view name, MemoryLimit& memory, MemfdKeeper& keeper, UniqueFd memfd,
             bool found);
-  void Linger() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
-  void StopWatching() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
-  void EndLingering() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
-  MemoryLimit::Look LookAgain() ABSL_LOCKS_EXCLUDED(share_mutex_);
-  MemoryLimit::Look LookLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
-  absl::Status OpenDoor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
   absl::Status MoveAndGrow(uint64_t size_bytes);
 
   const std::string name_;
-  MemoryLimit& memory_;
   MemfdKeeper& keeper_;
   const std::unique_ptr<MemoryAccount> account_;
   std::unique_ptr<Pages> pages_;
-  Mutex share_mutex_;
-  int shares_ ABSL_GUARDED_BY(share_mutex_) = 0;
-  bool lingering_ ABSL_GUARDED_BY(share_mutex_) = false;  // nobody shares it, somebody may hold it
-  int looks_ ABSL_GUARDED_BY(share_mutex_) = 0;           // since it lingers
+  const std::unique_ptr<Sharing> sharing_;
 };
 
 }  // namespace rnullfs

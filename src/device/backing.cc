@@ -11,7 +11,6 @@ Backing::Backing(const DeviceConfig& config, const Medium& medium)
       cache_(config.memory_backed ? medium.cache() : nullptr),
       hole_(config.size << 20),
       view_(store_ != nullptr ? static_cast<View*>(store_) : &hole_),
-      discards_(config.discard && config.memory_backed),
       fua_(config.fua) {}
 
 int Backing::Copy(uint64_t offset, uint64_t length, char* to) const {

@@ -24,8 +24,6 @@ class Backing {
   bool direct() const { return cache_ == nullptr; }
   // Whether there are bytes at all, so that Copy() has something to copy.
   bool stored() const { return store_ != nullptr; }
-  // Whether discards are taken, as null_blk has them.
-  bool discards() const { return discards_; }
 
   // Hands the range's memory to `sink` while it holds still; after an error `sink` was not called.
   int Read(uint64_t offset, uint64_t length, View::Sink sink) const {
@@ -51,7 +49,6 @@ class Backing {
   WriteCache* const cache_;  // null: none
   HoleView hole_;            // without memory
   View* const view_;
-  const bool discards_;
   const bool fua_;
 };
 

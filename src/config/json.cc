@@ -1,27 +1,21 @@
-// The scanner judges the grammar; what passes it is read by the JSON library's event parser, which
-// does not recurse and builds nothing.
+// The scanner judges the grammar; what passes it is read by the JSON library's event parser.
 #include "config/json.h"
 
 #include <algorithm>
 #include <cerrno>
-#include <nlohmann/json.hpp>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/parse.h"
 #include "config/config_reader.h"
 #include "config/document.h"
 #include "config/json_scanner.h"
+#include "config/json_value.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // How much of `text` the scanner takes; all of it, or up to the byte that no JSON object has there.
 size_t Scan(std::string_view text, JsonScanner& scanner) {
@@ -43,62 +37,19 @@ absl::Status NotJson(std::string_view text, size_t at, const JsonScanner& scanne
                   Quoted(text.substr(at, kExcerptBytes)), scanner.Expected());
 }
 
-void AddRate(std::string_view key, const RateLimit& rate, Document& document) {
-  if (rate.read == 0 && rate.write == 0) {
-    document.AddNumber(key, rate.both);
-    return;
-  }
-  Document parts;
-  parts.AddNumber("read", rate.read).AddNumber("write", rate.write);
-  document.AddObject(key, parts);
-}
-
-std::vector<std::string> Ranges(const BadBlocks& badblocks) {
-  std::vector<std::string> ranges;
-  for (const BadBlocks::Range& range : badblocks.ranges()) {
-    ranges.push_back(absl::StrCat(range.first, "-", range.last));
-  }
-  return ranges;
-}
-
-void AddAttribute(std::string_view key, const Attribute& row, const DeviceConfig& config,
-                  Document& document) {
-  const std::string value = ValueText(row, config);
-  switch (KindOf(row)) {
-    case AttributeKind::kBoolean:
-      document.AddBool(key, value == "1");
-      break;
-    case AttributeKind::kWord:
-      document.AddText(key, value);
-      break;
-    case AttributeKind::kRate:
-      AddRate(key, config.*std::get<RateLimit DeviceConfig::*>(row.field), document);
-      break;
-    case AttributeKind::kRanges:
-      document.AddList(key, Ranges(config.badblocks));
-      break;
-    case AttributeKind::kNumber:
-      if (value.starts_with('-')) {
-        document.AddNegative(key, *ParseSigned(value));
-      } else {
-        document.AddNumber(key, *ParseUnsigned(value));
-      }
-  }
-}
-
 }  // namespace
 
-std::string ShowJson(const DeviceConfig& config) {
+std::string ShowJson(const Settings& settings) {
   Document document;
   for (const Attribute& row : Attributes()) {
     if (row.read_only || !DirectoryOf(row).empty()) continue;
-    AddAttribute(row.name, row, config, document);
+    document.Add(row.name, row.type->ToJson(row.field.get(settings)));
   }
   for (const FaultGroup& group : FaultGroups()) {
     Document files;
     for (const Attribute& row : Attributes()) {
       if (DirectoryOf(row) != group.name) continue;
-      AddAttribute(row.name.substr(group.name.size() + 1), row, config, files);
+      files.Add(row.name.substr(group.name.size() + 1), row.type->ToJson(row.field.get(settings)));
     }
     document.AddObject(group.name, files);
   }
@@ -112,14 +63,13 @@ JsonText ClassifyJson(std::string_view text) {
   return scanner.complete() ? JsonText::kComplete : JsonText::kIncomplete;
 }
 
-absl::StatusOr<DeviceConfig> ApplyJson(std::string_view text, const DeviceConfig& config) {
+absl::StatusOr<Settings> ApplyJson(std::string_view text, const Settings& settings) {
   JsonScanner scanner;
   const size_t taken = Scan(text, scanner);
   if (taken < text.size() || !scanner.complete()) return NotJson(text, taken, scanner);
-  ConfigReader reader(config);
-  Json::sax_parse(text.begin(), text.end(), &reader);
-  if (!reader.complaint().ok()) return reader.complaint();
-  return reader.config();
+  Settings next = settings;
+  if (absl::Status status = ReadConfig(ReadJson(text), next); !status.ok()) return status;
+  return next;
 }
 
 }  // namespace rnullfs

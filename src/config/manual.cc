@@ -36,15 +36,16 @@ std::string Sentence(std::string_view text) {
 std::string AliasSentence(const Attribute& row) {
   if (row.alias_is_file) return Sentence(Concat({row.alias, " is another name for it"}));
   const std::string factor =
-      row.alias_unit == 1 ? ""
-                          : Concat({", in units of ", absl::StrCat(row.alias_unit), " ", row.unit});
+      row.alias_unit == 1
+          ? ""
+          : Concat({", in units of ", absl::StrCat(row.alias_unit), " ", row.type->unit()});
   return Sentence(Concat({"as a mount option also ", row.alias, factor}));
 }
 
 std::string AttributeParagraph(const Attribute& row, std::string_view name) {
   std::string text = Sentence(row.summary);
-  if (row.inert) text += Sentence("accepted and shown, but without effect through FUSE");
-  text += Sentence(Concat({"takes ", Accepts(row)}));
+  if (row.inert()) text += Sentence("accepted and shown, but without effect through FUSE");
+  text += Sentence(Concat({"takes ", row.type->Accepts()}));
   if (!row.alias.empty()) text += AliasSentence(row);
   text += Sentence(Concat({"default: ", DefaultText(row)}));
   return Paragraph(Concat({".B ", Troff(name)}), text);

@@ -43,6 +43,7 @@ PUBLIC = {
     "rcu.h": "store",
     "statistics.h": "device",
     "unique_fd.h": "base",
+    "value_type.h": "config",
     "xarray.h": "store",
     "xarray_inline.h": "store",
     "xarray_node.h": "store",

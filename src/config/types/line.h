@@ -1,0 +1,58 @@
+// A line of text: UTF-8, without what a terminal would not show.  A newline at its end is echo's.
+#ifndef RNULLFS_CONFIG_TYPES_LINE_H_
+#define RNULLFS_CONFIG_TYPES_LINE_H_
+
+#include <cstddef>
+
+#include "absl/strings/str_cat.h"
+#include "base/visible.h"
+#include "config/wording.h"
+#include "rnullfs/value_type.h"
+
+namespace rnullfs {
+
+class Line final : public ValueType {
+ public:
+  struct Limits {
+    size_t bytes_max;
+    bool (*valid)(std::string_view) = nullptr;  // null: every line is
+    std::string_view accepts = "text";          // e.g. "a path that begins with /"
+  };
+
+  constexpr explicit Line(Limits limits) : limits_(limits) {}
+
+  std::string Accepts() const override {
+    return Concat({limits_.accepts, ", a line of at most ", absl::StrCat(limits_.bytes_max),
+                   " bytes of UTF-8"});
+  }
+  std::string AcceptsJson() const override { return Concat({Accepts(), ", as a JSON string"}); }
+
+  absl::StatusOr<Value> Parse(std::string_view name, std::string_view text,
+                              const Value& /*current*/) const override {
+    std::string_view line = text;
+    if (line.ends_with('\n')) line.remove_suffix(1);
+    if (!Takes(line)) return Refuse(name, text);
+    return Value(std::string(line));
+  }
+  std::string Text(const Value& value) const override { return std::get<std::string>(value); }
+
+  absl::StatusOr<Value> FromJson(std::string_view name, const JsonValue& json) const override {
+    if (json.kind != JsonValue::Kind::kText || !Takes(json.text)) return RefuseJson(name, json);
+    return Value(json.text);
+  }
+  JsonValue ToJson(const Value& value) const override {
+    return {JsonValue::Kind::kText, Text(value)};
+  }
+
+ private:
+  bool Takes(std::string_view line) const {
+    return line.size() <= limits_.bytes_max && Visible(line) == line &&
+           (limits_.valid == nullptr || limits_.valid(line));
+  }
+
+  Limits limits_;
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_CONFIG_TYPES_LINE_H_

@@ -21,12 +21,12 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "rnullfs/device_config.h"
+#include "rnullfs/settings.h"
 #include "rnullfs/value_type.h"
 
 namespace rnullfs {
 
-// How a row's value is read and written, as its type has it (config/settings_field.h).
+// How a row's value is read and written, as its type has it.
 struct SettingsField {
   Value (*get)(const Settings& settings);
   void (*set)(Settings& settings, const Value& value);

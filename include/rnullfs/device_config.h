@@ -69,9 +69,6 @@ struct DeviceConfig {
   bool operator==(const DeviceConfig&) const = default;
 };
 
-// All that the attributes of a device are rows of.
-using Settings = DeviceConfig;
-
 }  // namespace rnullfs
 
 #endif  // RNULLFS_DEVICE_CONFIG_H_

@@ -50,7 +50,7 @@ class ValueType {
 
   // Complete "it takes ...": "a power of two from 512 to 4096 (bytes), or one with the suffix K".
   virtual std::string Accepts() const = 0;
-  virtual std::string AcceptsJson() const = 0;
+  virtual std::string AcceptsJson() const;
 
   // What a write of `text` makes of `current`.
   virtual absl::StatusOr<Value> Parse(std::string_view name, std::string_view text,
@@ -60,8 +60,9 @@ class ValueType {
   // What the file shows.
   virtual std::string Show(const Value& value) const { return Text(value) + '\n'; }
 
-  virtual absl::StatusOr<Value> FromJson(std::string_view name, const JsonValue& json) const = 0;
-  virtual JsonValue ToJson(const Value& value) const = 0;
+  // For those that do not say otherwise JSON has Text() as a string.
+  virtual absl::StatusOr<Value> FromJson(std::string_view name, const JsonValue& json) const;
+  virtual JsonValue ToJson(const Value& value) const;
 
   // The text that a mount option means which stands without one; empty: it may not.
   virtual std::string_view Alone() const { return {}; }
@@ -74,6 +75,9 @@ class ValueType {
   // EINVAL for a text, and for a piece of JSON.
   absl::Status Refuse(std::string_view name, std::string_view text) const;
   absl::Status RefuseJson(std::string_view name, const JsonValue& json) const;
+
+  // `before` and what the unit's suffixes are called; empty for a unit without.
+  std::string Suffixes(std::string_view before) const;
 
  private:
   std::string_view unit_;

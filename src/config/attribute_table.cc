@@ -3,7 +3,9 @@
 
 #include <unistd.h>
 
-#include "config/settings_field.h"
+#include <type_traits>
+#include <utility>
+
 #include "config/types/boolean.h"
 #include "config/types/integer.h"
 #include "config/types/ranges.h"
@@ -61,9 +63,34 @@ constexpr Signed kFaultTimes({.min = FaultAttr::kUnlimited,
                               .max = INT32_MAX,
                               .accepts = "0 to 2147483647, or -1 for no limit"});
 
-// A member of the configuration, or a member of one.
+// --- Where values are ---------------------------------------------------------------------------
+
+// Numbers are widened, and enumerations are numbers.
+template <typename Member>
+using CarrierOf =
+    std::conditional_t<std::is_same_v<Member, bool> ||
+                           !(std::is_arithmetic_v<Member> || std::is_enum_v<Member>),
+                       Member, std::conditional_t<std::is_signed_v<Member>, int64_t, uint64_t>>;
+
+// A member of the settings, or a member of one: FieldOf<&Settings::badblocks>().
 template <auto... kPath>
-constexpr SettingsField Configured() {
+constexpr SettingsField FieldOf() {
+  using Member = std::remove_cvref_t<decltype((std::declval<Settings&>().*....*kPath))>;
+  using Carrier = CarrierOf<Member>;
+  return {
+      [](const Settings& settings) { return Value(static_cast<Carrier>((settings.*....*kPath))); },
+      [](Settings& settings, const Value& value) {
+        (settings.*....*kPath) = static_cast<Member>(std::get<Carrier>(value));
+      }};
+}
+
+// The same of what is told to the disk, and of what requests change.
+template <auto... kPath>
+constexpr SettingsField InConfig() {
+  return FieldOf<kPath...>();
+}
+template <auto... kPath>
+constexpr SettingsField InState() {
   return FieldOf<kPath...>();
 }
 
@@ -73,7 +100,7 @@ template <auto kGroup>
 constexpr Attribute Probability(std::string_view name, TakesEffect when) {
   return {.name = name,
           .type = &kPercent,
-          .field = Configured<kGroup, &FaultAttr::probability>(),
+          .field = InConfig<kGroup, &FaultAttr::probability>(),
           .summary = "how likely a fault is, where interval, times and space allow one",
           .takes_effect = when,
           .live = true};
@@ -82,7 +109,7 @@ template <auto kGroup>
 constexpr Attribute Interval(std::string_view name, TakesEffect when) {
   return {.name = name,
           .type = &kFaultCount,
-          .field = Configured<kGroup, &FaultAttr::interval>(),
+          .field = InConfig<kGroup, &FaultAttr::interval>(),
           .summary = "of so many requests one can be a fault",
           .takes_effect = when,
           .live = true};
@@ -91,7 +118,7 @@ template <auto kGroup>
 constexpr Attribute Times(std::string_view name, TakesEffect when) {
   return {.name = name,
           .type = &kFaultTimes,
-          .field = FieldOf<kGroup, &FaultAttr::times>(),
+          .field = InState<kGroup, &FaultAttr::times>(),
           .summary = "how many faults there may still be",
           .takes_effect = when,
           .live = true};
@@ -100,7 +127,7 @@ template <auto kGroup>
 constexpr Attribute Space(std::string_view name, TakesEffect when) {
   return {.name = name,
           .type = &kFaultCount,
-          .field = FieldOf<kGroup, &FaultAttr::space>(),
+          .field = InState<kGroup, &FaultAttr::space>(),
           .summary = "faults begin when this has been counted down to 1",
           .takes_effect = when,
           .live = true};
@@ -109,7 +136,7 @@ template <auto kGroup>
 constexpr Attribute Verbose(std::string_view name) {
   return {.name = name,
           .type = &kFaultCount,
-          .field = Configured<kGroup, &FaultAttr::verbose>(),
+          .field = InConfig<kGroup, &FaultAttr::verbose>(),
           .summary = "how much the kernel would log",
           .takes_effect = TakesEffect::kNever,
           .live = true};
@@ -129,41 +156,41 @@ constexpr FaultGroup kGroups[] = {
 constexpr Attribute kTable[] = {
     {.name = "power",
      .type = &kBoolean,
-     .field = Configured<&DeviceConfig::power>(),
+     .field = InConfig<&DeviceConfig::power>(),
      .summary = "1 starts the disk, 0 stops it; what it has stored stays",
      .takes_effect = TakesEffect::kAtOnce,
      .live = true},
     {.name = "blocksize",
      .type = &kBlockSize,
-     .field = Configured<&DeviceConfig::blocksize>(),
+     .field = InConfig<&DeviceConfig::blocksize>(),
      .summary = "logical block size; requests with O_DIRECT have to be multiples of it",
      .alias = "bs"},
     {.name = "size",
      .type = &kSize,
-     .field = Configured<&DeviceConfig::size>(),
+     .field = InConfig<&DeviceConfig::size>(),
      .summary = "capacity; one that cannot be had is refused at power-on",
      .alias = "gb",
      .alias_unit = 1024},
     {.name = "rotational",
      .type = &kBoolean,
-     .field = Configured<&DeviceConfig::rotational>(),
+     .field = InConfig<&DeviceConfig::rotational>(),
      .summary = "whether the disk calls itself rotating; its timing stays the same",
      .takes_effect = TakesEffect::kNever},
     {.name = "irqmode",
      .type = &kIrqMode,
-     .field = Configured<&DeviceConfig::irqmode>(),
+     .field = InConfig<&DeviceConfig::irqmode>(),
      .summary = "how a request completes: inline, from another thread, or after completion_nsec"},
     {.name = "completion_nsec",
      .type = &kCompletionTime,
-     .field = Configured<&DeviceConfig::completion_nsec>(),
+     .field = InConfig<&DeviceConfig::completion_nsec>(),
      .summary = "time that the disk works on a request when irqmode is 2"},
     {.name = "memory_backed",
      .type = &kBoolean,
-     .field = Configured<&DeviceConfig::memory_backed>(),
+     .field = InConfig<&DeviceConfig::memory_backed>(),
      .summary = "1 keeps what is written; with 0 reads give zeros and writes are dropped"},
     {.name = "datapath",
      .type = &kDataPath,
-     .field = Configured<&DeviceConfig::datapath>(),
+     .field = InConfig<&DeviceConfig::datapath>(),
      .summary = "who serves what is opened from now on: the kernel by itself (passthrough), the "
                 "daemon, or the first where it is possible; stats.json says which and why",
      .takes_effect = TakesEffect::kNextOpen,
@@ -171,106 +198,106 @@ constexpr Attribute kTable[] = {
      .ours = true},
     {.name = "submit_queues",
      .type = &kQueueCount,
-     .field = Configured<&DeviceConfig::submit_queues>(),
+     .field = InConfig<&DeviceConfig::submit_queues>(),
      .summary = "queues, each of hw_queue_depth requests",
      .takes_effect = TakesEffect::kNextRequest,
      .live = true},
     {.name = "use_per_node_hctx",
      .type = &kBoolean,
-     .field = Configured<&DeviceConfig::use_per_node_hctx>(),
+     .field = InConfig<&DeviceConfig::use_per_node_hctx>(),
      .summary = "a queue for each NUMA node",
      .takes_effect = TakesEffect::kNever},
     {.name = "discard",
      .type = &kBoolean,
-     .field = Configured<&DeviceConfig::discard>(),
+     .field = InConfig<&DeviceConfig::discard>(),
      .summary =
          "whether the disk takes discards, which give memory back; memory_backed disks only"},
     {.name = "blocking",
      .type = &kBoolean,
-     .field = Configured<&DeviceConfig::blocking>(),
+     .field = InConfig<&DeviceConfig::blocking>(),
      .summary = "whether the kernel's driver may sleep",
      .takes_effect = TakesEffect::kNever},
     {.name = "shared_tags",
      .type = &kBoolean,
-     .field = Configured<&DeviceConfig::shared_tags>(),
+     .field = InConfig<&DeviceConfig::shared_tags>(),
      .summary = "tags shared between the kernel's devices",
      .takes_effect = TakesEffect::kNever},
     {.name = "shared_tag_bitmap",
      .type = &kBoolean,
-     .field = Configured<&DeviceConfig::shared_tag_bitmap>(),
+     .field = InConfig<&DeviceConfig::shared_tag_bitmap>(),
      .summary = "tags shared between the queues",
      .takes_effect = TakesEffect::kNever},
     {.name = "no_sched",
      .type = &kBoolean,
-     .field = Configured<&DeviceConfig::no_sched>(),
+     .field = InConfig<&DeviceConfig::no_sched>(),
      .summary = "no I/O scheduler; the loop device has its own",
      .takes_effect = TakesEffect::kNever},
     {.name = "virt_boundary",
      .type = &kBoolean,
-     .field = Configured<&DeviceConfig::virt_boundary>(),
+     .field = InConfig<&DeviceConfig::virt_boundary>(),
      .summary = "no gaps within a request's memory",
      .takes_effect = TakesEffect::kNever},
     {.name = "poll_queues",
      .type = &kAnyCount,
-     .field = Configured<&DeviceConfig::poll_queues>(),
+     .field = InConfig<&DeviceConfig::poll_queues>(),
      .summary = "queues that are polled",
      .takes_effect = TakesEffect::kNever,
      .live = true},
     {.name = "home_node",
      .type = &kNode,
-     .field = Configured<&DeviceConfig::home_node>(),
+     .field = InConfig<&DeviceConfig::home_node>(),
      .summary = "the NUMA node of the device's memory",
      .takes_effect = TakesEffect::kNever},
     {.name = "hw_queue_depth",
      .type = &kDepth,
-     .field = Configured<&DeviceConfig::hw_queue_depth>(),
+     .field = InConfig<&DeviceConfig::hw_queue_depth>(),
      .summary = "requests of a queue that the disk works on at once, 10240 at most; with irqmode 2 "
                 "it does so many in completion_nsec"},
     {.name = "max_sectors",
      .type = &kSectors,
-     .field = Configured<&DeviceConfig::max_sectors>(),
+     .field = InConfig<&DeviceConfig::max_sectors>(),
      .summary = "reads and writes longer than this are worked on as several requests"},
     {.name = "badblocks",
      .type = &kRanges,
-     .field = FieldOf<&Settings::badblocks>(),
+     .field = InState<&DeviceConfig::badblocks>(),
      .summary = "sectors that cannot be read, written or discarded (EIO); shown as FIRST LENGTH",
      .takes_effect = TakesEffect::kNextRequest,
      .live = true},
     {.name = "badblocks_once",
      .type = &kBoolean,
-     .field = Configured<&DeviceConfig::badblocks_once>(),
+     .field = InConfig<&DeviceConfig::badblocks_once>(),
      .summary = "whether bad sectors are good again after they have failed a request"},
     {.name = "badblocks_partial_io",
      .type = &kBoolean,
-     .field = Configured<&DeviceConfig::badblocks_partial_io>(),
+     .field = InConfig<&DeviceConfig::badblocks_partial_io>(),
      .summary = "whether what lies before the first bad sector is done before a request fails"},
     {.name = "cache_size",
      .type = &kSize,
-     .field = Configured<&DeviceConfig::cache_size>(),
+     .field = InConfig<&DeviceConfig::cache_size>(),
      .summary = "volatile write-back cache, lost at power-off but for what was flushed; 0 is none",
      .alias = "cache_size_mib",
      .alias_is_file = true},
     {.name = "fua",
      .type = &kBoolean,
-     .field = Configured<&DeviceConfig::fua>(),
+     .field = InConfig<&DeviceConfig::fua>(),
      .summary =
          "whether a write with O_DSYNC goes past the cache; with 0 it is followed by a flush"},
     {.name = "mbps",
      .type = &kBandwidth,
-     .field = Configured<&DeviceConfig::mbps>(),
+     .field = InConfig<&DeviceConfig::mbps>(),
      .summary = "bandwidth of reads and writes"},
     {.name = "zoned",
      .type = &kBoolean,
-     .field = Configured<&DeviceConfig::zoned>(),
+     .field = InConfig<&DeviceConfig::zoned>(),
      .summary = "zones cannot be had through FUSE: 1 is refused at power-on"},
     {.name = "index",
      .type = &kGiven,
-     .field = Configured<&DeviceConfig::index>(),
+     .field = InConfig<&DeviceConfig::index>(),
      .summary = "the number of the device among those that are on, given at power-on; read-only",
      .read_only = true},
     {.name = "queue_mode",
      .type = &kQueueMode,
-     .field = Configured<&DeviceConfig::queue_mode>(),
+     .field = InConfig<&DeviceConfig::queue_mode>(),
      .summary = "which of its interfaces the kernel's driver uses",
      .takes_effect = TakesEffect::kNever},
     Probability<&Settings::timeout_inject>("timeout_inject/probability", TakesEffect::kNextRequest),
@@ -292,18 +319,18 @@ constexpr Attribute kTable[] = {
     Verbose<&Settings::init_hctx_fault_inject>("init_hctx_fault_inject/verbose"),
     {.name = "iops",
      .type = &kRequests,
-     .field = Configured<&DeviceConfig::iops>(),
+     .field = InConfig<&DeviceConfig::iops>(),
      .summary = "how many reads, writes and discards there may be in a second",
      .ours = true},
     {.name = "seed",
      .type = &kAnyNumber,
-     .field = Configured<&DeviceConfig::seed>(),
+     .field = InConfig<&DeviceConfig::seed>(),
      .summary = "makes faults that happen by chance happen again in the same way; with 0 each "
                 "power-on takes another one, which stats.json shows",
      .ours = true},
     {.name = "io_timeout",
      .type = &kTimeout,
-     .field = Configured<&DeviceConfig::io_timeout>(),
+     .field = InConfig<&DeviceConfig::io_timeout>(),
      .summary = "when a request that timeout_inject lets get lost fails; sooner if the mount would "
                 "not wait so long",
      .ours = true},

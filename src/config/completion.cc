@@ -1,6 +1,6 @@
 #include "config/manual.h"
 #include "config/mount_flags.h"
-#include "config/mount_option_table.h"
+#include "config/mount_options.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 

@@ -1,6 +1,5 @@
 #include "absl/strings/str_cat.h"
 #include "config/mount_flags.h"
-#include "config/mount_option_table.h"
 #include "config/mount_options.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"

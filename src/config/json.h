@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "rnullfs/device_config.h"
+#include "rnullfs/settings.h"
 
 namespace rnullfs {
 

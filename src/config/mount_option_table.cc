@@ -1,5 +1,6 @@
-#include "config/mount_option_table.h"
+// What stands in mount_options.h of these options.
 
+#include "config/mount_options.h"
 #include "config/types/integer.h"
 #include "config/types/word.h"
 

@@ -12,7 +12,6 @@
 #include "absl/strings/str_split.h"
 #include "base/parse.h"
 #include "config/mount_flags.h"
-#include "config/mount_option_table.h"
 #include "config/option_list.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"

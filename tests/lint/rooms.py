@@ -41,6 +41,7 @@ PUBLIC = {
     "page_store.h": "store",
     "rate_limit.h": "config",
     "rcu.h": "store",
+    "settings.h": "config",
     "statistics.h": "device",
     "unique_fd.h": "base",
     "value_type.h": "config",

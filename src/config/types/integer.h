@@ -84,11 +84,6 @@ class Integer : public ValueType {
     return unit().empty() ? plain : Concat({plain, " (", unit(), ")"});
   }
 
-  std::string Suffixes(std::string_view before) const {
-    const std::string_view suffixes = SuffixesOf(unit());
-    return suffixes.empty() ? "" : Concat({before, suffixes});
-  }
-
   Limits limits_;
 };
 

@@ -25,31 +25,19 @@ class Line final : public ValueType {
     return Concat({limits_.accepts, ", a line of at most ", absl::StrCat(limits_.bytes_max),
                    " bytes of UTF-8"});
   }
-  std::string AcceptsJson() const override { return Concat({Accepts(), ", as a JSON string"}); }
 
   absl::StatusOr<Value> Parse(std::string_view name, std::string_view text,
                               const Value& /*current*/) const override {
     std::string_view line = text;
     if (line.ends_with('\n')) line.remove_suffix(1);
-    if (!Takes(line)) return Refuse(name, text);
+    const bool taken = line.size() <= limits_.bytes_max && Visible(line) == line &&
+                       (limits_.valid == nullptr || limits_.valid(line));
+    if (!taken) return Refuse(name, text);
     return Value(std::string(line));
   }
   std::string Text(const Value& value) const override { return std::get<std::string>(value); }
 
-  absl::StatusOr<Value> FromJson(std::string_view name, const JsonValue& json) const override {
-    if (json.kind != JsonValue::Kind::kText || !Takes(json.text)) return RefuseJson(name, json);
-    return Value(json.text);
-  }
-  JsonValue ToJson(const Value& value) const override {
-    return {JsonValue::Kind::kText, Text(value)};
-  }
-
  private:
-  bool Takes(std::string_view line) const {
-    return line.size() <= limits_.bytes_max && Visible(line) == line &&
-           (limits_.valid == nullptr || limits_.valid(line));
-  }
-
   Limits limits_;
 };
 

@@ -97,11 +97,6 @@ class Rate final : public ValueType {
     }
     return Value(RateLimit{.read = read.value_or(0), .write = write.value_or(0)});
   }
-
-  std::string Suffixes(std::string_view before) const {
-    const std::string_view suffixes = SuffixesOf(unit());
-    return suffixes.empty() ? "" : Concat({before, suffixes});
-  }
 };
 
 }  // namespace rnullfs

@@ -22,7 +22,6 @@ class Word final : public ValueType {
     }
     return list;
   }
-  std::string AcceptsJson() const override { return Concat({Accepts(), ", as a JSON string"}); }
 
   absl::StatusOr<Value> Parse(std::string_view name, std::string_view text,
                               const Value& /*current*/) const override {
@@ -32,15 +31,6 @@ class Word final : public ValueType {
   }
   std::string Text(const Value& value) const override {
     return std::string(words_[std::get<uint64_t>(value)]);
-  }
-
-  absl::StatusOr<Value> FromJson(std::string_view name, const JsonValue& json) const override {
-    const bool word = std::find(words_.begin(), words_.end(), json.text) != words_.end();
-    if (json.kind != JsonValue::Kind::kText || !word) return RefuseJson(name, json);
-    return Parse(name, json.text, {});
-  }
-  JsonValue ToJson(const Value& value) const override {
-    return {JsonValue::Kind::kText, Text(value)};
   }
 
   absl::Span<const std::string_view> words() const override { return words_; }

@@ -13,11 +13,19 @@
 
 namespace rnullfs {
 
-// Of one FaultAttr, since it was last written.
+// Of one FaultAttr: what is left (FaultLeft), and what has been since it was last written.
 struct FaultCounters {
-  std::atomic<uint64_t> passed{0};  // requests that `space` has let pass
+  std::atomic<int64_t> times{1};
+  std::atomic<int64_t> space{0};
   std::atomic<uint64_t> asked{0};   // requests that `interval` has counted
   std::atomic<uint64_t> failed{0};  // requests that have failed
+};
+
+// The same as a version before 0.2 counted it: what was used of what had been written.
+struct EarlierFaultCounters {
+  std::atomic<uint64_t> passed{0};
+  std::atomic<uint64_t> asked{0};
+  std::atomic<uint64_t> failed{0};
 };
 
 // Of the write cache, since the device was made.
@@ -34,11 +42,15 @@ struct RandomState {
 
 struct DeviceCounters {
   Statistics statistics;
+  EarlierFaultCounters earlier_timeout;
+  EarlierFaultCounters earlier_requeue;
+  EarlierFaultCounters earlier_init_hctx;
+  CacheCounters cache;
+  RandomState random;
   FaultCounters timeout;
   FaultCounters requeue;
   FaultCounters init_hctx;
-  CacheCounters cache;
-  RandomState random;
+  std::atomic<uint64_t> faults_known{0};  // whether the three say anything
 };
 
 }  // namespace rnullfs

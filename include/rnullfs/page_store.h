@@ -23,8 +23,6 @@
 #ifndef RNULLFS_PAGE_STORE_H_
 #define RNULLFS_PAGE_STORE_H_
 
-#include <sys/uio.h>
-
 #include <cstdint>
 #include <ctime>
 #include <memory>
@@ -32,23 +30,21 @@
 #include <string_view>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
 #include "rnullfs/memfd_keeper.h"
 #include "rnullfs/memory_limit.h"
 #include "rnullfs/mutex.h"
 #include "rnullfs/unique_fd.h"
+#include "rnullfs/view.h"
 
 namespace rnullfs {
 
 class MemoryAccount;
 
-class PageStore {
+class PageStore final : public View {
  public:
   static constexpr uint64_t kPageSize = 4096;
-  using ReadSink = absl::FunctionRef<void(absl::Span<const iovec>)>;
 
   // An empty store of 0 bytes.  `name` is what /proc/PID/maps shows.  Pages are allocated only
   // while `memory` leaves some; `keeper` holds the memfd, too.  Both outlive the store.
@@ -60,7 +56,7 @@ class PageStore {
   static absl::StatusOr<std::unique_ptr<PageStore>> Adopt(std::string_view name,
                                                           MemoryLimit& memory, MemfdKeeper& keeper,
                                                           UniqueFd memfd, UniqueFd moving_to);
-  ~PageStore();
+  ~PageStore() override;
 
   // For who removes the disk: the keeper holds it no more.  (A process that ends, for whatever
   // reason, leaves it to the next.)
@@ -70,14 +66,12 @@ class PageStore {
   // it grows again.  EINVAL when no file can be that large; ENOSPC when there is no memory to move
   // what has been shared, whose file cannot grow.  Nothing has changed then.
   absl::Status Resize(uint64_t size_bytes);
-  uint64_t size_bytes() const;
+  uint64_t size_bytes() const override;
 
-  // Hands [offset, offset + length), which must lie within the store, to `sink` without copying it:
-  // one call, contiguous pages in one iovec, holes as iovecs of zeros.  The range is locked against
-  // writers while `sink` runs, and the memory is valid only then.  Whoever has what `sink` got may
-  // destroy the store.  0; or an errno, and `sink` has not been called: ENOMEM when a part cannot
-  // be mapped and there is no memory to copy it to.
-  int Read(uint64_t offset, uint64_t length, ReadSink sink);
+  // As a View's, without copying: contiguous pages in one iovec, holes as iovecs of zeros; the
+  // range is locked against writers while `sink` runs.  ENOMEM when a part cannot be mapped and
+  // there is no memory to copy it to.
+  int Read(uint64_t offset, uint64_t length, Sink sink) override;
   // The same, copied to `to`.
   int CopyOut(uint64_t offset, uint64_t length, char* to);
 
@@ -88,10 +82,8 @@ class PageStore {
   int WriteZeroes(uint64_t offset, uint64_t length);  // stored pages zeroed in place
   int Allocate(uint64_t offset, uint64_t length);     // vacant pages stored as zeros
 
-  // The first offset >= `offset` inside data (SEEK_DATA) or a hole (SEEK_HOLE, where the end counts
-  // as one); size_bytes() when there is none.
-  uint64_t NextData(uint64_t offset) const;
-  uint64_t NextHole(uint64_t offset) const;
+  uint64_t NextData(uint64_t offset) const override;
+  uint64_t NextHole(uint64_t offset) const override;
 
   // Opens the other door: until as many calls of Unshare(), the whole disk is charged to the memory
   // limit, and others may use fd() for reading and writing (beyond the end they get EPERM).  ENOSPC

@@ -59,7 +59,7 @@ constexpr Rate kRequests("requests/s");
 constexpr Unsigned kGiven({.max = UINT32_MAX, .accepts = "nothing"});
 constexpr Signed kPercent({.min = 0, .max = 100}, "percent");
 constexpr Signed kFaultCount({.min = 0, .max = INT32_MAX});
-constexpr Signed kFaultTimes({.min = FaultAttr::kUnlimited,
+constexpr Signed kFaultTimes({.min = FaultLeft::kUnlimited,
                               .max = INT32_MAX,
                               .accepts = "0 to 2147483647, or -1 for no limit"});
 
@@ -72,7 +72,7 @@ using CarrierOf =
                            !(std::is_arithmetic_v<Member> || std::is_enum_v<Member>),
                        Member, std::conditional_t<std::is_signed_v<Member>, int64_t, uint64_t>>;
 
-// A member of the settings, or a member of one: FieldOf<&Settings::badblocks>().
+// A member of the settings, by the members that lead to it.
 template <auto... kPath>
 constexpr SettingsField FieldOf() {
   using Member = std::remove_cvref_t<decltype((std::declval<Settings&>().*....*kPath))>;
@@ -84,14 +84,13 @@ constexpr SettingsField FieldOf() {
       }};
 }
 
-// The same of what is told to the disk, and of what requests change.
 template <auto... kPath>
 constexpr SettingsField InConfig() {
-  return FieldOf<kPath...>();
+  return FieldOf<&Settings::config, kPath...>();
 }
 template <auto... kPath>
 constexpr SettingsField InState() {
-  return FieldOf<kPath...>();
+  return FieldOf<&Settings::state, kPath...>();
 }
 
 // --- The files of a fault_attr ------------------------------------------------------------------
@@ -118,7 +117,7 @@ template <auto kGroup>
 constexpr Attribute Times(std::string_view name, TakesEffect when) {
   return {.name = name,
           .type = &kFaultTimes,
-          .field = InState<kGroup, &FaultAttr::times>(),
+          .field = InState<kGroup, &FaultLeft::times>(),
           .summary = "how many faults there may still be",
           .takes_effect = when,
           .live = true};
@@ -127,7 +126,7 @@ template <auto kGroup>
 constexpr Attribute Space(std::string_view name, TakesEffect when) {
   return {.name = name,
           .type = &kFaultCount,
-          .field = InState<kGroup, &FaultAttr::space>(),
+          .field = InState<kGroup, &FaultLeft::space>(),
           .summary = "faults begin when this has been counted down to 1",
           .takes_effect = when,
           .live = true};
@@ -259,7 +258,7 @@ constexpr Attribute kTable[] = {
      .summary = "reads and writes longer than this are worked on as several requests"},
     {.name = "badblocks",
      .type = &kRanges,
-     .field = InState<&DeviceConfig::badblocks>(),
+     .field = InState<&DeviceState::badblocks>(),
      .summary = "sectors that cannot be read, written or discarded (EIO); shown as FIRST LENGTH",
      .takes_effect = TakesEffect::kNextRequest,
      .live = true},
@@ -300,23 +299,27 @@ constexpr Attribute kTable[] = {
      .field = InConfig<&DeviceConfig::queue_mode>(),
      .summary = "which of its interfaces the kernel's driver uses",
      .takes_effect = TakesEffect::kNever},
-    Probability<&Settings::timeout_inject>("timeout_inject/probability", TakesEffect::kNextRequest),
-    Interval<&Settings::timeout_inject>("timeout_inject/interval", TakesEffect::kNextRequest),
-    Times<&Settings::timeout_inject>("timeout_inject/times", TakesEffect::kNextRequest),
-    Space<&Settings::timeout_inject>("timeout_inject/space", TakesEffect::kNextRequest),
-    Verbose<&Settings::timeout_inject>("timeout_inject/verbose"),
-    Probability<&Settings::requeue_inject>("requeue_inject/probability", TakesEffect::kNextRequest),
-    Interval<&Settings::requeue_inject>("requeue_inject/interval", TakesEffect::kNextRequest),
-    Times<&Settings::requeue_inject>("requeue_inject/times", TakesEffect::kNextRequest),
-    Space<&Settings::requeue_inject>("requeue_inject/space", TakesEffect::kNextRequest),
-    Verbose<&Settings::requeue_inject>("requeue_inject/verbose"),
-    Probability<&Settings::init_hctx_fault_inject>("init_hctx_fault_inject/probability",
-                                                   TakesEffect::kPowerOn),
-    Interval<&Settings::init_hctx_fault_inject>("init_hctx_fault_inject/interval",
+    Probability<&DeviceConfig::timeout_inject>("timeout_inject/probability",
+                                               TakesEffect::kNextRequest),
+    Interval<&DeviceConfig::timeout_inject>("timeout_inject/interval", TakesEffect::kNextRequest),
+    Times<&DeviceState::timeout_inject>("timeout_inject/times", TakesEffect::kNextRequest),
+    Space<&DeviceState::timeout_inject>("timeout_inject/space", TakesEffect::kNextRequest),
+    Verbose<&DeviceConfig::timeout_inject>("timeout_inject/verbose"),
+    Probability<&DeviceConfig::requeue_inject>("requeue_inject/probability",
+                                               TakesEffect::kNextRequest),
+    Interval<&DeviceConfig::requeue_inject>("requeue_inject/interval", TakesEffect::kNextRequest),
+    Times<&DeviceState::requeue_inject>("requeue_inject/times", TakesEffect::kNextRequest),
+    Space<&DeviceState::requeue_inject>("requeue_inject/space", TakesEffect::kNextRequest),
+    Verbose<&DeviceConfig::requeue_inject>("requeue_inject/verbose"),
+    Probability<&DeviceConfig::init_hctx_fault_inject>("init_hctx_fault_inject/probability",
+                                                       TakesEffect::kPowerOn),
+    Interval<&DeviceConfig::init_hctx_fault_inject>("init_hctx_fault_inject/interval",
+                                                    TakesEffect::kPowerOn),
+    Times<&DeviceState::init_hctx_fault_inject>("init_hctx_fault_inject/times",
                                                 TakesEffect::kPowerOn),
-    Times<&Settings::init_hctx_fault_inject>("init_hctx_fault_inject/times", TakesEffect::kPowerOn),
-    Space<&Settings::init_hctx_fault_inject>("init_hctx_fault_inject/space", TakesEffect::kPowerOn),
-    Verbose<&Settings::init_hctx_fault_inject>("init_hctx_fault_inject/verbose"),
+    Space<&DeviceState::init_hctx_fault_inject>("init_hctx_fault_inject/space",
+                                                TakesEffect::kPowerOn),
+    Verbose<&DeviceConfig::init_hctx_fault_inject>("init_hctx_fault_inject/verbose"),
     {.name = "iops",
      .type = &kRequests,
      .field = InConfig<&DeviceConfig::iops>(),

@@ -133,7 +133,7 @@ bool PageStore::RecallSome() { return pages_->RecallSome(); }
 
 bool PageStore::CouldShare(uint64_t size_bytes) const { return account_->CouldReserve(size_bytes); }
 
-int PageStore::Read(uint64_t offset, uint64_t length, ReadSink sink) {
+int PageStore::Read(uint64_t offset, uint64_t length, Sink sink) {
   if (length == 0) {
     sink({});
     return 0;

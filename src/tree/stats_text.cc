@@ -1,30 +1,31 @@
-// What stats.json says.
+#include "tree/stats_text.h"
 
 #include <utility>
 
 #include "config/document.h"
 #include "config/warnings.h"
-#include "tree/device_node.h"
 
 namespace rnullfs {
 
-std::string DeviceNode::StatsText() const {
-  const StatisticsSnapshot counts = counters_.statistics.Snapshot();
-  LockGuard lock(mutex_);
-  const uint64_t pages = medium_ == nullptr ? 0 : medium_->stored_pages();
-  const std::string why_daemon = WhyDaemon();
+std::string StatsText(const Disk& disk, const Doors& doors) {
+  const DeviceCounters& counters = disk.counters();
+  const StatisticsSnapshot counts = counters.statistics.Snapshot();
+  const Medium* const medium = disk.medium();
+  const uint64_t pages = medium == nullptr ? 0 : medium->stored_pages();
+  const bool power = disk.config().power;
+  const std::string why_daemon = doors.WhyDaemon();
   Document document;
-  document.AddBool("powered", config_.power)
-      .AddText("datapath", !config_.power        ? "none"
+  document.AddBool("powered", power)
+      .AddText("datapath", !power                ? "none"
                            : !why_daemon.empty() ? "daemon"
                                                  : "passthrough")
       .AddText("datapath_why", why_daemon)
       .AddNumber("stored_pages", pages)
       .AddNumber("stored_bytes", pages * PageStore::kPageSize)
-      .AddBool("emulates_sectors", device_ != nullptr && device_->emulates_sectors())
+      .AddBool("emulates_sectors", disk.device() != nullptr && disk.device()->emulates_sectors())
       .AddNumber("in_flight", counts.in_flight)
-      .AddNumber("disk_opens", opens_.size())
-      .AddNumber("passthrough_opens", passthrough_opens_);
+      .AddNumber("disk_opens", doors.opens().all())
+      .AddNumber("passthrough_opens", doors.opens().passthrough());
   constexpr std::pair<const char*, Op> kOps[] = {
       {"reads", Op::kRead},
       {"writes", Op::kWrite},
@@ -41,17 +42,17 @@ std::string DeviceNode::StatsText() const {
     document.AddObject(name, one);
   }
   Document cache;
-  cache.AddNumber("pages", medium_ == nullptr ? 0 : medium_->cached_pages())
-      .AddNumber("written_back", counters_.cache.written_back.load())
-      .AddNumber("dropped", counters_.cache.dropped.load());
+  cache.AddNumber("pages", medium == nullptr ? 0 : medium->cached_pages())
+      .AddNumber("written_back", counters.cache.written_back.load())
+      .AddNumber("dropped", counters.cache.dropped.load());
   document.AddObject("cache", cache);
   Document faults;
-  faults.AddNumber("seed", counters_.random.seed.load())
-      .AddNumber("timeouts", counters_.timeout.failed.load())
-      .AddNumber("requeues", counters_.requeue.failed.load())
-      .AddNumber("init_hctx", counters_.init_hctx.failed.load());
+  faults.AddNumber("seed", counters.random.seed.load())
+      .AddNumber("timeouts", counters.timeout.failed.load())
+      .AddNumber("requeues", counters.requeue.failed.load())
+      .AddNumber("init_hctx", counters.init_hctx.failed.load());
   document.AddObject("faults", faults);
-  document.AddList("warnings", Warnings(config_));
+  document.AddList("warnings", Warnings(disk.config()));
   return document.Text();
 }
 

@@ -28,6 +28,20 @@ std::string Bracketed(const char* open, const std::vector<std::string>& values, 
   return absl::StrCat(text, values.empty() ? "" : "\n", close);
 }
 
+std::string TextOf(const JsonValue& value) {
+  using Kind = JsonValue::Kind;
+  if (value.kind == Kind::kNull) return "null";
+  if (value.kind == Kind::kText) return QuotedText(value.text);
+  if (value.kind == Kind::kBoolean || value.kind == Kind::kNumber) return value.text;
+  std::vector<std::string> parts;
+  parts.reserve(value.parts.size());
+  const bool object = value.kind == Kind::kObject;
+  for (const JsonValue& part : value.parts) {
+    parts.push_back(absl::StrCat(object ? QuotedText(part.key) + ": " : "", TextOf(part)));
+  }
+  return object ? Bracketed("{", parts, "}") : Bracketed("[", parts, "]");
+}
+
 }  // namespace
 
 Document& Document::Set(std::string_view key, std::string text) {
@@ -53,10 +67,6 @@ Document& Document::AddNumberOrNull(std::string_view key, std::optional<uint64_t
   return value.has_value() ? AddNumber(key, *value) : Set(key, "null");
 }
 
-Document& Document::AddNegative(std::string_view key, int64_t value) {
-  return Set(key, absl::StrCat(value));
-}
-
 Document& Document::AddText(std::string_view key, std::string_view value) {
   return Set(key, QuotedText(value));
 }
@@ -70,6 +80,10 @@ Document& Document::AddList(std::string_view key, const std::vector<std::string>
 
 Document& Document::AddObject(std::string_view key, const Document& value) {
   return Set(key, value.Object());
+}
+
+Document& Document::Add(std::string_view key, const JsonValue& value) {
+  return Set(key, TextOf(value));
 }
 
 std::string Document::Object() const {

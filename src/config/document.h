@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "rnullfs/value_type.h"
+
 namespace rnullfs {
 
 class Document {
@@ -20,10 +22,10 @@ class Document {
   Document& AddBool(std::string_view key, bool value);
   Document& AddNumber(std::string_view key, uint64_t value);
   Document& AddNumberOrNull(std::string_view key, std::optional<uint64_t> value);
-  Document& AddNegative(std::string_view key, int64_t value);
   Document& AddText(std::string_view key, std::string_view value);
   Document& AddList(std::string_view key, const std::vector<std::string>& values);
   Document& AddObject(std::string_view key, const Document& value);
+  Document& Add(std::string_view key, const JsonValue& value);
 
   // Pretty-printed with two spaces, ending with a newline.
   std::string Text() const;

@@ -27,7 +27,7 @@ enum class JsonText {
 // Judges the grammar (RFC 8259) alone, not keys and values.  Linear in the text.
 JsonText ClassifyJson(std::string_view text);
 
-// What there is after writing `text` over `settings`: the keys it names are changed, the others
+// The settings after writing `text` over them: the keys it names are changed, the others
 // stay.  All or nothing.  EINVAL, with a sentence naming key, value and what is accepted, for text
 // that is not one JSON object (with the position), an unknown key, a key that stands twice, a wrong
 // type or a value out of range; ENOSPC for more bad blocks than there may be.

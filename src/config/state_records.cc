@@ -101,9 +101,11 @@ void ForEachField(MountRecord& mount, Field field) {
 
 // A number as such, anything else as text.
 std::string ToText(const Attribute& row, const Settings& settings) {
-  const std::string text = ValueText(row, settings);
-  const std::optional<uint64_t> number = ParseUnsigned(text);
-  return number.has_value() ? absl::StrCat(*number) : JsonText(text);
+  const Value value = row.field.get(settings);
+  const std::string text = row.type->Text(value);
+  const bool number =
+      !std::holds_alternative<std::string>(value) && ParseUnsigned(text).has_value();
+  return number ? text : JsonText(text);
 }
 
 template <typename T>
@@ -192,12 +194,13 @@ bool ReadAttribute(const Attribute& row, const Json& json, Settings& settings) {
   if (!is_number && !json.is_string()) return false;
   if (row.read_only) return is_number && ReadNumber(json, settings.config.index);
   // A word by its number is how version 0.1 wrote it.
-  const bool word = is_number && !row.words.empty();
-  if (word && number >= row.words.size()) return false;
-  const std::string text = word        ? std::string(row.words[number])
+  const absl::Span<const std::string_view> words = row.type->words();
+  const bool word = is_number && !words.empty();
+  if (word && number >= words.size()) return false;
+  const std::string text = word        ? std::string(words[number])
                            : is_number ? absl::StrCat(number)
                                        : json.get<std::string>();
-  if (text.empty()) return KindOf(row) == AttributeKind::kRanges;
+  if (text.empty() && ValueText(row, Settings()).empty()) return true;  // as it is
   return StoreAttribute(row, text, settings).ok();
 }
 

@@ -1,47 +1,20 @@
-// The scanner judges the grammar; what passes it is read by the JSON library's event parser, which
-// does not recurse and builds nothing.
+// The JSON library's event parser, which does not recurse and builds nothing, goes over a text
+// twice: what is no JSON is refused before any value is looked at.
 #include "config/json.h"
 
-#include <algorithm>
-#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/parse.h"
 #include "config/config_reader.h"
 #include "config/document.h"
-#include "config/json_scanner.h"
-#include "config/wording.h"
+#include "config/json_text.h"
 #include "rnullfs/attributes.h"
-#include "rnullfs/error.h"
 
 namespace rnullfs {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-// How much of `text` the scanner takes; all of it, or up to the byte that no JSON object has there.
-size_t Scan(std::string_view text, JsonScanner& scanner) {
-  size_t taken = 0;
-  while (taken < text.size() && scanner.Feed(text[taken])) ++taken;
-  return taken;
-}
-
-absl::Status NotJson(std::string_view text, size_t at, const JsonScanner& scanner) {
-  constexpr size_t kExcerptBytes = 20;
-  if (at == text.size()) {
-    return Error(EINVAL,
-                 Concat({"config.json: the text ends too soon; it takes ", scanner.Expected()}));
-  }
-  const std::string_view before = text.substr(0, at);
-  const size_t line = 1 + std::count(before.begin(), before.end(), '\n');
-  const size_t column = at - (before.rfind('\n') + 1) + 1;
-  return Rejected(absl::StrCat("config.json: line ", line, ", column ", column),
-                  Quoted(text.substr(at, kExcerptBytes)), scanner.Expected());
-}
 
 void AddRate(std::string_view key, const RateLimit& rate, Document& document) {
   if (rate.read == 0 && rate.write == 0) {
@@ -105,19 +78,10 @@ std::string ShowJson(const DeviceConfig& config) {
   return document.Text();
 }
 
-JsonText ClassifyJson(std::string_view text) {
-  JsonScanner scanner;
-  if (Scan(text, scanner) < text.size()) return JsonText::kInvalid;
-  if (scanner.blank()) return JsonText::kBlank;
-  return scanner.complete() ? JsonText::kComplete : JsonText::kIncomplete;
-}
-
 absl::StatusOr<DeviceConfig> ApplyJson(std::string_view text, const DeviceConfig& config) {
-  JsonScanner scanner;
-  const size_t taken = Scan(text, scanner);
-  if (taken < text.size() || !scanner.complete()) return NotJson(text, taken, scanner);
+  if (absl::Status status = CheckJson(text); !status.ok()) return status;
   ConfigReader reader(config);
-  Json::sax_parse(text.begin(), text.end(), &reader);
+  nlohmann::ordered_json::sax_parse(text.begin(), text.end(), &reader);
   if (!reader.complaint().ok()) return reader.complaint();
   return reader.config();
 }

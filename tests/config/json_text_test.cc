@@ -199,7 +199,7 @@ TEST(ClassifyJson, TakesNumbersUpToTheLargestDouble) {
 }
 
 TEST(ClassifyJson, TakesAnyDepthAndLength) {
-  constexpr size_t kBytes = 64 * 1024;
+  constexpr size_t kBytes = size_t{64} * 1024;
   const std::string open = "{\"a\":" + std::string(kBytes, '[');
   EXPECT_EQ(ClassifyJson(open), JsonText::kIncomplete);
   EXPECT_EQ(ClassifyJson(open + "}"), JsonText::kInvalid);

@@ -1,4 +1,5 @@
-// The scanner judges the grammar; what passes it is read by the JSON library's event parser.
+// The JSON library's event parser goes over a text twice: what is no JSON is refused before any value
+// is looked at.
 #include "config/json.h"
 
 #include <algorithm>
@@ -8,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "config/document.h"
-#include "config/json_scanner.h"
+#include "config/json_text.h"
 #include "config/json_value.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
@@ -16,26 +17,6 @@
 
 namespace rnullfs {
 namespace {
-
-// How much of `text` the scanner takes; all of it, or up to the byte that no JSON object has there.
-size_t Scan(std::string_view text, JsonScanner& scanner) {
-  size_t taken = 0;
-  while (taken < text.size() && scanner.Feed(text[taken])) ++taken;
-  return taken;
-}
-
-absl::Status NotJson(std::string_view text, size_t at, const JsonScanner& scanner) {
-  constexpr size_t kExcerptBytes = 20;
-  if (at == text.size()) {
-    return Error(EINVAL,
-                 Concat({"config.json: the text ends too soon; it takes ", scanner.Expected()}));
-  }
-  const std::string_view before = text.substr(0, at);
-  const size_t line = 1 + std::count(before.begin(), before.end(), '\n');
-  const size_t column = at - (before.rfind('\n') + 1) + 1;
-  return Rejected(absl::StrCat("config.json: line ", line, ", column ", column),
-                  Quoted(text.substr(at, kExcerptBytes)), scanner.Expected());
-}
 
 const FaultGroup* FindGroup(std::string_view name) {
   for (const FaultGroup& group : FaultGroups()) {
@@ -121,17 +102,8 @@ std::string ShowJson(const Settings& settings) {
   return document.Text();
 }
 
-JsonText ClassifyJson(std::string_view text) {
-  JsonScanner scanner;
-  if (Scan(text, scanner) < text.size()) return JsonText::kInvalid;
-  if (scanner.blank()) return JsonText::kBlank;
-  return scanner.complete() ? JsonText::kComplete : JsonText::kIncomplete;
-}
-
 absl::StatusOr<Settings> ApplyJson(std::string_view text, const Settings& settings) {
-  JsonScanner scanner;
-  const size_t taken = Scan(text, scanner);
-  if (taken < text.size() || !scanner.complete()) return NotJson(text, taken, scanner);
+  if (absl::Status status = CheckJson(text); !status.ok()) return status;
   Settings next = settings;
   if (absl::Status status = ReadMembers(ReadJson(text), {}, next); !status.ok()) return status;
   return next;

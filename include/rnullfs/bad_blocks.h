@@ -26,6 +26,10 @@ class BadBlocks {
   static constexpr size_t kEntriesMax = 512;         // MAX_BADBLOCKS
   static constexpr uint64_t kSectorMax = (uint64_t{1} << 54) - 1;
 
+  // Completes "it takes ...", of Edit().
+  static constexpr std::string_view kAccepts =
+      "+FIRST-LAST to mark 512-byte sectors as bad, -FIRST-LAST to clear them, or lines of these";
+
   struct Range {
     uint64_t first = 0;
     uint64_t last = 0;

@@ -13,7 +13,6 @@
 #ifndef RNULLFS_DEVICE_H_
 #define RNULLFS_DEVICE_H_
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -76,7 +75,7 @@ class Device {
   void RestartFaults(const FaultPoint& point, const FaultAttr& attr, const FaultLeft* left);
 
   // The last complaint is no longer what the user reads: the next one is made whatever its kind.
-  void ForgetComplaint() { complaint_.store(Complaint::kNone, std::memory_order_relaxed); }
+  void ForgetComplaint();
 
   // As PageStore's; a disk without memory backing is one hole.
   uint64_t NextData(uint64_t offset) const;
@@ -85,24 +84,17 @@ class Device {
   uint64_t size_bytes() const { return config_.size << 20; }
   bool discards() const;  // whether it takes them, as null_blk has them
   // Whether a direct command goes by the disk's blocks.
-  bool IsWhole(const Command& command) const {
-    return ((command.offset | command.length) & (config_.blocksize - 1)) == 0;
-  }
+  bool IsWhole(const Command& command) const;
   // Whether it has made blocks of sectors, as a drive of the kind 512e.
-  bool emulates_sectors() const { return emulates_sectors_.load(std::memory_order_relaxed); }
+  bool emulates_sectors() const;
 
  private:
   struct Stages;
   struct Work;
-  enum class Complaint { kNone, kMisaligned, kNoDiscard, kPastEnd, kNoMemory, kBadSector, kBusy };
   Device(const DeviceConfig& config, Medium& medium, DeviceCounters& counters,
          DeviceServices services, Complain complain);
   bool Plain() const;
-  int Check(Command& command);
   bool MayWait(const Command& command);
-  template <typename Sentence>
-  void Explain(Complaint kind, Sentence sentence);
-  void ExplainError(int error, const Command& command);
   void AnswerNow(Command command, Completion done);
   void AnswerShaped(Command command, Completion done);
   void Do(const Command& command, Work& work);
@@ -113,12 +105,9 @@ class Device {
   Medium& medium_;
   DeviceCounters& counters_;
   const DeviceServices services_;
-  const Complain complain_;
   const bool shaped_;  // a stage that cannot change while powered is armed
   const std::unique_ptr<Stages> stages_;
   const std::unique_ptr<Waiting> waiting_;
-  std::atomic<bool> emulates_sectors_{false};
-  std::atomic<Complaint> complaint_{Complaint::kNone};  // what was said last
 };
 
 }  // namespace rnullfs

@@ -15,8 +15,6 @@ namespace rnullfs {
 namespace {
 
 constexpr std::string_view kSpace = " \t\n\v\f\r";
-constexpr std::string_view kAccepts =
-    "+FIRST-LAST to mark 512-byte sectors as bad, -FIRST-LAST to clear them, or lines of these";
 
 struct Command {
   bool mark;
@@ -31,12 +29,12 @@ absl::StatusOr<Command> ParseCommand(std::string_view word) {
   const bool mark = word[0] == '+';
   const size_t dash = word.find('-', 1);
   if ((!mark && word[0] != '-') || dash == std::string_view::npos) {
-    return Rejected("badblocks", Shown(word), kAccepts);
+    return Rejected("badblocks", Shown(word), BadBlocks::kAccepts);
   }
   const std::optional<uint64_t> first = ParseUnsigned(word.substr(1, dash - 1));
   const std::optional<uint64_t> last = ParseUnsigned(word.substr(dash + 1));
   if (!first.has_value() || !last.has_value()) {
-    return Rejected("badblocks", Shown(word), kAccepts);
+    return Rejected("badblocks", Shown(word), BadBlocks::kAccepts);
   }
   if (*first > *last) return Refused(word, "its first sector is past its last");
   if (*last > BadBlocks::kSectorMax) {

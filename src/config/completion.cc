@@ -1,5 +1,6 @@
 #include "config/manual.h"
 #include "config/mount_flags.h"
+#include "config/mount_options.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 
@@ -52,8 +53,9 @@ std::vector<std::string_view> AttributeOptions() {
 std::string BashCompletion() {
   std::string options;
   for (const std::string_view name : AttributeOptions()) options += Concat({name, "= "});
-  options += "nr_devices= memory_limit= huge= transport= guard= fsname=";
-  for (const std::string_view flag : MountFlags()) options += Concat({" ", flag});
+  for (const MountOption& option : MountOptionTable()) options += Concat({option.name, "= "});
+  for (const std::string_view flag : MountFlags()) options += Concat({flag, " "});
+  options.pop_back();
   return Concat({"# bash completion for rnullfs(8); made by rnullfs-generate completion.\n",
                  "_rnullfs_options='", options, "'\n", kFunction});
 }

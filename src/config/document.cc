@@ -1,86 +1,95 @@
 #include "config/document.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 
 namespace rnullfs {
-namespace {
 
-std::string QuotedText(std::string_view text) {
+std::string JsonString(std::string_view text) {
   using Json = nlohmann::json;
   return Json(std::string(text)).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-// One level deeper; a line's end within a text is an escape.
-std::string Indented(const std::string& text) {
-  return absl::StrReplaceAll(text, {{"\n", "\n  "}});
+// --- JsonListing --------------------------------------------------------------------------------
+
+void JsonListing::Add(std::string_view value) {
+  if (text_.size() > 1) text_ += ',';
+  if (lines_) text_ += "\n  ";
+  for (const char c : value) {
+    text_ += c;
+    if (lines_ && c == '\n') text_ += "  ";  // one level deeper; within a string it is an escape
+  }
 }
 
-std::string Bracketed(const char* open, const std::vector<std::string>& values, const char* close) {
-  std::string text = open;
-  for (const std::string& value : values) {
-    absl::StrAppend(&text, text.size() > 1 ? "," : "", "\n  ", Indented(value));
+void JsonListing::Add(std::string_view key, std::string_view value) {
+  std::string member = JsonString(key);
+  member += lines_ ? ": " : ":";
+  Add(member += value);
+}
+
+void JsonListing::AddMembersOf(std::string_view object) {
+  if (object.size() > 2) Add(object.substr(1, object.size() - 2));
+}
+
+std::string JsonListing::Close(char close) const {
+  std::string text = text_;
+  if (lines_ && text.size() > 1) text += '\n';
+  return text += close;
+}
+
+namespace {
+
+std::string TextOf(const JsonValue& value) {
+  using Kind = JsonValue::Kind;
+  if (value.kind == Kind::kNull) return "null";
+  if (value.kind == Kind::kText) return JsonString(value.text);
+  if (value.kind == Kind::kBoolean || value.kind == Kind::kNumber) return value.text;
+  const bool object = value.kind == Kind::kObject;
+  JsonListing parts(object ? '{' : '[', JsonListing::Layout::kLines);
+  for (const JsonValue& part : value.parts) {
+    object ? parts.Add(part.key, TextOf(part)) : parts.Add(TextOf(part));
   }
-  return absl::StrCat(text, values.empty() ? "" : "\n", close);
+  return parts.Close(object ? '}' : ']');
 }
 
 }  // namespace
 
-Document& Document::Set(std::string_view key, std::string text) {
-  const auto it = std::find_if(members_.begin(), members_.end(),
-                               [key](const auto& member) { return member.first == key; });
-  if (it != members_.end()) {
-    it->second = std::move(text);
-  } else {
-    members_.emplace_back(key, std::move(text));
-  }
+// --- Document -----------------------------------------------------------------------------------
+
+Document& Document::Add(std::string_view key, std::string_view value) {
+  members_.Add(key, value);
   return *this;
 }
 
 Document& Document::AddBool(std::string_view key, bool value) {
-  return Set(key, value ? "true" : "false");
+  return Add(key, value ? "true" : "false");
 }
 
 Document& Document::AddNumber(std::string_view key, uint64_t value) {
-  return Set(key, absl::StrCat(value));
+  return Add(key, absl::StrCat(value));
 }
 
 Document& Document::AddNumberOrNull(std::string_view key, std::optional<uint64_t> value) {
-  return value.has_value() ? AddNumber(key, *value) : Set(key, "null");
-}
-
-Document& Document::AddNegative(std::string_view key, int64_t value) {
-  return Set(key, absl::StrCat(value));
+  return value.has_value() ? AddNumber(key, *value) : Add(key, "null");
 }
 
 Document& Document::AddText(std::string_view key, std::string_view value) {
-  return Set(key, QuotedText(value));
+  return Add(key, JsonString(value));
 }
 
 Document& Document::AddList(std::string_view key, const std::vector<std::string>& values) {
-  std::vector<std::string> quoted;
-  quoted.reserve(values.size());
-  for (const std::string& value : values) quoted.push_back(QuotedText(value));
-  return Set(key, Bracketed("[", quoted, "]"));
+  JsonListing list('[', JsonListing::Layout::kLines);
+  for (const std::string& value : values) list.Add(JsonString(value));
+  return Add(key, list.Close(']'));
 }
 
 Document& Document::AddObject(std::string_view key, const Document& value) {
-  return Set(key, value.Object());
+  return Add(key, value.members_.Close('}'));
 }
 
-std::string Document::Object() const {
-  std::vector<std::string> members;
-  members.reserve(members_.size());
-  for (const auto& [key, text] : members_) {
-    members.push_back(absl::StrCat(QuotedText(key), ": ", text));
-  }
-  return Bracketed("{", members, "}");
+Document& Document::Add(std::string_view key, const JsonValue& value) {
+  return Add(key, TextOf(value));
 }
-
-std::string Document::Text() const { return Object() + '\n'; }
 
 }  // namespace rnullfs

@@ -1,7 +1,6 @@
 #include "absl/strings/str_cat.h"
 #include "config/mount_flags.h"
 #include "config/mount_options.h"
-#include "config/quantity.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 
@@ -38,12 +37,12 @@ std::string Entry(std::string_view heading, std::string_view text) {
 }
 
 std::string AttributeEntry(const Attribute& row) {
-  std::string text =
-      Concat({row.summary, row.inert ? " (no effect through FUSE)" : "", "; takes ", Accepts(row)});
+  std::string text = Concat({row.summary, row.inert() ? " (no effect through FUSE)" : "",
+                             "; takes ", row.type->Accepts()});
   text += Concat({"; default ", DefaultText(row)});
   if (row.alias_unit != 1) {
-    text += Concat(
-        {"; ", row.alias, " counts in units of ", absl::StrCat(row.alias_unit), " ", row.unit});
+    text += Concat({"; ", row.alias, " counts in units of ", absl::StrCat(row.alias_unit), " ",
+                    row.type->unit()});
   }
   std::string heading = Concat({row.name, "=VALUE"});
   if (!row.alias.empty()) heading += Concat({", ", row.alias, "=VALUE"});
@@ -72,25 +71,9 @@ std::string HelpText() {
   }
   for (const FaultGroup& group : FaultGroups()) text += FaultsEntry(group);
   text += "\nOf the mount:\n\n";
-  text += Entry("nr_devices=COUNT", Concat({"how many disks to make, rnullb0 and up; takes 0 to ",
-                                            absl::StrCat(kMaxDevicesAtMount), "; default ",
-                                            absl::StrCat(MountOptions().nr_devices)}));
-  text +=
-      Entry("memory_limit=SIZE",
-            Concat({"memory that all disks may take together; takes none or a number of MiB, or "
-                    "one with ",
-                    SuffixesOf("MiB"), "; default four fifths of what is available at the mount"}));
-  text += Entry("huge=never|advise|always",
-                "which parts of a disk that the kernel serves are put into huge pages, where the "
-                "kernel has them for shared memory: none, what is wholly stored, or all that "
-                "anything is stored in; default advise");
-  text += Entry("transport=auto|dev|uring",
-                "how requests come from the kernel: read from /dev/fuse or through io_uring, which "
-                "falls back to dev where it cannot be had; default auto, which is dev");
-  text += Entry("guard=on|off",
-                "on keeps the disks in a second process, so that another worker goes on when the "
-                "one that serves them dies; default on");
-  text += Entry("fsname=NAME", "what mount(8) and df(1) show as the source");
+  for (const MountOption& option : MountOptionTable()) {
+    text += Entry(Concat({option.name, "=", option.value}), option.summary);
+  }
   text += FlagsEntry();
   return text += kAfter;
 }

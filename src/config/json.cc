@@ -1,19 +1,16 @@
-// The scanner judges the grammar; what passes it is read by the JSON library's event parser, which
-// does not recurse and builds nothing.
+// The JSON library's event parser goes over a text twice: what is no JSON is refused before any value
+// is looked at.
 #include "config/json.h"
 
 #include <algorithm>
 #include <cerrno>
-#include <nlohmann/json.hpp>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/parse.h"
-#include "config/config_reader.h"
 #include "config/document.h"
-#include "config/json_scanner.h"
+#include "config/json_text.h"
+#include "config/json_value.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
@@ -21,69 +18,69 @@
 namespace rnullfs {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-// How much of `text` the scanner takes; all of it, or up to the byte that no JSON object has there.
-size_t Scan(std::string_view text, JsonScanner& scanner) {
-  size_t taken = 0;
-  while (taken < text.size() && scanner.Feed(text[taken])) ++taken;
-  return taken;
+const FaultGroup* FindGroup(std::string_view name) {
+  for (const FaultGroup& group : FaultGroups()) {
+    if (group.name == name) return &group;
+  }
+  return nullptr;
 }
 
-absl::Status NotJson(std::string_view text, size_t at, const JsonScanner& scanner) {
-  constexpr size_t kExcerptBytes = 20;
-  if (at == text.size()) {
-    return Error(EINVAL,
-                 Concat({"config.json: the text ends too soon; it takes ", scanner.Expected()}));
-  }
-  const std::string_view before = text.substr(0, at);
-  const size_t line = 1 + std::count(before.begin(), before.end(), '\n');
-  const size_t column = at - (before.rfind('\n') + 1) + 1;
-  return Rejected(absl::StrCat("config.json: line ", line, ", column ", column),
-                  Quoted(text.substr(at, kExcerptBytes)), scanner.Expected());
+// The row of a key in the object, or in the object of a directory in it.
+const Attribute* FindRow(std::string_view directory, std::string_view key) {
+  const Attribute* const row =
+      FindAttribute(directory.empty() ? std::string(key) : Concat({directory, "/", key}));
+  return row == nullptr || row->read_only || DirectoryOf(*row) != directory ? nullptr : row;
 }
 
-void AddRate(std::string_view key, const RateLimit& rate, Document& document) {
-  if (rate.read == 0 && rate.write == 0) {
-    document.AddNumber(key, rate.both);
-    return;
+std::vector<std::string_view> KeysOf(std::string_view directory) {
+  std::vector<std::string_view> keys;
+  for (const Attribute& row : Attributes()) {
+    if (row.read_only || DirectoryOf(row) != directory) continue;
+    keys.push_back(directory.empty() ? row.name : row.name.substr(directory.size() + 1));
   }
-  Document parts;
-  parts.AddNumber("read", rate.read).AddNumber("write", rate.write);
-  document.AddObject(key, parts);
+  if (!directory.empty()) return keys;
+  for (const FaultGroup& group : FaultGroups()) keys.push_back(group.name);
+  return keys;
 }
 
-std::vector<std::string> Ranges(const BadBlocks& badblocks) {
-  std::vector<std::string> ranges;
-  for (const BadBlocks::Range& range : badblocks.ranges()) {
-    ranges.push_back(absl::StrCat(range.first, "-", range.last));
-  }
-  return ranges;
+absl::Status UnknownKey(std::string_view directory, std::string_view key) {
+  const std::vector<std::string_view> names = KeysOf(directory);
+  return Error(EINVAL, Concat({directory, directory.empty() ? "" : ": ", Shown(key),
+                               ": there is no such key.", DidYouMean(key, names),
+                               " config.json shows those there are"}));
 }
 
-void AddAttribute(std::string_view key, const Attribute& row, const Settings& settings,
-                  Document& document) {
-  const std::string value = ValueText(row, settings);
-  switch (KindOf(row)) {
-    case AttributeKind::kBoolean:
-      document.AddBool(key, value == "1");
-      break;
-    case AttributeKind::kWord:
-      document.AddText(key, value);
-      break;
-    case AttributeKind::kRate:
-      AddRate(key, settings.config.*std::get<RateLimit DeviceConfig::*>(row.field), document);
-      break;
-    case AttributeKind::kRanges:
-      document.AddList(key, Ranges(settings.state.badblocks));
-      break;
-    case AttributeKind::kNumber:
-      if (value.starts_with('-')) {
-        document.AddNegative(key, *ParseSigned(value));
-      } else {
-        document.AddNumber(key, *ParseUnsigned(value));
-      }
+absl::Status ReadAttribute(const Attribute& row, const JsonValue& json, Settings& settings) {
+  const absl::StatusOr<Value> value = row.type->FromJson(row.name, json);
+  if (value.ok()) row.field.set(settings, *value);
+  return value.status();
+}
+
+// What the members of the object, or of the object of a directory in it, say; up to the first that
+// is refused.
+absl::Status ReadMembers(const JsonValue& object, std::string_view directory, Settings& settings) {
+  std::vector<const void*> seen;  // rows and groups: some have two names
+  for (const JsonValue& member : object.parts) {
+    const Attribute* const row = FindRow(directory, member.key);
+    const FaultGroup* const group = directory.empty() ? FindGroup(member.key) : nullptr;
+    const void* const found = row != nullptr ? static_cast<const void*>(row) : group;
+    if (found == nullptr) return UnknownKey(directory, member.key);
+    if (std::find(seen.begin(), seen.end(), found) != seen.end()) {
+      return Error(EINVAL, Concat({member.key, ": the key stands twice in the object"}));
+    }
+    seen.push_back(found);
+    absl::Status status;
+    if (row != nullptr) {
+      status = ReadAttribute(*row, member, settings);
+    } else if (member.kind == JsonValue::Kind::kObject) {
+      status = ReadMembers(member, group->name, settings);
+    } else {
+      status =
+          Rejected(group->name, Described(member), "a JSON object with the names of its files");
+    }
+    if (!status.ok()) return status;
   }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -92,34 +89,24 @@ std::string ShowJson(const Settings& settings) {
   Document document;
   for (const Attribute& row : Attributes()) {
     if (row.read_only || !DirectoryOf(row).empty()) continue;
-    AddAttribute(row.name, row, settings, document);
+    document.Add(row.name, row.type->ToJson(row.field.get(settings)));
   }
   for (const FaultGroup& group : FaultGroups()) {
     Document files;
     for (const Attribute& row : Attributes()) {
       if (DirectoryOf(row) != group.name) continue;
-      AddAttribute(row.name.substr(group.name.size() + 1), row, settings, files);
+      files.Add(row.name.substr(group.name.size() + 1), row.type->ToJson(row.field.get(settings)));
     }
     document.AddObject(group.name, files);
   }
   return document.Text();
 }
 
-JsonText ClassifyJson(std::string_view text) {
-  JsonScanner scanner;
-  if (Scan(text, scanner) < text.size()) return JsonText::kInvalid;
-  if (scanner.blank()) return JsonText::kBlank;
-  return scanner.complete() ? JsonText::kComplete : JsonText::kIncomplete;
-}
-
 absl::StatusOr<Settings> ApplyJson(std::string_view text, const Settings& settings) {
-  JsonScanner scanner;
-  const size_t taken = Scan(text, scanner);
-  if (taken < text.size() || !scanner.complete()) return NotJson(text, taken, scanner);
-  ConfigReader reader(settings);
-  Json::sax_parse(text.begin(), text.end(), &reader);
-  if (!reader.complaint().ok()) return reader.complaint();
-  return reader.settings();
+  if (absl::Status status = CheckJson(text); !status.ok()) return status;
+  Settings next = settings;
+  if (absl::Status status = ReadMembers(ReadJson(text), {}, next); !status.ok()) return status;
+  return next;
 }
 
 }  // namespace rnullfs

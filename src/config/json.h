@@ -16,18 +16,7 @@ namespace rnullfs {
 // table's order, pretty-printed, with a newline at the end.
 std::string ShowJson(const Settings& settings);
 
-// How far a text that arrives in pieces has come.
-enum class JsonText {
-  kBlank,       // nothing but white space
-  kIncomplete,  // a beginning that more bytes can still turn into one JSON object
-  kComplete,    // exactly one JSON object and white space
-  kInvalid,     // no continuation can make it one JSON object; ApplyJson() says why
-};
-
-// Judges the grammar (RFC 8259) alone, not keys and values.  Linear in the text.
-JsonText ClassifyJson(std::string_view text);
-
-// What there is after writing `text` over `settings`: the keys it names are changed, the others
+// The settings after writing `text` over them: the keys it names are changed, the others
 // stay.  All or nothing.  EINVAL, with a sentence naming key, value and what is accepted, for text
 // that is not one JSON object (with the position), an unknown key, a key that stands twice, a wrong
 // type or a value out of range; ENOSPC for more bad blocks than there may be.

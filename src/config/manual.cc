@@ -44,7 +44,7 @@ std::string AliasSentence(const Attribute& row) {
   if (row.alias_is_file) return Concat({"\t", Bold(row.alias), " is another name for it.\n"});
   std::string unit;
   if (row.alias_unit != 1) {
-    unit = Concat({", in units of ", absl::StrCat(row.alias_unit), " ", row.unit});
+    unit = Concat({", in units of ", absl::StrCat(row.alias_unit), " ", row.type->unit()});
   }
   return Concat({"\tAs a mount option also ", Bold(row.alias), unit, ".\n"});
 }
@@ -52,9 +52,9 @@ std::string AliasSentence(const Attribute& row) {
 std::string Paragraph(const Attribute& row, std::string_view name) {
   std::string text = Concat({Bold(name), "\n", Sentence(row.summary)});
   // The others have a section of their own.
-  if (row.inert && !DirectoryOf(row).empty()) text += Sentence("without effect through FUSE");
+  if (row.inert() && !DirectoryOf(row).empty()) text += Sentence("without effect through FUSE");
   if (!row.read_only) {
-    text += Sentence(Concat({"takes ", Accepts(row)}));
+    text += Sentence(Concat({"takes ", row.type->Accepts()}));
     text += Sentence(Concat({"default: ", DefaultText(row)}));
   }
   if (!row.alias.empty()) text += AliasSentence(row);
@@ -65,7 +65,7 @@ std::string Paragraph(const Attribute& row, std::string_view name) {
 std::string Paragraphs(bool inert) {
   std::string text;
   for (const Attribute& row : Attributes()) {
-    if (DirectoryOf(row).empty() && row.inert == inert) text += Paragraph(row, row.name);
+    if (DirectoryOf(row).empty() && row.inert() == inert) text += Paragraph(row, row.name);
   }
   return text;
 }

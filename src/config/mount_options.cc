@@ -13,7 +13,6 @@
 #include "base/parse.h"
 #include "config/mount_flags.h"
 #include "config/option_list.h"
-#include "config/quantity.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
@@ -52,19 +51,18 @@ absl::Status NoValue(std::string_view name, std::string_view accepts) {
 }
 
 std::string AliasAccepts(const Attribute& row) {
-  if (row.alias_unit == 1) return Accepts(row);
-  return Concat({row.accepts, " (in units of ", absl::StrCat(row.alias_unit), " ", row.unit, ")"});
+  if (row.alias_unit == 1) return row.type->Accepts();
+  return Concat(
+      {"a whole number (in units of ", absl::StrCat(row.alias_unit), " ", row.type->unit(), ")"});
 }
 
 absl::Status ReadAttribute(const Attribute& row, const Option& option, Settings& settings) {
   if (row.read_only) {
     return Error(EINVAL, Concat({row.name, ": is given at power-on, and cannot be chosen"}));
   }
-  if (!option.value.has_value()) {
-    if (KindOf(row) == AttributeKind::kBoolean) return StoreAttribute(row, "1", settings);
-    return NoValue(row.name, Accepts(row));
-  }
-  return StoreAttribute(row, *option.value, settings);
+  const std::string_view value = option.value.value_or(row.type->Alone());
+  if (!option.value.has_value() && value.empty()) return NoValue(row.name, row.type->Accepts());
+  return StoreAttribute(row, value, settings);
 }
 
 // As setup_fault_attr() in lib/fault-inject.c reads it.  Nothing, or what sysfs shows for nothing,
@@ -109,50 +107,24 @@ absl::Status ReadAlias(const Attribute& row, const Option& option, Settings& set
   return Rejected(row.alias, Shown(*option.value), AliasAccepts(row));
 }
 
-absl::Status ReadDeviceCount(const Option& option, uint32_t& nr_devices) {
-  const std::string accepts = absl::StrCat("0 to ", kMaxDevicesAtMount);
-  if (!option.value.has_value()) return NoValue(option.name, accepts);
-  const std::optional<uint64_t> value = ParseUnsigned(*option.value);
-  if (!value.has_value() || *value > kMaxDevicesAtMount) {
-    return Rejected(option.name, Shown(*option.value), accepts);
+absl::Status ReadMountOption(const MountOption& known, const Option& option,
+                             MountOptions& options) {
+  const bool handed_on = known.type == nullptr;
+  if (!option.value.has_value()) {
+    return NoValue(option.name, handed_on ? "a name" : known.type->Accepts());
   }
-  nr_devices = static_cast<uint32_t>(*value);
-  return absl::OkStatus();
-}
-
-absl::Status ReadMemoryLimit(const Option& option, std::optional<uint64_t>& memory_limit) {
-  const std::string accepts = Concat({"none, or a size (MiB, or with ", SuffixesOf("MiB"), ")"});
-  if (!option.value.has_value()) return NoValue(option.name, accepts);
-  const std::optional<uint64_t> size = ParseQuantity(*option.value, "MiB");
-  if (*option.value == "none") {
-    memory_limit = std::numeric_limits<uint64_t>::max();
-  } else if (size.has_value() && *size <= std::numeric_limits<uint64_t>::max() >> 20) {
-    memory_limit = *size << 20;
-  } else {
-    return Rejected(option.name, Shown(*option.value), accepts);
+  if (handed_on) {
+    options.mount_flags.emplace_back(option.text);
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  const absl::StatusOr<Value> value = known.type->Parse(option.name, *option.value, {});
+  if (value.ok()) known.set(options, *value);
+  return value.status();
 }
-
-// Sets `value` to the number of the word that is given.
-template <typename Enum, size_t kCount>
-absl::Status ReadWord(const Option& option, const std::string_view (&words)[kCount],
-                      std::string_view accepts, Enum& value) {
-  if (!option.value.has_value()) return NoValue(option.name, accepts);
-  const auto* const word = std::find(std::begin(words), std::end(words), *option.value);
-  if (word == std::end(words)) return Rejected(option.name, Shown(*option.value), accepts);
-  value = static_cast<Enum>(word - std::begin(words));
-  return absl::OkStatus();
-}
-
-// In the order of HugePages and Transport.
-constexpr std::string_view kHugePages[] = {"never", "advise", "always"};
-constexpr std::string_view kOffOn[] = {"off", "on"};
-constexpr std::string_view kTransports[] = {"auto", "dev", "uring"};
 
 absl::Status UnknownOption(const Option& option) {
-  std::vector<std::string_view> names = {"nr_devices", "memory_limit", "huge",
-                                         "transport",  "guard",        "fsname"};
+  std::vector<std::string_view> names;
+  for (const MountOption& known : MountOptionTable()) names.push_back(known.name);
   for (const Attribute& row : Attributes()) {
     if (row.read_only) continue;
     names.push_back(row.name);
@@ -179,17 +151,10 @@ absl::Status ReadOption(std::string_view text, MountOptions& options) {
   if (const FaultGroup* group = FindByParameter(option.name)) {
     return ReadFaults(*group, option, options.device);
   }
-  if (option.name == "nr_devices") return ReadDeviceCount(option, options.nr_devices);
-  if (option.name == "memory_limit") return ReadMemoryLimit(option, options.memory_limit);
-  if (option.name == "huge") {
-    return ReadWord(option, kHugePages, "never, advise or always", options.huge);
+  for (const MountOption& known : MountOptionTable()) {
+    if (known.name == option.name) return ReadMountOption(known, option, options);
   }
-  if (option.name == "transport") {
-    return ReadWord(option, kTransports, "auto, dev or uring", options.transport);
-  }
-  if (option.name == "guard") return ReadWord(option, kOffOn, "on or off", options.guard);
-  if (text == "fsname") return NoValue(text, "a name");
-  if (IsMountFlag(text) || option.name == "fsname") {
+  if (IsMountFlag(text)) {
     options.mount_flags.emplace_back(text);
     return absl::OkStatus();
   }

@@ -13,8 +13,8 @@ std::string Alias(const Attribute& row) {
 }
 
 std::string Line(const Attribute& row, std::string_view name) {
-  return Concat({"| `", name, "`", Alias(row), " | ", DefaultText(row), " | ", Accepts(row), " | ",
-                 row.inert ? "none" : "yes", " | ", row.summary, row.ours ? " (ours)" : "",
+  return Concat({"| `", name, "`", Alias(row), " | ", DefaultText(row), " | ", row.type->Accepts(),
+                 " | ", row.inert() ? "none" : "yes", " | ", row.summary, row.ours ? " (ours)" : "",
                  " |\n"});
 }
 

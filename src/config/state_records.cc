@@ -1,15 +1,17 @@
 #include "config/state_records.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <concepts>
-#include <limits>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/parse.h"
-#include "config/record_text.h"
+#include "config/document.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
@@ -19,151 +21,123 @@ namespace {
 
 using Json = nlohmann::json;
 
-// --- Both ways, by type: a list of a struct's fields serves reading and writing
-// -------------------
+// --- A list of each struct's fields, for both ways ----------------------------------------------
 
-// What a record cannot be without.
-enum class Presence { kOptional, kRequired };
-constexpr Presence kRequired = Presence::kRequired;
+// NLOHMANN_DEFINE_TYPE_...() takes such lists, but writes by the library's tree: to destroy one
+// takes memory, of which there may be none where a record is saved.  And it would read 1.5 as 1,
+// and leave aside what it does not know.
+#define RNULLFS_FIELD(name) field(#name, record.name);
 
-// Calls `field` with the name and the reference of each field, and kRequired.
-template <typename Field>
-void ForEachField(timespec& time, Field field) {
+// ForEachField() calls `field` with the name and the reference of each field.
+#define RNULLFS_FIELDS(Type, ...)                                         \
+  template <typename Record, typename Field>                              \
+  requires std::same_as<std::remove_const_t<Record>, Type>                \
+  void ForEachField(Record& record, Field field) {                        \
+    NLOHMANN_JSON_EXPAND(NLOHMANN_JSON_PASTE(RNULLFS_FIELD, __VA_ARGS__)) \
+  }
+
+template <typename Record, typename Field>
+requires std::same_as<std::remove_const_t<Record>, timespec>
+void ForEachField(Record& time, Field field) {
   field("sec", time.tv_sec);
   field("nsec", time.tv_nsec);
 }
+RNULLFS_FIELDS(Ownership, mode, uid, gid, accessed, modified, changed)
+RNULLFS_FIELDS(OpenRecord, handle, request, opener, passthrough)
+RNULLFS_FIELDS(TextRecord, request, error)
+RNULLFS_FIELDS(DeviceRecord, id, name, request, config, created, ownership, memfd, opens,
+               next_handle, backing_id, last_error, unfinished_json, writes_seen, stored_seen,
+               unfinished_handle, unfinished_begin, unfinished_aside, texts, needs)
+RNULLFS_FIELDS(MountRecord, memory_limit, next_id, ownership, removals, init, capabilities,
+               counters_layout, last_error, needs)
 
-template <typename Field>
-void ForEachField(Ownership& ownership, Field field) {
-  field("mode", ownership.mode);
-  field("uid", ownership.uid);
-  field("gid", ownership.gid);
-  field("accessed", ownership.accessed);
-  field("modified", ownership.modified);
-  field("changed", ownership.changed);
+// What a record cannot be without; the other fields have their defaults.
+using Names = std::initializer_list<const char*>;
+template <typename T>
+constexpr Names kRequired = {};
+template <>
+constexpr Names kRequired<OpenRecord> = {"handle"};
+template <>
+constexpr Names kRequired<TextRecord> = {"request"};
+template <>
+constexpr Names kRequired<DeviceRecord> = {"id", "name", "config", "memfd"};
+template <>
+constexpr Names kRequired<MountRecord> = {"memory_limit", "next_id", "init"};
+
+// --- Bytes are text in which each is the character of its number (U+0000 to U+00FF) --------------
+
+std::string ToUtf8(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      text += c;
+    } else {
+      text += static_cast<char>(0xC0 | byte >> 6);
+      text += static_cast<char>(0x80 | (byte & 0x3F));
+    }
+  }
+  return text;
 }
 
-template <typename Field>
-void ForEachField(OpenRecord& open, Field field) {
-  field("handle", open.handle, kRequired);
-  field("request", open.request);
-  field("opener", open.opener);
-  field("passthrough", open.passthrough);
+// `text` is valid UTF-8.  False for a character past U+00FF.
+bool FromUtf8(std::string_view text, std::string& bytes) {
+  bytes.clear();
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    if (lead > 0xC3) return false;
+    bytes += lead < 0x80
+                 ? text[i]
+                 : static_cast<char>(lead << 6 | (static_cast<unsigned char>(text[++i]) & 0x3F));
+  }
+  return true;
 }
 
-template <typename Field>
-void ForEachField(TextRecord& text, Field field) {
-  field("request", text.request, kRequired);
-  field("error", text.error);
-}
-
-template <typename Field>
-void ForEachField(DeviceRecord& device, Field field) {
-  field("id", device.id, kRequired);
-  field("name", device.name, kRequired);
-  field("request", device.request);
-  field("config", device.settings, kRequired);
-  field("created", device.created);
-  field("ownership", device.ownership);
-  field("memfd", device.memfd, kRequired);
-  field("opens", device.opens);
-  field("next_handle", device.next_handle);
-  field("backing_id", device.backing_id);
-  field("last_error", device.last_error);
-  field("unfinished_json", device.unfinished_json);
-  field("writes_seen", device.writes_seen);
-  field("stored_seen", device.stored_seen);
-  field("unfinished_handle", device.unfinished_handle);
-  field("unfinished_begin", device.unfinished_begin);
-  field("unfinished_aside", device.unfinished_aside);
-  field("texts", device.texts);
-  field("needs", device.needs);
-}
-
-template <typename Field>
-void ForEachField(MountRecord& mount, Field field) {
-  field("memory_limit", mount.memory_limit, kRequired);
-  field("next_id", mount.next_id, kRequired);
-  field("ownership", mount.ownership);
-  field("removals", mount.removals);
-  field("init", mount.init, kRequired);
-  field("capabilities", mount.capabilities);
-  field("counters_layout", mount.counters_layout);
-  field("last_error", mount.last_error);
-  field("needs", mount.needs);
-}
-
-// --- Writing
-// --------------------------------------------------------------------------------------
-
-// Not by the JSON library's tree: to destroy one takes memory, and records are written where there
-// may be none.
+// --- Writing ------------------------------------------------------------------------------------
 
 // A number as such, anything else as text.
 std::string ToText(const Attribute& row, const Settings& settings) {
-  const std::string text = ValueText(row, settings);
-  const std::optional<uint64_t> number = ParseUnsigned(text);
-  return number.has_value() ? absl::StrCat(*number) : JsonText(text);
+  const Value value = row.field.get(settings);
+  const std::string text = row.type->Text(value);
+  const bool number =
+      !std::holds_alternative<std::string>(value) && ParseUnsigned(text).has_value();
+  return number ? text : JsonString(text);
 }
 
 template <typename T>
-std::string ToText(T& value) {
+std::string ToText(const T& value) {
   if constexpr (std::same_as<T, bool>) {
     return value ? "true" : "false";
   } else if constexpr (std::integral<T>) {
     return absl::StrCat(value);
   } else if constexpr (std::same_as<T, std::string>) {
-    return JsonText(ToUtf8(value));
+    return JsonString(ToUtf8(value));
   } else if constexpr (requires { typename T::mapped_type; }) {
     JsonListing pairs('[');
-    for (auto& [key, mapped] : value) pairs.Add(absl::StrCat("[", key, ",", ToText(mapped), "]"));
-    return std::move(pairs).Close(']');
+    for (const auto& [key, mapped] : value)
+      pairs.Add(absl::StrCat("[", key, ",", ToText(mapped), "]"));
+    return pairs.Close(']');
   } else if constexpr (requires { typename T::value_type; }) {
     JsonListing elements('[');
-    for (auto& element : value) elements.Add(ToText(element));
-    return std::move(elements).Close(']');
+    for (const auto& element : value) elements.Add(ToText(element));
+    return elements.Close(']');
   } else {
     JsonListing members('{');
     if constexpr (std::same_as<T, Settings>) {  // by the attributes' names
       for (const Attribute& row : Attributes()) members.Add(row.name, ToText(row, value));
     } else {
-      ForEachField(value, [&](const char* name, auto& field, Presence = Presence::kOptional) {
-        members.Add(name, ToText(field));
-      });
+      ForEachField(value,
+                   [&](const char* name, const auto& field) { members.Add(name, ToText(field)); });
     }
     if constexpr (requires { value.unknown; }) members.AddMembersOf(value.unknown);
-    return std::move(members).Close('}');
+    return members.Close('}');
   }
 }
 
-template <typename Record>
-std::string Write(Record record) {
-  return ToText(record);
-}
-
-// --- Reading: false for what is no such value
-// -----------------------------------------------------
+// --- Reading: false for what is no such value ---------------------------------------------------
 
 template <typename T>
 bool FromJson(const Json& json, T& value);
-
-template <std::integral T>
-bool ReadNumber(const Json& json, T& value) {
-  if constexpr (std::same_as<T, bool>) {
-    if (json.is_boolean()) value = json.get<bool>();
-    return json.is_boolean();
-  } else if (json.is_number_unsigned()) {
-    const auto number = json.get<uint64_t>();
-    value = static_cast<T>(number);
-    return std::in_range<T>(number);
-  } else if (json.is_number_integer()) {
-    const auto number = json.get<int64_t>();
-    value = static_cast<T>(number);
-    return std::in_range<T>(number);
-  } else {
-    return false;
-  }
-}
 
 // What there is beside our fields; empty for none.
 std::string UnknownText(const Json& others) { return others.empty() ? "" : others.dump(); }
@@ -171,11 +145,12 @@ std::string UnknownText(const Json& others) { return others.empty() ? "" : other
 template <typename T>
 bool ReadFields(const Json& json, T& value) {
   if (!json.is_object()) return false;
-  bool good = true;
+  bool good = std::all_of(kRequired<T>.begin(), kRequired<T>.end(),
+                          [&json](const char* name) { return json.contains(name); });
   Json others = json;
-  ForEachField(value, [&](const char* name, auto& field, Presence presence = Presence::kOptional) {
+  ForEachField(value, [&](const char* name, auto& field) {
     const auto it = json.find(name);
-    good = good && (it == json.end() ? presence == Presence::kOptional : FromJson(*it, field));
+    good = good && (it == json.end() || FromJson(*it, field));
     others.erase(name);
   });
   if constexpr (requires { value.unknown; }) {
@@ -188,16 +163,17 @@ bool ReadFields(const Json& json, T& value) {
 // `index` is what nobody can write, and is kept all the same.
 bool ReadAttribute(const Attribute& row, const Json& json, Settings& settings) {
   uint64_t number = 0;
-  const bool is_number = ReadNumber(json, number);
+  const bool is_number = FromJson(json, number);
   if (!is_number && !json.is_string()) return false;
-  if (row.read_only) return is_number && ReadNumber(json, settings.config.index);
+  if (row.read_only) return is_number && FromJson(json, settings.config.index);
   // A word by its number is how version 0.1 wrote it.
-  const bool word = is_number && !row.words.empty();
-  if (word && number >= row.words.size()) return false;
-  const std::string text = word        ? std::string(row.words[number])
+  const absl::Span<const std::string_view> words = row.type->words();
+  const bool word = is_number && !words.empty();
+  if (word && number >= words.size()) return false;
+  const std::string text = word        ? std::string(words[number])
                            : is_number ? absl::StrCat(number)
                                        : json.get<std::string>();
-  if (text.empty()) return KindOf(row) == AttributeKind::kRanges;
+  if (text.empty() && ValueText(row, Settings()).empty()) return true;  // as it is
   return StoreAttribute(row, text, settings).ok();
 }
 
@@ -217,49 +193,48 @@ bool ReadSettings(const Json& json, Settings& settings) {
 }
 
 template <typename T>
-bool ReadList(const Json& json, std::vector<T>& values) {
-  if (!json.is_array()) return false;
-  values.resize(json.size());
-  for (size_t i = 0; i < json.size(); ++i) {
-    if (!FromJson(json[i], values[i])) return false;
-  }
-  return true;
-}
-
-template <typename Key, typename T>
-bool ReadMap(const Json& json, std::map<Key, T>& values) {
-  if (!json.is_array()) return false;
-  for (const Json& pair : json) {
-    Key key = 0;
-    if (!pair.is_array() || pair.size() != 2 || !ReadNumber(pair[0], key)) return false;
-    if (!FromJson(pair[1], values[key])) return false;
-  }
-  return true;
-}
-
-template <typename T>
 bool FromJson(const Json& json, T& value) {
-  if constexpr (std::integral<T>) {
-    return ReadNumber(json, value);
+  if constexpr (std::same_as<T, bool>) {
+    if (json.is_boolean()) value = json.get<bool>();
+    return json.is_boolean();
+  } else if constexpr (std::integral<T>) {
+    const bool fits = json.is_number_unsigned()
+                          ? std::in_range<T>(json.get<uint64_t>())
+                          : json.is_number_integer() && std::in_range<T>(json.get<int64_t>());
+    if (fits) value = json.get<T>();
+    return fits;
   } else if constexpr (std::same_as<T, std::string>) {
     return json.is_string() && FromUtf8(json.get_ref<const std::string&>(), value);
+  } else if constexpr (requires { typename T::mapped_type; }) {
+    return json.is_array() && std::all_of(json.begin(), json.end(), [&](const Json& pair) {
+             typename T::key_type key = 0;
+             return pair.is_array() && pair.size() == 2 && FromJson(pair[0], key) &&
+                    FromJson(pair[1], value[key]);
+           });
+  } else if constexpr (requires { typename T::value_type; }) {
+    return json.is_array() && std::all_of(json.begin(), json.end(), [&](const Json& element) {
+             return FromJson(element, value.emplace_back());
+           });
   } else if constexpr (std::same_as<T, Settings>) {
     return ReadSettings(json, value);
-  } else if constexpr (requires { typename T::mapped_type; }) {
-    return ReadMap(json, value);
-  } else if constexpr (requires { typename T::value_type; }) {
-    return ReadList(json, value);
   } else {
     return ReadFields(json, value);
   }
 }
 
+// What is kept unread is written by recursion: no record of ours nests as deep as that.
+constexpr int kDepthMax = 64;
+
 template <typename Record>
 absl::StatusOr<Record> Read(std::string_view bytes, const char* what) {
+  bool deep = false;
+  const auto keep = [&deep](int depth, Json::parse_event_t /*event*/, const Json& /*value*/) {
+    deep = deep || depth > kDepthMax;
+    return !deep;
+  };
   Record record;
-  if (TooDeep(bytes) || !FromJson(Json::parse(bytes.begin(), bytes.end(), nullptr,
-                                              /*allow_exceptions=*/false),
-                                  record)) {
+  const Json json = Json::parse(bytes.begin(), bytes.end(), keep, /*allow_exceptions=*/false);
+  if (deep || !FromJson(json, record)) {
     return Error(EINVAL, absl::StrCat("the saved state of ", what,
                                       " is damaged, or of a later version of rnullfs"));
   }
@@ -272,8 +247,8 @@ absl::StatusOr<Record> Read(std::string_view bytes, const char* what) {
 
 }  // namespace
 
-std::string WriteRecord(const DeviceRecord& record) { return Write(record); }
-std::string WriteRecord(const MountRecord& record) { return Write(record); }
+std::string WriteRecord(const DeviceRecord& record) { return ToText(record); }
+std::string WriteRecord(const MountRecord& record) { return ToText(record); }
 
 absl::StatusOr<DeviceRecord> ReadDeviceRecord(std::string_view bytes) {
   return Read<DeviceRecord>(bytes, "a disk");

@@ -4,8 +4,9 @@
 // a field that a record lacks has its default, and what a version does not know it keeps, as JSON
 // text in `unknown`, and writes back.  A version that needs more of its readers than that names it
 // in `needs`, and who does not know the name refuses the record.  A field that comes to be is a
-// member with a default and a line in state_records.cc.  (Not one of the JSON library's binary
-// formats: it reads them by recursion, and nesting without end would end the process.)
+// member with a default, and its name in the list in state_records.cc.  (Not one of the JSON
+// library's binary formats: it reads them by recursion, and nesting without end would end the
+// process.)
 //
 // Thread safety: pure functions.
 // Errors: EINVAL with a sentence for bytes that are no such record, whatever they are: that are no
@@ -47,7 +48,7 @@ struct DeviceRecord {
   uint64_t id = 0;
   std::string name;
   uint64_t request = 0;  // the number of the request that made it
-  Settings settings;     // those that lie in the counters, too, as of when this was saved
+  Settings config;     // those that lie in the counters, too, as of when this was saved
   Ownership created;
   std::map<uint32_t, Ownership> ownership;  // by slot
   uint64_t memfd = 0;                       // the store's file, by inode number; 0: none yet

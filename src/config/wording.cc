@@ -6,7 +6,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "config/quantity.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -62,23 +61,6 @@ std::string Shown(std::string_view text) {
   const bool plain = !text.empty() && text.size() <= kMaxShownBytes &&
                      std::all_of(text.begin(), text.end(), IsPlain);
   return plain ? std::string(text) : Quoted(text);
-}
-
-std::string AcceptsPlain(const Attribute& attribute) {
-  if (attribute.unit.empty()) return std::string(attribute.accepts);
-  return Concat({attribute.accepts, " (", attribute.unit, ")"});
-}
-
-std::string Accepts(const Attribute& attribute) {
-  const std::string_view suffixes = SuffixesOf(attribute.unit);
-  if (suffixes.empty()) return AcceptsPlain(attribute);
-  return Concat({AcceptsPlain(attribute), ", or one with ", suffixes});
-}
-
-std::string DefaultText(const Attribute& attribute) {
-  const std::string value = ValueText(attribute, Settings());
-  if (value.empty()) return "none";
-  return attribute.unit.empty() ? value : Concat({value, " ", attribute.unit});
 }
 
 absl::Status Rejected(std::string_view name, std::string_view value, std::string_view accepts) {

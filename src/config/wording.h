@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "rnullfs/attributes.h"
 
 namespace rnullfs {
 
@@ -25,14 +24,6 @@ std::string Quoted(std::string_view text);
 
 // The same, but without quotes when it is one plain word.
 std::string Shown(std::string_view text);
-
-// What the attribute accepts, with the unit: "a power of two from 512 to 4096 (bytes)".
-std::string Accepts(const Attribute& attribute);
-// The same without the suffixes that a text may have.
-std::string AcceptsPlain(const Attribute& attribute);
-
-// What the attribute is when nothing has been said, with the unit: "4096 bytes".
-std::string DefaultText(const Attribute& attribute);
 
 // EINVAL: "`name`: `value` is not accepted; it takes `accepts`".
 absl::Status Rejected(std::string_view name, std::string_view value, std::string_view accepts);

@@ -1,5 +1,6 @@
 // Where do the bytes go?  To the page store, through the write cache if there is one, or nowhere:
-// a disk without memory backing reads as zeros and forgets what is written.
+// a disk without memory backing reads as zeros and forgets what is written.  Where they come from
+// is a view, so that what is only read needs nothing else.
 //
 // Thread safety: all calls from any thread.  What it is made of outlives it.
 // Units: bytes; ranges lie within the disk.  Errors: positive errno.
@@ -10,6 +11,7 @@
 
 #include "rnullfs/command.h"
 #include "rnullfs/medium.h"
+#include "rnullfs/view.h"
 
 namespace rnullfs {
 
@@ -22,11 +24,11 @@ class Backing {
   bool direct() const { return cache_ == nullptr; }
   // Whether there are bytes at all, so that Copy() has something to copy.
   bool stored() const { return store_ != nullptr; }
-  // Whether discards are taken, as null_blk has them.
-  bool discards() const { return discards_; }
 
   // Hands the range's memory to `sink` while it holds still; after an error `sink` was not called.
-  int Read(uint64_t offset, uint64_t length, PageStore::ReadSink sink) const;
+  int Read(uint64_t offset, uint64_t length, View::Sink sink) const {
+    return view_->Read(offset, length, sink);
+  }
 
   // Copies the range, which is stored().
   int Copy(uint64_t offset, uint64_t length, char* to) const;
@@ -34,7 +36,7 @@ class Backing {
   // Does what the command says, if that is not to read.
   int Change(const Command& command) const;
 
-  // As PageStore's; a disk without memory backing is one hole.
+  // As a View's.
   uint64_t NextData(uint64_t offset) const;
   uint64_t NextHole(uint64_t offset) const;
 
@@ -45,8 +47,8 @@ class Backing {
 
   PageStore* const store_;   // null: not memory backed
   WriteCache* const cache_;  // null: none
-  const uint64_t size_bytes_;
-  const bool discards_;
+  HoleView hole_;            // without memory
+  View* const view_;
   const bool fua_;
 };
 

@@ -13,6 +13,7 @@
 #include "device/completion_queue.h"
 #include "device/faults.h"
 #include "device/queue_slots.h"
+#include "device/refusals.h"
 #include "device/reply.h"
 #include "device/throttle.h"
 #include "device/waiting.h"
@@ -57,12 +58,15 @@ absl::Status CheckConfig(const DeviceConfig& config) {
 
 // In the order of the questions.
 struct Device::Stages {
-  Stages(const DeviceConfig& config, const Medium& medium, DeviceCounters& counters)
-      : faults(config, counters),
+  Stages(const DeviceConfig& config, const Medium& medium, DeviceCounters& counters,
+         Complain complain)
+      : refusals(config, std::move(complain)),
+        faults(config, counters),
         throttle(config.mbps, config.iops),
         backing(config, medium),
         slots(SlotsOf(config)) {}
 
+  Refusals refusals;
   Faults faults;
   Throttle throttle;
   Backing backing;
@@ -104,9 +108,8 @@ Device::Device(const DeviceConfig& config, Medium& medium, DeviceCounters& count
       medium_(medium),
       counters_(counters),
       services_(services),
-      complain_(std::move(complain)),
       shaped_(config.irqmode != IrqMode::kNone || config.mbps.any() || config.iops.any()),
-      stages_(std::make_unique<Stages>(config, medium, counters)),
+      stages_(std::make_unique<Stages>(config_, medium, counters, std::move(complain))),
       waiting_(std::make_unique<Waiting>()) {}
 
 Device::~Device() { assert(counters_.statistics.Snapshot().in_flight == 0); }
@@ -143,14 +146,17 @@ void Device::Submit(const Command& command, Completion done) {
   }
 }
 
-bool Device::discards() const { return stages_->backing.discards(); }
+bool Device::discards() const { return TakesDiscards(config_); }
+bool Device::IsWhole(const Command& command) const { return rnullfs::IsWhole(config_, command); }
+bool Device::emulates_sectors() const { return stages_->refusals.emulates_sectors(); }
+void Device::ForgetComplaint() { stages_->refusals.Forget(); }
 
 void Device::AnswerNow(Command command, Completion done) {
   const auto answer = [&](const Answer& answer) {
     counters_.statistics.Finished(command.op, answer.bytes, answer.error);
     done(answer);
   };
-  int error = Check(command);
+  int error = stages_->refusals.Check(command);
   if (error == 0 && command.op == Op::kRead) {
     // Straight from the store, while it holds still.
     error =
@@ -161,7 +167,7 @@ void Device::AnswerNow(Command command, Completion done) {
     if (error == 0) return;
   } else if (error == 0) {
     error = stages_->backing.Change(command);
-    if (error != 0) ExplainError(error, command);
+    if (error != 0) stages_->refusals.ExplainError(error, command);
   }
   answer({error, error == 0 ? command.length : 0});
 }
@@ -171,7 +177,7 @@ void Device::AnswerShaped(Command command, Completion done) {
   Work work = {.reply = {.done = done, .statistics = &counters_.statistics, .op = command.op},
                .due_nsec = now_nsec};
   Reply& reply = work.reply;
-  reply.error = Check(command);
+  reply.error = stages_->refusals.Check(command);
   if (!MayWait(command)) {
     reply.error = EBUSY;
     return reply.Send();
@@ -251,7 +257,7 @@ int Device::DoPiece(const Command& piece, char* to) {
                                     .partial_io = config_.badblocks_partial_io,
                                     .blocksize = config_.blocksize});
     error = verdict.error;
-    if (error != 0) ExplainError(error, piece);
+    if (error != 0) stages_->refusals.ExplainError(error, piece);
     const uint64_t before = piece.offset - begin;
     good.length = std::min(verdict.good_bytes - std::min(verdict.good_bytes, before), piece.length);
     if (good.length == 0 && error != 0) return error;
@@ -262,8 +268,18 @@ int Device::DoPiece(const Command& piece, char* to) {
   } else if (to != nullptr) {
     moved = stages_->backing.Copy(good.offset, good.length, to);
   }
-  if (error == 0 && moved != 0) ExplainError(moved, piece);
+  if (error == 0 && moved != 0) stages_->refusals.ExplainError(moved, piece);
   return error != 0 ? error : moved;
+}
+
+// The kernel's driver lets who comes when its tags are in use wait; what would wait here is taken
+// from the other disks of the mount.
+bool Device::MayWait(const Command& command) {
+  const bool reads = command.op == Op::kRead && config_.memory_backed;
+  const Waiting& all = services_.completions.waiting();
+  if (all.LeavesRoomTo(*waiting_, reads ? command.length : 0)) return true;
+  stages_->refusals.ExplainBusy(waiting_->requests());
+  return false;
 }
 
 // When the disk has worked on a request that it could begin at `ready_nsec`.

@@ -1,13 +1,9 @@
-// What a device refuses before it does anything, and how it says so.
+#include "device/refusals.h"
 
 #include <algorithm>
 #include <cerrno>
-#include <string>
 
 #include "absl/strings/str_cat.h"
-#include "device/completion_queue.h"
-#include "device/waiting.h"
-#include "rnullfs/device.h"
 
 namespace rnullfs {
 namespace {
@@ -29,23 +25,23 @@ int FitToDisk(uint64_t size_bytes, Command& command) {
 
 // A flood of one kind costs one sentence.
 template <typename Sentence>
-void Device::Explain(Complaint kind, Sentence sentence) {
+void Refusals::Explain(Complaint kind, Sentence sentence) {
   if (complain_ == nullptr || complaint_.load(std::memory_order_relaxed) == kind) return;
   complain_(sentence());
   complaint_.store(kind, std::memory_order_relaxed);
 }
 
-// What a disk refuses before it does anything.  Cuts at the end what can be cut.
-int Device::Check(Command& command) {
-  if (const int error = FitToDisk(size_bytes(), command); error != 0) {
+int Refusals::Check(Command& command) {
+  const uint64_t size_bytes = config_.size << 20;
+  if (const int error = FitToDisk(size_bytes, command); error != 0) {
     Explain(Complaint::kPastEnd, [&] {
       return absl::StrCat("disk: ", command.length, " bytes at ", command.offset,
-                          " do not lie within its ", size_bytes(),
+                          " do not lie within its ", size_bytes,
                           "; write another size (MiB) while the device is off");
     });
     return error;
   }
-  if (command.op == Op::kDiscard && !command.truncates && !discards()) {
+  if (command.op == Op::kDiscard && !command.truncates && !TakesDiscards(config_)) {
     Explain(Complaint::kNoDiscard, [] {
       return "disk: a discard was refused; write 1 to discard (and to memory_backed) while the "
              "device is off for a disk that takes them";
@@ -53,7 +49,7 @@ int Device::Check(Command& command) {
     return EOPNOTSUPP;
   }
   // Who did not open it with O_DIRECT sees it as through a page cache, by the byte.
-  if (!command.direct || IsWhole(command) || command.length == 0) return 0;
+  if (!command.direct || IsWhole(config_, command) || command.length == 0) return 0;
   if (command.sectors && ((command.offset | command.length) & (kSectorBytes - 1)) == 0) {
     emulates_sectors_.store(true, std::memory_order_relaxed);
     return 0;
@@ -68,7 +64,7 @@ int Device::Check(Command& command) {
 }
 
 // What the medium says no to.
-void Device::ExplainError(int error, const Command& command) {
+void Refusals::ExplainError(int error, const Command& command) {
   if (error == ENOSPC) {
     Explain(Complaint::kNoMemory, [&] {
       return absl::StrCat("disk: there is no memory for ", command.length, " bytes at ",
@@ -86,19 +82,13 @@ void Device::ExplainError(int error, const Command& command) {
   }
 }
 
-// The kernel's driver lets who comes when its tags are in use wait; what would wait here is taken
-// from the other disks of the mount.
-bool Device::MayWait(const Command& command) {
-  const bool reads = command.op == Op::kRead && config_.memory_backed;
-  const Waiting& all = services_.completions.waiting();
-  if (all.LeavesRoomTo(*waiting_, reads ? command.length : 0)) return true;
+void Refusals::ExplainBusy(uint64_t waiting) {
   Explain(Complaint::kBusy, [&] {
-    return absl::StrCat("disk: ", waiting_->requests(),
+    return absl::StrCat("disk: ", waiting,
                         " requests wait for their answers, as many as it may have beside the other "
                         "disks of the mount, so that the next ones are EBUSY; shorten what delays "
                         "them (completion_nsec, mbps, iops, io_timeout), or send fewer at once");
   });
-  return false;
 }
 
 }  // namespace rnullfs

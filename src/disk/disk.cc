@@ -250,7 +250,7 @@ int Disk::Do(const Command& command, void* to) {
 // --------------------------------------------------------------------
 
 void Disk::Save(DeviceRecord& record) const {
-  record.settings = settings();
+  record.config = settings();
   record.last_error = last_error_;
   if (store() == nullptr) return;
   struct stat status = {};
@@ -260,11 +260,11 @@ void Disk::Save(DeviceRecord& record) const {
 
 absl::Status Disk::Restore(const DeviceRecord& record, Memfds memfds) {
   counters_.statistics.ForgetInFlight();
-  config_ = record.settings.config;
-  unknown_ = record.settings.unknown;
+  config_ = record.config.config;
+  unknown_ = record.config.unknown;
   last_error_ = record.last_error;
-  medium_->bad_blocks().Replace({}, record.settings.state.badblocks);
-  RestoreFaults(record.settings.state, counters_);
+  medium_->bad_blocks().Replace({}, record.config.state.badblocks);
+  RestoreFaults(record.config.state, counters_);
   KillPoint("restoring");
   if (memfds.disk.valid()) {
     absl::Status adopted = medium_->Adopt(std::move(memfds.disk), std::move(memfds.moving_to));

@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "config/json.h"
+#include "config/json_text.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -66,7 +66,8 @@ void ConfigEdit::Truncate(uint64_t handle, uint64_t length) {
 }
 
 std::string_view ConfigEdit::unfinished() const {
-  return ClassifyJson(state_.text) == JsonText::kBlank ? std::string_view() : state_.text;
+  const bool blank = state_.text.find_first_not_of(" \t\r\n") == std::string::npos;
+  return blank ? std::string_view() : state_.text;
 }
 
 }  // namespace rnullfs

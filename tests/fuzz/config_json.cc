@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "config/json.h"
+#include "config/json_text.h"
 #include "fuzz/fuzz_target.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"

@@ -49,6 +49,8 @@ PUBLIC = {
     "settings.h": "config",
     "statistics.h": "device",
     "unique_fd.h": "base",
+    "value_type.h": "config",
+    "view.h": "store",
     "xarray.h": "store",
     "xarray_inline.h": "store",
     "xarray_node.h": "store",

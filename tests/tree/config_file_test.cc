@@ -99,6 +99,17 @@ TEST_F(ConfigFileTest, RefusesAnUnfinishedTextWhenItIsClosed) {
   EXPECT_EQ(node_->settings(), Settings());
 }
 
+// Only the byte behind a word tells the library that it may not stand there; a close tells, too.
+TEST_F(ConfigFileTest, RefusesAWordThatMayNotStandThereWhenItIsClosed) {
+  Open open(node_);
+  EXPECT_THAT(open.Write("{tru"), IsOk());
+  EXPECT_THAT(open.Close(), RefusedWith(EINVAL, "a key in double quotes"));
+  Open other(node_);
+  EXPECT_THAT(other.Write("{tru"), IsOk());
+  EXPECT_THAT(other.Write("\n"), RefusedWith(EINVAL, "column 2: \"tru"));
+  EXPECT_THAT(other.Close(), IsOk());
+}
+
 // A shell whose commands inherit the descriptor: every one of them closes its duplicate.
 TEST_F(ConfigFileTest, GoesOnAfterADuplicateWasClosed) {
   Open open(node_);

@@ -1,0 +1,132 @@
+// What a process had heard, said and been told of a mount, and what its successor knows of that.
+
+#include <cerrno>
+
+#include "rnullfs/error.h"
+#include "tree/restore_test.h"
+
+namespace rnullfs {
+namespace {
+
+TEST_F(RestoreTest, RequestsThatAreHeardAgain) {
+  Make("made", "{}", 200);
+  Make("removed", "{}");
+  ASSERT_THAT(old_->tree.RemoveDevice(kRootInode, "removed", 202), IsOk());
+  TakeOver();
+  Tree& tree = new_->tree;
+  EXPECT_THAT(tree.MakeDevice(kRootInode, "made", 0755, 1, 2, 200).status(), IsOk());
+  EXPECT_THAT(tree.MakeDevice(kRootInode, "made", 0755, 1, 2, 204).status(), Refused(EEXIST));
+  EXPECT_THAT(tree.RemoveDevice(kRootInode, "removed", 202), IsOk());
+  EXPECT_THAT(tree.RemoveDevice(kRootInode, "removed", 206), Refused(ENOENT));
+  EXPECT_THAT(tree.RemoveDevice(kRootInode, "never", 0), Refused(ENOENT));
+}
+
+TEST_F(RestoreTest, WritesOfTextThatAreHeardAgain) {
+  const auto disk = Make("d", "{}");
+  const Inode directory = MakeInode(disk->id(), 0);
+  const Inode config = old_->tree.Lookup(directory, "config.json").value().st_ino;
+  const Inode badblocks = old_->tree.Lookup(directory, "badblocks").value().st_ino;
+  const auto heard = [&](Tree& tree, Inode file, int flags, uint64_t handle, uint64_t offset,
+                         std::string_view text, uint64_t request) {
+    return tree.Open(file, flags, handle).value()->Write(offset, text, request).status();
+  };
+  // As far as the answer, which never came.
+  EXPECT_THAT(heard(old_->tree, config, O_WRONLY, 2, 0, R"({"size": )", 300), IsOk());
+  EXPECT_THAT(heard(old_->tree, config, O_WRONLY, 2, 9, "7}", 302), IsOk());
+  EXPECT_THAT(heard(old_->tree, config, O_WRONLY | O_APPEND, 5, 0, R"({"blocksize")", 304), IsOk());
+  EXPECT_THAT(heard(old_->tree, badblocks, O_WRONLY, 6, 0, "+0-7", 306), IsOk());
+  EXPECT_THAT(heard(old_->tree, badblocks, O_WRONLY, 6, 0, "-0-3", 308), IsOk());
+  EXPECT_THAT(heard(old_->tree, badblocks, O_WRONLY, 6, 0, "0", 310), Refused(EINVAL));
+  const std::string last_error = disk->last_error();
+  TakeOver();
+  Tree& tree = new_->tree;
+  EXPECT_THAT(heard(tree, config, O_WRONLY, 2, 9, "7}", 302), IsOk());
+  EXPECT_THAT(heard(tree, config, O_WRONLY | O_APPEND, 5, 0, R"({"blocksize")", 304), IsOk());
+  EXPECT_THAT(heard(tree, badblocks, O_WRONLY, 6, 0, "+0-7", 306), IsOk());
+  EXPECT_THAT(heard(tree, badblocks, O_WRONLY, 6, 0, "0", 310), Refused(EINVAL));
+  EXPECT_EQ(Found("d")->last_error(), last_error);
+  EXPECT_THAT(heard(tree, config, O_WRONLY | O_APPEND, 5, 0, ": 512}", 312), IsOk());
+  EXPECT_EQ(Found("d")->settings().config.size, 7U);
+  EXPECT_EQ(Found("d")->settings().config.blocksize, 512U);
+  EXPECT_EQ(ShowAttribute(*FindAttribute("badblocks"), Found("d")->settings()), "4 4\n");
+}
+
+TEST_F(RestoreTest, AnUnfinishedConfigJson) {
+  const auto disk = Make("d", "{}");
+  const Inode file = old_->tree.Lookup(MakeInode(disk->id(), 0), "config.json").value().st_ino;
+  const auto open = old_->tree.Open(file, O_WRONLY, 2).value();
+  ASSERT_EQ(open->Write(0, "{}").value(), 2U);
+  ASSERT_EQ(open->Write(2, "\n{\"size\":").value(), 9U);
+  TakeOver();
+  // Another open has no part in it, and its close is not refused.
+  const auto other = new_->tree.Open(file, O_RDONLY, 4).value();
+  EXPECT_THAT(other->Flush(), IsOk());
+  EXPECT_THAT(other->Write(11, " 76}"), testing::Not(IsOk()));
+  const auto again = new_->tree.Open(file, O_WRONLY, 2).value();
+  ASSERT_EQ(again->Write(11, " 77}").value(), 4U);
+  EXPECT_EQ(Found("d")->settings().config.size, 77U);
+}
+
+// A later version's records, as they are kept and written back.
+TEST_F(RestoreTest, WhatALaterVersionHasInItsRecords) {
+  const auto disk = Make("d", "{}");
+  DeviceRecord record;
+  record.id = disk->id();
+  record.name = "d";
+  record.unknown = R"({"colour":"red"})";
+  record.config.unknown = R"({"wear":3})";
+  old_->survival->Save(record);
+  old_->survival->UpdateMount([](MountRecord& mount) { mount.unknown = R"({"zones":[1]})"; });
+  TakeOver();
+  EXPECT_THAT(Found("d")->StoreJson(R"({"size": 7})"), IsOk());
+  ASSERT_THAT(new_->tree.MakeDevice(kRootInode, "e", 0755, 1, 2).status(), IsOk());
+  TakeOver();
+  EXPECT_EQ(Found("d")->settings().config.size, 7U);
+  EXPECT_EQ(Found("d")->settings().unknown, R"({"wear":3})");
+  EXPECT_EQ(new_->survival->devices().front().unknown, R"({"colour":"red"})");
+  EXPECT_EQ(new_->survival->mount().unknown, R"({"zones":[1]})");
+}
+
+TEST_F(RestoreTest, WhyTheRootRefused) {
+  EXPECT_THAT(old_->tree.Refuse(kRootInode, Error(EPERM, "not here")), Refused(EPERM));
+  TakeOver();
+  EXPECT_EQ(new_->tree.last_error(), "not here");
+  ASSERT_THAT(new_->tree.MakeDevice(kRootInode, "e", 0755, 1, 2).status(), IsOk());
+  EXPECT_EQ(new_->tree.last_error(), "");
+}
+
+TEST_F(RestoreTest, OwnersAndModes) {
+  const auto disk = Make("d", "{}");
+  const Inode file = old_->tree.Lookup(MakeInode(disk->id(), 0), "config.json").value().st_ino;
+  ASSERT_THAT(old_->tree.ChangeOwnership(file, {.mode = 0600, .uid = 33}), IsOk());
+  ASSERT_THAT(old_->tree.ChangeOwnership(kRootInode, {.mode = 0700}), IsOk());
+  TakeOver();
+  const struct stat st = new_->tree.Stat(file).value();
+  EXPECT_EQ(st.st_mode & 07777, 0600U);
+  EXPECT_EQ(st.st_uid, 33U);
+  EXPECT_EQ(st.st_gid, 20U);
+  EXPECT_EQ(new_->tree.Stat(kRootInode)->st_mode & 07777, 0700U);
+}
+
+TEST_F(RestoreTest, TimesThatWereSet) {
+  const auto disk = Make("d", R"({"memory_backed": true, "size": 4, "power": true})");
+  ASSERT_EQ(old_->Write(*disk, 0, "12345"), 0);
+  disk->ChangeOwnership(kDiskSlot, 0600, {.modified = timespec{.tv_sec = 1000, .tv_nsec = 0}});
+  TakeOver();
+  EXPECT_EQ(Found("d")->OwnershipOf(kDiskSlot, 0600).modified.tv_sec, 1000);
+  ASSERT_EQ(new_->Write(*Found("d"), 0, "6"), 0);
+  TakeOver();
+  EXPECT_GT(Found("d")->OwnershipOf(kDiskSlot, 0600).modified.tv_sec, 1000);
+}
+
+TEST_F(RestoreTest, Counters) {
+  const auto disk = Make("d", R"({"memory_backed": true, "size": 4, "power": true})");
+  ASSERT_EQ(old_->Write(*disk, 0, "12345"), 0);
+  TakeOver();
+  EXPECT_EQ(new_->Write(*Found("d"), 0, "678"), 0);
+  EXPECT_THAT(Found("d")->StatsText(), testing::HasSubstr("\"requests\": 2,\n    \"bytes\": 8,"));
+  EXPECT_THAT(Found("d")->StatsText(), testing::HasSubstr("\"in_flight\": 0"));
+}
+
+}  // namespace
+}  // namespace rnullfs

@@ -95,7 +95,8 @@ class Disk {
   Device* device() const { return live_device_.load(std::memory_order_acquire); }
 
   // A request of who has a thread to wait with: 0 or an errno, when it has been answered.  What is
-  // read goes to `to`.  ENXIO while the disk is off.
+  // read goes to `to`; what lies past the end is left out, as by Submit().  ENXIO while the disk is
+  // off.
   int Do(const Command& command, void* to = nullptr);
 
   // --- What it has

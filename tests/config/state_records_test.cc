@@ -68,7 +68,7 @@ TEST(DeviceRecord, KeepsEveryAttribute) {
     } else {
       ASSERT_TRUE(StoreAttribute(row, OtherText(row), record.config).ok()) << row.name;
     }
-    EXPECT_EQ(ReadDeviceRecord(WriteRecord(record))->settings, record.config) << row.name;
+    EXPECT_EQ(ReadDeviceRecord(WriteRecord(record))->config, record.config) << row.name;
   }
 }
 

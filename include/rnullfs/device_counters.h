@@ -1,44 +1,56 @@
 // What is counted of a device, requests and what its stages did: the part of its state that changes
-// with every request.  It lies in a page that outlives the process (src/tree/survival.h), where
-// zeros are a device that has done nothing yet.
+// with every request.  It lies in memory that outlives the process (rnullfs/counters.h), where
+// zeros are a device that has done nothing yet; src/device/counter_list.cc has the names.
 //
 // Thread safety: all calls from any thread.
 #ifndef RNULLFS_DEVICE_COUNTERS_H_
 #define RNULLFS_DEVICE_COUNTERS_H_
 
-#include <atomic>
-#include <cstdint>
+#include <utility>
 
+#include "rnullfs/counters.h"
 #include "rnullfs/statistics.h"
 
 namespace rnullfs {
 
 // Of one FaultAttr, since it was last written.
 struct FaultCounters {
-  std::atomic<uint64_t> passed{0};  // requests that `space` has let pass
-  std::atomic<uint64_t> asked{0};   // requests that `interval` has counted
-  std::atomic<uint64_t> failed{0};  // requests that have failed
+  Cell& passed;  // requests that `space` has let pass
+  Cell& asked;   // requests that `interval` has counted
+  Cell& failed;  // requests that have failed
 };
 
 // Of the write cache, since the device was made.
 struct CacheCounters {
-  std::atomic<uint64_t> written_back{0};  // pages
-  std::atomic<uint64_t> dropped{0};       // pages that a power-off has lost
+  Cell& written_back;  // pages
+  Cell& dropped;       // pages that a power-off has lost
 };
 
 // Chance that can be had again: the n-th draw is a function of the seed and n.
 struct RandomState {
-  std::atomic<uint64_t> seed{0};   // in use since the last power-on
-  std::atomic<uint64_t> drawn{0};  // numbers since then
+  Cell& seed;   // in use since the last power-on
+  Cell& drawn;  // numbers since then
 };
 
-struct DeviceCounters {
-  Statistics statistics;
-  FaultCounters timeout;
-  FaultCounters requeue;
-  FaultCounters init_hctx;
-  CacheCounters cache;
-  RandomState random;
+// The cells that are counted in often, found once.
+class DeviceCounters : public Counters {
+ public:
+  // Whose counts end with it.
+  DeviceCounters();
+  DeviceCounters(const CounterTable& table, CounterMemory memory)
+      : Counters(table, std::move(memory)) {}
+
+  Statistics statistics{*this};
+  FaultCounters timeout = Fault("timeout.passed", "timeout.asked", "faults.timeouts");
+  FaultCounters requeue = Fault("requeue.passed", "requeue.asked", "faults.requeues");
+  FaultCounters init_hctx = Fault("init_hctx.passed", "init_hctx.asked", "faults.init_hctx");
+  CacheCounters cache = {(*this)["cache.written_back"], (*this)["cache.dropped"]};
+  RandomState random = {(*this)["faults.seed"], (*this)["drawn"]};
+
+ private:
+  FaultCounters Fault(std::string_view passed, std::string_view asked, std::string_view failed) {
+    return {(*this)[passed], (*this)[asked], (*this)[failed]};
+  }
 };
 
 }  // namespace rnullfs

@@ -90,6 +90,7 @@ void ForEachField(MountRecord& mount, Field field) {
   field("capabilities", mount.capabilities);
   field("counters_layout", mount.counters_layout);
   field("last_error", mount.last_error);
+  field("counters", mount.counters);
   field("needs", mount.needs);
 }
 

@@ -34,9 +34,8 @@ DeviceNode::DeviceNode(uint64_t id, std::string name, const Ownership& ownership
       created_(ownership),
       services_(std::move(services)),
       request_(request),
-      surviving_counters_(services_.survival == nullptr ? nullptr
-                                                        : services_.survival->CountersOf(id)),
-      counters_(surviving_counters_ == nullptr ? own_counters_ : *surviving_counters_),
+      counters_(services_.survival == nullptr ? DeviceCounters()
+                                              : services_.survival->CountersOf(id)),
       medium_(
           std::make_unique<Medium>(Medium::Services{.name = DiskMemfdName(id_, name_),
                                                     .cache_name = CacheMemfdName(id_, name_),

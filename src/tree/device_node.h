@@ -248,9 +248,7 @@ class DeviceNode {
   const Ownership created_;
   const NodeServices services_;
   const uint64_t request_;
-  const Survival::Counters surviving_counters_;
-  DeviceCounters own_counters_;  // where nothing survives
-  DeviceCounters& counters_;
+  DeviceCounters counters_;
   std::atomic<Device*> live_device_{nullptr};  // device_.get(), for the data path
 
   mutable Mutex mutex_;

@@ -1,5 +1,6 @@
 // What stats.json says.
 
+#include <string_view>
 #include <utility>
 
 #include "config/document.h"
@@ -9,7 +10,6 @@
 namespace rnullfs {
 
 std::string DeviceNode::StatsText() const {
-  const StatisticsSnapshot counts = counters_.statistics.Snapshot();
   LockGuard lock(mutex_);
   const uint64_t pages = medium_ == nullptr ? 0 : medium_->stored_pages();
   const std::string why_daemon = WhyDaemon();
@@ -22,35 +22,28 @@ std::string DeviceNode::StatsText() const {
       .AddNumber("stored_pages", pages)
       .AddNumber("stored_bytes", pages * PageStore::kPageSize)
       .AddBool("emulates_sectors", device_ != nullptr && device_->emulates_sectors())
-      .AddNumber("in_flight", counts.in_flight)
+      .AddNumber("in_flight", counters_.statistics.Snapshot().in_flight)
       .AddNumber("disk_opens", opens_.size())
       .AddNumber("passthrough_opens", passthrough_opens_);
-  constexpr std::pair<const char*, Op> kOps[] = {
-      {"reads", Op::kRead},
-      {"writes", Op::kWrite},
-      {"flushes", Op::kFlush},
-      {"discards", Op::kDiscard},
-      {"write_zeroes", Op::kWriteZeroes},
-      {"allocates", Op::kAllocate},
+  const uint64_t cached_pages = medium_ == nullptr ? 0 : medium_->cached_pages();
+  // Each group becomes an object, in the list's order.
+  std::string_view group;
+  Document members;
+  const auto add_group = [&] {
+    if (!group.empty()) document.AddObject(group, std::exchange(members, Document()));
   };
-  for (const auto& [name, op] : kOps) {
-    Document one;
-    one.AddNumber("requests", counts[op].requests)
-        .AddNumber("bytes", counts[op].bytes)
-        .AddNumber("errors", counts[op].errors);
-    document.AddObject(name, one);
-  }
-  Document cache;
-  cache.AddNumber("pages", medium_ == nullptr ? 0 : medium_->cached_pages())
-      .AddNumber("written_back", counters_.cache.written_back.load())
-      .AddNumber("dropped", counters_.cache.dropped.load());
-  document.AddObject("cache", cache);
-  Document faults;
-  faults.AddNumber("seed", counters_.random.seed.load())
-      .AddNumber("timeouts", counters_.timeout.failed.load())
-      .AddNumber("requeues", counters_.requeue.failed.load())
-      .AddNumber("init_hctx", counters_.init_hctx.failed.load());
-  document.AddObject("faults", faults);
+  counters_.Walk([&](const Counters::Reading& counter) {
+    const auto [of, name] = counter.row.SplitName();
+    if (of.empty() || counter.row.kind == CounterKind::kValue || counter.histogram != nullptr)
+      return;
+    if (of != group) {
+      add_group();
+      group = of;
+      if (group == "cache") members.AddNumber("pages", cached_pages);
+    }
+    members.AddNumber(name, counter.value);
+  });
+  add_group();
   document.AddList("warnings", Warnings(config_));
   return document.Text();
 }

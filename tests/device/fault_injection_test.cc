@@ -22,9 +22,9 @@ struct Injected {
   explicit Injected(uint64_t seed) { random.Start(seed, Clock::Real()); }
   Injected(const FaultAttr& attr, uint64_t seed) : Injected(seed) { injection.Set(attr); }
 
-  FaultCounters counters;
-  RandomState state;
-  Random random{state};
+  DeviceCounters all;
+  FaultCounters& counters = all.timeout;
+  Random random{all.random};
   FaultInjection injection{counters, random};
 };
 
@@ -86,7 +86,7 @@ TEST(FaultInjection, DecidesInTheKernelsOrder) {
     const FaultAttr left = Remaining(expected.attr, injected.counters);
     EXPECT_EQ(left.times, expected.times) << expected.outcomes;
     EXPECT_EQ(left.space, expected.space) << expected.outcomes;
-    EXPECT_EQ(injected.state.drawn, expected.drawn) << expected.outcomes;
+    EXPECT_EQ(injected.all.random.drawn, expected.drawn) << expected.outcomes;
     EXPECT_EQ(injected.injection.armed(), left.armed()) << expected.outcomes;
   }
 }
@@ -131,7 +131,7 @@ TEST(FaultInjection, GoesOnInTheNextProcess) {
   Injected injected(42);
   std::string outcomes;
   for (int process = 0; process < 100; ++process) {
-    Random random(injected.state);
+    Random random(injected.all.random);
     FaultInjection injection(injected.counters, random);
     injection.Set(attr);
     outcomes += Outcomes(injection, 1);
@@ -167,7 +167,8 @@ TEST(FaultInjection, RestartAsTheIntervalIsHalfOver) {
 }
 
 TEST(Restart, ZeroesEachCounter) {
-  FaultCounters counters;
+  DeviceCounters all;
+  FaultCounters& counters = all.timeout;
   counters.passed = 1;
   counters.asked = 2;
   counters.failed = 3;
@@ -194,7 +195,8 @@ TEST(Remaining, IsWhatTheFilesShow) {
       {INT64_MAX, INT64_MAX, 1, 2, INT64_MAX - 1, INT64_MAX - 2},
   };
   for (const auto& given : cases) {
-    FaultCounters counters;
+    DeviceCounters all;
+    FaultCounters& counters = all.timeout;
     counters.failed = given.failed;
     counters.passed = given.passed;
     counters.asked = 1;

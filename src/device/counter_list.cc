@@ -1,7 +1,6 @@
 #include "device/counter_list.h"
 
 #include "absl/strings/str_cat.h"
-#include "rnullfs/device_counters.h"
 
 namespace rnullfs {
 namespace {
@@ -83,13 +82,5 @@ std::vector<std::string> FirstCounterTable() {
   add("drawn", "value 1x1");
   return table;
 }
-
-DeviceCounters::DeviceCounters()
-    : DeviceCounters(
-          []() -> const CounterTable& {
-            static const CounterTable table = *CounterTable::Make(CounterRows(), {});
-            return table;
-          }(),
-          nullptr) {}
 
 }  // namespace rnullfs

@@ -2,6 +2,9 @@
 
 #include <string>
 
+#include "device/counter_list.h"
+#include "rnullfs/device_counters.h"
+
 namespace rnullfs {
 
 Statistics::Statistics(Counters& counters)
@@ -51,5 +54,13 @@ void Statistics::ForgetInFlight() {
     started_[shard].store(finished_[shard].load());
   }
 }
+
+DeviceCounters::DeviceCounters()
+    : DeviceCounters(
+          []() -> const CounterTable& {
+            static const CounterTable table = *CounterTable::Make(CounterRows(), {});
+            return table;
+          }(),
+          nullptr) {}
 
 }  // namespace rnullfs

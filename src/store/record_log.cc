@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/kill_point.h"
 #include "base/memfd_name.h"
+#include "rnullfs/counters.h"
 #include "rnullfs/error.h"
 #include "store/arena.h"
 
@@ -23,7 +24,7 @@ constexpr uint64_t kMagic = 0x31474f4c4c554e52;  // "RNULLOG1"
 constexpr uint64_t kRegionSize = uint64_t{1} << 40;
 constexpr uint64_t kCounters = 2 * kRegionSize;
 constexpr uint64_t kMoreCounters = uint64_t{1} << 59;
-constexpr uint64_t kMoreBytes = uint64_t{1} << 20;  // of a key
+constexpr uint64_t kMoreBytes = CounterTable::kBytesMax - RecordLog::kPageSize;  // of a key
 constexpr uint64_t kFileSize = uint64_t{1} << 60;
 constexpr uint64_t kKeyMax = (kFileSize - kMoreCounters) / kMoreBytes - 1;
 

@@ -18,7 +18,7 @@ namespace rnullfs {
 class Histogram {
  public:
   static constexpr uint64_t kHighest = UINT32_MAX;
-  static constexpr uint64_t kBuckets = 26 * 128;
+  static constexpr uint64_t kBuckets = uint64_t{26} * 128;
   static constexpr uint64_t kCells = kBuckets + 2;
 
   // Over that many cells, which outlive it; zeros are an empty one.

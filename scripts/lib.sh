@@ -82,6 +82,7 @@ liburing-dev module liburing
 libnuma-dev module numa
 libgtest-dev module gtest
 libgmock-dev module gmock
+scdoc command scdoc
 END
   )
 }
@@ -91,7 +92,7 @@ install_test_packages() {
   local wanted=''
   case " $1 " in
     *' unit '* | *' clang '* | *' tsan '* | *' system-libfuse '*)
-      wanted+=$'\ngroff-base command groff'
+      wanted+=$'\nman-db command man'
       ;;
   esac
   case " $1 " in

@@ -56,14 +56,14 @@ using Devices = std::vector<std::shared_ptr<DeviceNode>>;
 
 // Makes them, switched off: what passthrough can do is known only when the kernel has answered.
 absl::StatusOr<Devices> MakeDevices(const MountOptions& options, Tree& tree) {
-  DeviceConfig config = options.device;
-  config.power = false;
+  Settings off = options.device;
+  off.config.power = false;
   Devices devices;
   for (uint32_t i = 0; i < options.nr_devices; ++i) {
     const auto node =
         tree.MakeDevice(kRootInode, absl::StrCat("rnullb", i), 0755, getuid(), getgid());
     if (!node.ok()) return node.status();
-    if (absl::Status status = (*node)->Store(config); !status.ok()) return status;
+    if (absl::Status status = (*node)->Store(off); !status.ok()) return status;
     devices.push_back(*node);
   }
   return devices;

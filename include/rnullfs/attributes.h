@@ -22,21 +22,25 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "rnullfs/device_config.h"
+#include "rnullfs/settings.h"
 
 namespace rnullfs {
 
-// A number of a FaultAttr.
+// A number of a FaultAttr, or of what is left of one.
 struct FaultField {
   FaultAttr DeviceConfig::*group;
   int64_t FaultAttr::*number;
+};
+struct FaultLeftField {
+  FaultLeft DeviceState::*group;
+  int64_t FaultLeft::*number;
 };
 
 // Where a row's value lives.  The alternative also is its type.
 using AttributeField =
     std::variant<bool DeviceConfig::*, uint32_t DeviceConfig::*, uint64_t DeviceConfig::*,
                  int32_t DeviceConfig::*, IrqMode DeviceConfig::*, DataPath DeviceConfig::*,
-                 RateLimit DeviceConfig::*, BadBlocks DeviceConfig::*, FaultField>;
+                 RateLimit DeviceConfig::*, BadBlocks DeviceState::*, FaultField, FaultLeftField>;
 
 struct Attribute {
   // The kernel's name: file, JSON key, mount option.  In "timeout_inject/times" a file in a
@@ -85,18 +89,17 @@ const Attribute* FindAttribute(std::string_view name);
 std::string_view DirectoryOf(const Attribute& attribute);
 
 // What the attribute's file shows: "1\n".
-std::string ShowAttribute(const Attribute& attribute, const DeviceConfig& config);
+std::string ShowAttribute(const Attribute& attribute, const Settings& settings);
 
-// What a write of `text` to the attribute's file does to `config`; unchanged on an error.
-absl::Status StoreAttribute(const Attribute& attribute, std::string_view text,
-                            DeviceConfig& config);
+// What a write of `text` to the attribute's file does to `settings`; unchanged on an error.
+absl::Status StoreAttribute(const Attribute& attribute, std::string_view text, Settings& settings);
 
 // The value as text that StoreAttribute() makes the same of (in a new configuration, if it is a set
 // of ranges): "1", "auto", "100:50".
-std::string ValueText(const Attribute& attribute, const DeviceConfig& config);
+std::string ValueText(const Attribute& attribute, const Settings& settings);
 
-// Whether the two configurations differ in this row.
-bool Differs(const Attribute& attribute, const DeviceConfig& a, const DeviceConfig& b);
+// Whether the two differ in this row.
+bool Differs(const Attribute& attribute, const Settings& a, const Settings& b);
 
 // The line the root's `features` shows, with its newline.
 std::string FeaturesLine();

@@ -1,4 +1,5 @@
-// What a device is told to be: one value per attribute of null_blk and rnull.
+// What a device is told to be: one value per attribute of null_blk and rnull, but for what requests
+// change (settings.h).
 //
 // Names and defaults are rnull's (drivers/block/rnull/configfs.rs); attributes.h says what each
 // accepts.  Thread safety: a plain value.
@@ -8,7 +9,6 @@
 #include <cstdint>
 #include <string>
 
-#include "rnullfs/bad_blocks.h"
 #include "rnullfs/fault_attr.h"
 #include "rnullfs/rate_limit.h"
 
@@ -49,7 +49,6 @@ struct DeviceConfig {
   int32_t home_node = -1;
   uint32_t hw_queue_depth = 64;
   uint32_t max_sectors = 0;  // 0: no limit
-  BadBlocks badblocks = {};
   bool badblocks_once = false;
   bool badblocks_partial_io = false;
   uint64_t cache_size = 0;  // MiB; 0: no cache
@@ -64,7 +63,6 @@ struct DeviceConfig {
   RateLimit iops = {};           // requests/s
   uint64_t seed = 0;             // 0: another one at each power-on
   uint64_t io_timeout = 30'000;  // ms
-  std::string unknown = {};      // a later version's attributes, as JSON: kept for it
 
   bool operator==(const DeviceConfig&) const = default;
 };

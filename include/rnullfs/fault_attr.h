@@ -1,7 +1,7 @@
 // What decides whether a request fails on purpose: the kernel's fault_attr (include/linux/
-// fault-inject.h), with its defaults.
+// fault-inject.h), with its defaults, parted into what is written and what is counted down.
 //
-// Thread safety: a plain value.
+// Thread safety: plain values.
 #ifndef RNULLFS_FAULT_ATTR_H_
 #define RNULLFS_FAULT_ATTR_H_
 
@@ -10,18 +10,27 @@
 namespace rnullfs {
 
 struct FaultAttr {
-  static constexpr int64_t kUnlimited = -1;
-
   int64_t probability = 0;  // percent
   int64_t interval = 1;     // of the requests that get so far, every how-manieth may fail
-  int64_t times = 1;        // how many may fail yet; kUnlimited
-  int64_t space = 0;        // how many pass before the first may fail
   int64_t verbose = 2;      // how much the kernel would log
 
-  // Whether any request can fail.
-  bool armed() const { return probability != 0 && times != 0; }
   bool operator==(const FaultAttr&) const = default;
 };
+
+// The files show what is left of what was written.
+struct FaultLeft {
+  static constexpr int64_t kUnlimited = -1;
+
+  int64_t times = 1;  // how many may fail yet; kUnlimited
+  int64_t space = 0;  // how many pass before the first may fail
+
+  bool operator==(const FaultLeft&) const = default;
+};
+
+// Whether any request can fail.
+inline bool Armed(const FaultAttr& attr, const FaultLeft& left) {
+  return attr.probability != 0 && left.times != 0;
+}
 
 }  // namespace rnullfs
 

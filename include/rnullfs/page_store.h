@@ -23,32 +23,28 @@
 #ifndef RNULLFS_PAGE_STORE_H_
 #define RNULLFS_PAGE_STORE_H_
 
-#include <sys/uio.h>
-
 #include <cstdint>
 #include <ctime>
 #include <memory>
 #include <string>
 #include <string_view>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
 #include "rnullfs/memfd_keeper.h"
 #include "rnullfs/memory_limit.h"
-#include "rnullfs/mutex.h"
 #include "rnullfs/unique_fd.h"
+#include "rnullfs/view.h"
 
 namespace rnullfs {
 
 class MemoryAccount;
+class Pages;
+class Sharing;
 
-class PageStore {
+class PageStore final : public View {
  public:
   static constexpr uint64_t kPageSize = 4096;
-  using ReadSink = absl::FunctionRef<void(absl::Span<const iovec>)>;
 
   // An empty store of 0 bytes.  `name` is what /proc/PID/maps shows.  Pages are allocated only
   // while `memory` leaves some; `keeper` holds the memfd, too.  Both outlive the store.
@@ -60,7 +56,7 @@ class PageStore {
   static absl::StatusOr<std::unique_ptr<PageStore>> Adopt(std::string_view name,
                                                           MemoryLimit& memory, MemfdKeeper& keeper,
                                                           UniqueFd memfd, UniqueFd moving_to);
-  ~PageStore();
+  ~PageStore() override;
 
   // For who removes the disk: the keeper holds it no more.  (A process that ends, for whatever
   // reason, leaves it to the next.)
@@ -70,14 +66,12 @@ class PageStore {
   // it grows again.  EINVAL when no file can be that large; ENOSPC when there is no memory to move
   // what has been shared, whose file cannot grow.  Nothing has changed then.
   absl::Status Resize(uint64_t size_bytes);
-  uint64_t size_bytes() const;
+  uint64_t size_bytes() const override;
 
-  // Hands [offset, offset + length), which must lie within the store, to `sink` without copying it:
-  // one call, contiguous pages in one iovec, holes as iovecs of zeros.  The range is locked against
-  // writers while `sink` runs, and the memory is valid only then.  Whoever has what `sink` got may
-  // destroy the store.  0; or an errno, and `sink` has not been called: ENOMEM when a part cannot
-  // be mapped and there is no memory to copy it to.
-  int Read(uint64_t offset, uint64_t length, ReadSink sink);
+  // As a View's, without copying: contiguous pages in one iovec, holes as iovecs of zeros; the
+  // range is locked against writers while `sink` runs.  ENOMEM when a part cannot be mapped and
+  // there is no memory to copy it to.
+  int Read(uint64_t offset, uint64_t length, Sink sink) override;
   // The same, copied to `to`.
   int CopyOut(uint64_t offset, uint64_t length, char* to);
 
@@ -88,25 +82,23 @@ class PageStore {
   int WriteZeroes(uint64_t offset, uint64_t length);  // stored pages zeroed in place
   int Allocate(uint64_t offset, uint64_t length);     // vacant pages stored as zeros
 
-  // The first offset >= `offset` inside data (SEEK_DATA) or a hole (SEEK_HOLE, where the end counts
-  // as one); size_bytes() when there is none.
-  uint64_t NextData(uint64_t offset) const;
-  uint64_t NextHole(uint64_t offset) const;
+  uint64_t NextData(uint64_t offset) const override;
+  uint64_t NextHole(uint64_t offset) const override;
 
   // Opens the other door: until as many calls of Unshare(), the whole disk is charged to the memory
   // limit, and others may use fd() for reading and writing (beyond the end they get EPERM).  ENOSPC
   // when it does not fit.
-  absl::Status Share() ABSL_LOCKS_EXCLUDED(share_mutex_);
+  absl::Status Share();
   // The same after Adopt(), for who had shared it before: the limit has no say any more.
-  absl::Status ShareAgain() ABSL_LOCKS_EXCLUDED(share_mutex_);
-  void Unshare() ABSL_LOCKS_EXCLUDED(share_mutex_);
+  absl::Status ShareAgain();
+  void Unshare();
 
   // Whether somebody whom the other door let in is still there: a mapping outlives the open that it
   // was made of.  As long as that is so, or cannot be known, the disk is charged as if it were
   // shared.
-  bool Held() ABSL_LOCKS_EXCLUDED(share_mutex_);
+  bool Held();
   // For who switches the disk off: what cannot be known is not charged any more.
-  void EndHolding() ABSL_LOCKS_EXCLUDED(share_mutex_);
+  void EndHolding();
 
   // Puts what is stored into huge pages of 2 MiB, where a whole one is stored or, with `sparse`,
   // any part of one; from `offset` on; kHugeBatch of them are looked at.  Returns where to go on,
@@ -130,26 +122,15 @@ class PageStore {
   int fd() const;                 // the memfd; owned by the store
 
  private:
-  class Pages;
   PageStore(std::string_view name, MemoryLimit& memory, MemfdKeeper& keeper, UniqueFd memfd,
             bool found);
-  void Linger() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
-  void StopWatching() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
-  void EndLingering() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
-  MemoryLimit::Look LookAgain() ABSL_LOCKS_EXCLUDED(share_mutex_);
-  MemoryLimit::Look LookLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
-  absl::Status OpenDoor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(share_mutex_);
   absl::Status MoveAndGrow(uint64_t size_bytes);
 
   const std::string name_;
-  MemoryLimit& memory_;
   MemfdKeeper& keeper_;
   const std::unique_ptr<MemoryAccount> account_;
   std::unique_ptr<Pages> pages_;
-  Mutex share_mutex_;
-  int shares_ ABSL_GUARDED_BY(share_mutex_) = 0;
-  bool lingering_ ABSL_GUARDED_BY(share_mutex_) = false;  // nobody shares it, somebody may hold it
-  int looks_ ABSL_GUARDED_BY(share_mutex_) = 0;           // since it lingers
+  const std::unique_ptr<Sharing> sharing_;
 };
 
 }  // namespace rnullfs

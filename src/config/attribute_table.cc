@@ -39,6 +39,7 @@ constexpr std::string_view kRate = "a number, 0 for no limit, or READ:WRITE for 
 // --- The files of a fault_attr ------------------------------------------------------------------
 
 using Group = FaultAttr DeviceConfig::*;
+using LeftGroup = FaultLeft DeviceState::*;
 
 constexpr Attribute Probability(std::string_view name, Group group) {
   return {.name = name,
@@ -58,18 +59,18 @@ constexpr Attribute Interval(std::string_view name, Group group) {
           .valid = IsCount,
           .live = true};
 }
-constexpr Attribute Times(std::string_view name, Group group) {
+constexpr Attribute Times(std::string_view name, LeftGroup group) {
   return {.name = name,
-          .field = FaultField{group, &FaultAttr::times},
+          .field = FaultLeftField{group, &FaultLeft::times},
           .unit = "",
           .accepts = "0 to 2147483647, or -1 for no limit",
           .summary = "how many faults there may still be",
           .valid = IsCountOrUnlimited,
           .live = true};
 }
-constexpr Attribute Space(std::string_view name, Group group) {
+constexpr Attribute Space(std::string_view name, LeftGroup group) {
   return {.name = name,
-          .field = FaultField{group, &FaultAttr::space},
+          .field = FaultLeftField{group, &FaultLeft::space},
           .unit = "",
           .accepts = "0 to 2147483647",
           .summary = "faults begin when this has been counted down to 1",
@@ -225,7 +226,7 @@ constexpr Attribute kTable[] = {
      .accepts = "0 for no limit, or 8 or more",
      .summary = "reads and writes longer than this are worked on as several requests"},
     {.name = "badblocks",
-     .field = &DeviceConfig::badblocks,
+     .field = &DeviceState::badblocks,
      .unit = "",
      .accepts = "+FIRST-LAST to mark 512-byte sectors as bad, -FIRST-LAST to clear them, or lines "
                 "of these",
@@ -279,18 +280,18 @@ constexpr Attribute kTable[] = {
      .inert = true},
     Probability("timeout_inject/probability", &DeviceConfig::timeout_inject),
     Interval("timeout_inject/interval", &DeviceConfig::timeout_inject),
-    Times("timeout_inject/times", &DeviceConfig::timeout_inject),
-    Space("timeout_inject/space", &DeviceConfig::timeout_inject),
+    Times("timeout_inject/times", &DeviceState::timeout_inject),
+    Space("timeout_inject/space", &DeviceState::timeout_inject),
     Verbose("timeout_inject/verbose", &DeviceConfig::timeout_inject),
     Probability("requeue_inject/probability", &DeviceConfig::requeue_inject),
     Interval("requeue_inject/interval", &DeviceConfig::requeue_inject),
-    Times("requeue_inject/times", &DeviceConfig::requeue_inject),
-    Space("requeue_inject/space", &DeviceConfig::requeue_inject),
+    Times("requeue_inject/times", &DeviceState::requeue_inject),
+    Space("requeue_inject/space", &DeviceState::requeue_inject),
     Verbose("requeue_inject/verbose", &DeviceConfig::requeue_inject),
     Probability("init_hctx_fault_inject/probability", &DeviceConfig::init_hctx_fault_inject),
     Interval("init_hctx_fault_inject/interval", &DeviceConfig::init_hctx_fault_inject),
-    Times("init_hctx_fault_inject/times", &DeviceConfig::init_hctx_fault_inject),
-    Space("init_hctx_fault_inject/space", &DeviceConfig::init_hctx_fault_inject),
+    Times("init_hctx_fault_inject/times", &DeviceState::init_hctx_fault_inject),
+    Space("init_hctx_fault_inject/space", &DeviceState::init_hctx_fault_inject),
     Verbose("init_hctx_fault_inject/verbose", &DeviceConfig::init_hctx_fault_inject),
     {.name = "iops",
      .field = &DeviceConfig::iops,

@@ -17,13 +17,17 @@
 namespace rnullfs {
 namespace {
 
-// The row's value in `config`, which may be constant.
-template <typename Config, typename Field>
-auto& ValueIn(Config& config, Field field) {
+// The row's value in `settings`, which may be constant.
+template <typename Given, typename Field>
+auto& ValueIn(Given& settings, Field field) {
   if constexpr (std::is_same_v<Field, FaultField>) {
-    return config.*field.group.*field.number;
+    return settings.config.*field.group.*field.number;
+  } else if constexpr (std::is_same_v<Field, FaultLeftField>) {
+    return settings.state.*field.group.*field.number;
+  } else if constexpr (std::is_same_v<Field, BadBlocks DeviceState::*>) {
+    return settings.state.*field;
   } else {
-    return config.*field;
+    return settings.config.*field;
   }
 }
 
@@ -106,7 +110,7 @@ AttributeKind KindOf(const Attribute& attribute) {
   if (std::holds_alternative<RateLimit DeviceConfig::*>(attribute.field)) {
     return AttributeKind::kRate;
   }
-  if (std::holds_alternative<BadBlocks DeviceConfig::*>(attribute.field)) {
+  if (std::holds_alternative<BadBlocks DeviceState::*>(attribute.field)) {
     return AttributeKind::kRanges;
   }
   return AttributeKind::kNumber;
@@ -124,28 +128,27 @@ std::string_view DirectoryOf(const Attribute& attribute) {
   return attribute.name.substr(0, slash == std::string_view::npos ? 0 : slash);
 }
 
-std::string ShowAttribute(const Attribute& attribute, const DeviceConfig& config) {
-  if (KindOf(attribute) == AttributeKind::kRanges) return config.badblocks.Show();
-  return ValueText(attribute, config) + '\n';
+std::string ShowAttribute(const Attribute& attribute, const Settings& settings) {
+  if (KindOf(attribute) == AttributeKind::kRanges) return settings.state.badblocks.Show();
+  return ValueText(attribute, settings) + '\n';
 }
 
-std::string ValueText(const Attribute& attribute, const DeviceConfig& config) {
-  return std::visit([&](auto field) { return TextOf(attribute, ValueIn(config, field)); },
+std::string ValueText(const Attribute& attribute, const Settings& settings) {
+  return std::visit([&](auto field) { return TextOf(attribute, ValueIn(settings, field)); },
                     attribute.field);
 }
 
-absl::Status StoreAttribute(const Attribute& attribute, std::string_view text,
-                            DeviceConfig& config) {
+absl::Status StoreAttribute(const Attribute& attribute, std::string_view text, Settings& settings) {
   if (attribute.read_only) {
     return Error(EACCES, Concat({attribute.name, ": the file is read-only"}));
   }
-  if (KindOf(attribute) == AttributeKind::kRanges) return config.badblocks.Edit(text);
+  if (KindOf(attribute) == AttributeKind::kRanges) return settings.state.badblocks.Edit(text);
   const bool taken = std::visit(
       [&](auto field) {
-        if constexpr (std::is_same_v<decltype(field), BadBlocks DeviceConfig::*>) {
+        if constexpr (std::is_same_v<decltype(field), BadBlocks DeviceState::*>) {
           return false;
         } else {
-          return Parse(attribute, text, ValueIn(config, field));
+          return Parse(attribute, text, ValueIn(settings, field));
         }
       },
       attribute.field);
@@ -156,7 +159,7 @@ absl::Status StoreAttribute(const Attribute& attribute, std::string_view text,
   return Rejected(attribute.name, Shown(shown), Accepts(attribute));
 }
 
-bool Differs(const Attribute& attribute, const DeviceConfig& a, const DeviceConfig& b) {
+bool Differs(const Attribute& attribute, const Settings& a, const Settings& b) {
   return std::visit([&](auto field) { return !(ValueIn(a, field) == ValueIn(b, field)); },
                     attribute.field);
 }

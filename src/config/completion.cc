@@ -38,14 +38,20 @@ complete -F _rnullfs rnullfs
 
 }  // namespace
 
-std::string BashCompletion() {
-  std::string options;
+std::vector<std::string_view> AttributeOptions() {
+  std::vector<std::string_view> names;
   for (const Attribute& row : Attributes()) {
     if (row.read_only || !DirectoryOf(row).empty()) continue;
-    options += Concat({row.name, "= "});
-    if (!row.alias.empty()) options += Concat({row.alias, "= "});
+    names.push_back(row.name);
+    if (!row.alias.empty()) names.push_back(row.alias);
   }
-  for (const FaultGroup& group : FaultGroups()) options += Concat({group.parameter, "= "});
+  for (const FaultGroup& group : FaultGroups()) names.push_back(group.parameter);
+  return names;
+}
+
+std::string BashCompletion() {
+  std::string options;
+  for (const std::string_view name : AttributeOptions()) options += Concat({name, "= "});
   options += "nr_devices= memory_limit= huge= transport= guard= fsname=";
   for (const std::string_view flag : MountFlags()) options += Concat({" ", flag});
   return Concat({"# bash completion for rnullfs(8); made by rnullfs-generate completion.\n",

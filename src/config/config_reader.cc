@@ -135,6 +135,7 @@ bool ConfigReader::Number(std::string_view digits) {
   // A negative number, where none is accepted, is refused as what it is in JSON.
   const bool negative = digits.starts_with('-') &&
                         !std::holds_alternative<FaultField>(row_->field) &&
+                        !std::holds_alternative<FaultLeftField>(row_->field) &&
                         !std::holds_alternative<int32_t DeviceConfig::*>(row_->field);
   return wanted && inside_ != Inside::kRanges && !negative ? Set(digits) : Refuse(found);
 }
@@ -199,12 +200,12 @@ bool ConfigReader::start_array(std::size_t /*elements*/) {
 
 bool ConfigReader::end_object() {
   if (depth_ == 2 && inside_ == Inside::kRate)
-    config_.*std::get<RateLimit DeviceConfig::*>(row_->field) = rate_;
+    settings_.config.*std::get<RateLimit DeviceConfig::*>(row_->field) = rate_;
   return Leave();
 }
 
 bool ConfigReader::end_array() {
-  if (depth_ == 2 && inside_ == Inside::kRanges) config_.badblocks = ranges_;
+  if (depth_ == 2 && inside_ == Inside::kRanges) settings_.state.badblocks = ranges_;
   return Leave();
 }
 
@@ -230,7 +231,7 @@ bool ConfigReader::parse_error(std::size_t /*at*/, const std::string& token,
 }
 
 bool ConfigReader::Set(std::string_view text) {
-  return Complain(StoreAttribute(*row_, text, config_));
+  return Complain(StoreAttribute(*row_, text, settings_));
 }
 
 // What lies deeper than a value that has been refused is part of it.

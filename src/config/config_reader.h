@@ -20,9 +20,9 @@ namespace rnullfs {
 
 class ConfigReader final : public nlohmann::json_sax<nlohmann::ordered_json> {
  public:
-  explicit ConfigReader(const DeviceConfig& config) : config_(config) {}
+  explicit ConfigReader(const Settings& settings) : settings_(settings) {}
 
-  const DeviceConfig& config() const { return config_; }
+  const Settings& settings() const { return settings_; }
   const absl::Status& complaint() const { return complaint_; }
 
   bool key(string_t& name) override;
@@ -55,7 +55,7 @@ class ConfigReader final : public nlohmann::json_sax<nlohmann::ordered_json> {
   bool Refuse(std::string_view found);
   bool Complain(const absl::Status& status);
 
-  DeviceConfig config_;
+  Settings settings_;
   absl::Status complaint_;
   std::vector<const void*> seen_;  // rows, groups and the parts of a rate
   size_t depth_ = 0;

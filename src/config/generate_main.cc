@@ -1,23 +1,32 @@
 // rnullfs-generate: prints a text that is made from the table of attributes.
 #include <cstdio>
+#include <iostream>
+#include <iterator>
 #include <string>
 #include <string_view>
 
 #include "config/manual.h"
 
-int main(int argc, char** argv) {
-  struct Text {
-    std::string_view name;
-    std::string (*make)();
-  };
-  constexpr Text kTexts[] = {{"manual", rnullfs::ManualPage},
-                             {"readme-table", rnullfs::ReadmeTable},
-                             {"completion", rnullfs::BashCompletion}};
-  for (const Text& text : kTexts) {
-    if (argc != 2 || text.name != argv[1]) continue;
-    const bool written = std::fputs(text.make().c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
-    return written ? 0 : 1;
+namespace {
+
+absl::StatusOr<std::string> Generated(std::string_view name) {
+  if (name == "readme-table") return rnullfs::ReadmeTable();
+  if (name == "completion") return rnullfs::BashCompletion();
+  if (name == "manual") {
+    return rnullfs::ManualPage(std::string(std::istreambuf_iterator<char>(std::cin), {}));
   }
-  std::fputs("usage: rnullfs-generate manual | readme-table | completion\n", stderr);
-  return 2;
+  return absl::InvalidArgumentError(
+      "usage: rnullfs-generate manual <docs/PAGE.scd | readme-table | completion");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const absl::StatusOr<std::string> text = Generated(argc == 2 ? argv[1] : "");
+  if (!text.ok()) {
+    std::cerr << text.status().message() << '\n';
+    return 1;
+  }
+  std::cout << *text << std::flush;
+  return std::cout ? 0 : 1;
 }

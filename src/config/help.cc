@@ -30,7 +30,7 @@ What the disks made at the mount are set to, as with the files of these names:
 )";
 
 constexpr std::string_view kAfter = R"(
-Every option, file and JSON key is explained in rnullfs(8).
+Every option, file and JSON key is explained in rnullfs(8) and rnullfs(5).
 )";
 
 std::string Entry(std::string_view heading, std::string_view text) {

@@ -61,9 +61,9 @@ std::vector<std::string> Ranges(const BadBlocks& badblocks) {
   return ranges;
 }
 
-void AddAttribute(std::string_view key, const Attribute& row, const DeviceConfig& config,
+void AddAttribute(std::string_view key, const Attribute& row, const Settings& settings,
                   Document& document) {
-  const std::string value = ValueText(row, config);
+  const std::string value = ValueText(row, settings);
   switch (KindOf(row)) {
     case AttributeKind::kBoolean:
       document.AddBool(key, value == "1");
@@ -72,10 +72,10 @@ void AddAttribute(std::string_view key, const Attribute& row, const DeviceConfig
       document.AddText(key, value);
       break;
     case AttributeKind::kRate:
-      AddRate(key, config.*std::get<RateLimit DeviceConfig::*>(row.field), document);
+      AddRate(key, settings.config.*std::get<RateLimit DeviceConfig::*>(row.field), document);
       break;
     case AttributeKind::kRanges:
-      document.AddList(key, Ranges(config.badblocks));
+      document.AddList(key, Ranges(settings.state.badblocks));
       break;
     case AttributeKind::kNumber:
       if (value.starts_with('-')) {
@@ -88,17 +88,17 @@ void AddAttribute(std::string_view key, const Attribute& row, const DeviceConfig
 
 }  // namespace
 
-std::string ShowJson(const DeviceConfig& config) {
+std::string ShowJson(const Settings& settings) {
   Document document;
   for (const Attribute& row : Attributes()) {
     if (row.read_only || !DirectoryOf(row).empty()) continue;
-    AddAttribute(row.name, row, config, document);
+    AddAttribute(row.name, row, settings, document);
   }
   for (const FaultGroup& group : FaultGroups()) {
     Document files;
     for (const Attribute& row : Attributes()) {
       if (DirectoryOf(row) != group.name) continue;
-      AddAttribute(row.name.substr(group.name.size() + 1), row, config, files);
+      AddAttribute(row.name.substr(group.name.size() + 1), row, settings, files);
     }
     document.AddObject(group.name, files);
   }
@@ -112,14 +112,14 @@ JsonText ClassifyJson(std::string_view text) {
   return scanner.complete() ? JsonText::kComplete : JsonText::kIncomplete;
 }
 
-absl::StatusOr<DeviceConfig> ApplyJson(std::string_view text, const DeviceConfig& config) {
+absl::StatusOr<Settings> ApplyJson(std::string_view text, const Settings& settings) {
   JsonScanner scanner;
   const size_t taken = Scan(text, scanner);
   if (taken < text.size() || !scanner.complete()) return NotJson(text, taken, scanner);
-  ConfigReader reader(config);
+  ConfigReader reader(settings);
   Json::sax_parse(text.begin(), text.end(), &reader);
   if (!reader.complaint().ok()) return reader.complaint();
-  return reader.config();
+  return reader.settings();
 }
 
 }  // namespace rnullfs

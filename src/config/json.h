@@ -8,13 +8,13 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "rnullfs/device_config.h"
+#include "rnullfs/settings.h"
 
 namespace rnullfs {
 
 // What config.json shows: every attribute with its type (booleans true/false, numbers), in the
 // table's order, pretty-printed, with a newline at the end.
-std::string ShowJson(const DeviceConfig& config);
+std::string ShowJson(const Settings& settings);
 
 // How far a text that arrives in pieces has come.
 enum class JsonText {
@@ -27,11 +27,11 @@ enum class JsonText {
 // Judges the grammar (RFC 8259) alone, not keys and values.  Linear in the text.
 JsonText ClassifyJson(std::string_view text);
 
-// The configuration after writing `text` over `config`: the keys it names are changed, the others
+// What there is after writing `text` over `settings`: the keys it names are changed, the others
 // stay.  All or nothing.  EINVAL, with a sentence naming key, value and what is accepted, for text
 // that is not one JSON object (with the position), an unknown key, a key that stands twice, a wrong
 // type or a value out of range; ENOSPC for more bad blocks than there may be.
-absl::StatusOr<DeviceConfig> ApplyJson(std::string_view text, const DeviceConfig& config);
+absl::StatusOr<Settings> ApplyJson(std::string_view text, const Settings& settings);
 
 }  // namespace rnullfs
 

@@ -56,20 +56,20 @@ std::string AliasAccepts(const Attribute& row) {
   return Concat({row.accepts, " (in units of ", absl::StrCat(row.alias_unit), " ", row.unit, ")"});
 }
 
-absl::Status ReadAttribute(const Attribute& row, const Option& option, DeviceConfig& config) {
+absl::Status ReadAttribute(const Attribute& row, const Option& option, Settings& settings) {
   if (row.read_only) {
     return Error(EINVAL, Concat({row.name, ": is given at power-on, and cannot be chosen"}));
   }
   if (!option.value.has_value()) {
-    if (KindOf(row) == AttributeKind::kBoolean) return StoreAttribute(row, "1", config);
+    if (KindOf(row) == AttributeKind::kBoolean) return StoreAttribute(row, "1", settings);
     return NoValue(row.name, Accepts(row));
   }
-  return StoreAttribute(row, *option.value, config);
+  return StoreAttribute(row, *option.value, settings);
 }
 
 // As setup_fault_attr() in lib/fault-inject.c reads it.  Nothing, or what sysfs shows for nothing,
 // leaves the group alone.
-absl::Status ReadFaults(const FaultGroup& group, const Option& option, DeviceConfig& config) {
+absl::Status ReadFaults(const FaultGroup& group, const Option& option, Settings& settings) {
   constexpr std::string_view kAccepts = "INTERVAL,PROBABILITY,SPACE,TIMES";
   constexpr std::string_view kFiles[] = {"interval", "probability", "space", "times"};
   if (!option.value.has_value()) return NoValue(option.name, kAccepts);
@@ -79,13 +79,13 @@ absl::Status ReadFaults(const FaultGroup& group, const Option& option, DeviceCon
   if (numbers.size() != std::size(kFiles)) {
     return Rejected(option.name, Shown(*option.value), kAccepts);
   }
-  DeviceConfig next = config;
+  Settings next = settings;
   for (size_t i = 0; i < numbers.size(); ++i) {
     const Attribute& row = *FindAttribute(Concat({group.name, "/", kFiles[i]}));
     absl::Status stored = StoreAttribute(row, {numbers[i].data(), numbers[i].size()}, next);
     if (!stored.ok()) return stored;
   }
-  config = next;
+  settings = next;
   return absl::OkStatus();
 }
 
@@ -96,14 +96,14 @@ const FaultGroup* FindByParameter(std::string_view name) {
   return nullptr;
 }
 
-absl::Status ReadAlias(const Attribute& row, const Option& option, DeviceConfig& config) {
+absl::Status ReadAlias(const Attribute& row, const Option& option, Settings& settings) {
   if (!option.value.has_value()) return NoValue(row.alias, AliasAccepts(row));
-  if (row.alias_unit == 1 && StoreAttribute(row, *option.value, config).ok()) {
+  if (row.alias_unit == 1 && StoreAttribute(row, *option.value, settings).ok()) {
     return absl::OkStatus();
   }
   const std::optional<uint64_t> value = ParseUnsigned(*option.value);
   if (value.has_value() && *value <= std::numeric_limits<uint64_t>::max() / row.alias_unit &&
-      StoreAttribute(row, absl::StrCat(*value * row.alias_unit), config).ok()) {
+      StoreAttribute(row, absl::StrCat(*value * row.alias_unit), settings).ok()) {
     return absl::OkStatus();
   }
   return Rejected(row.alias, Shown(*option.value), AliasAccepts(row));

@@ -11,7 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "rnullfs/device_config.h"
+#include "rnullfs/settings.h"
 
 namespace rnullfs {
 
@@ -39,7 +39,7 @@ struct MountOptions {
   uint32_t nr_devices = 1;    // rnullb0 .. rnullb<nr_devices - 1>
   Transport transport = Transport::kAuto;
   HugePages huge = HugePages::kAdvise;
-  DeviceConfig device;  // what each of them starts as; `power` included
+  Settings device;  // what each of them starts as; `power` included
   // Bytes that all disks may take together, UINT64_MAX for no limit; by default four fifths of the
   // memory that is available at the mount.
   std::optional<uint64_t> memory_limit;

@@ -62,7 +62,7 @@ void ForEachField(DeviceRecord& device, Field field) {
   field("id", device.id, kRequired);
   field("name", device.name, kRequired);
   field("request", device.request);
-  field("config", device.config, kRequired);
+  field("config", device.settings, kRequired);
   field("created", device.created);
   field("ownership", device.ownership);
   field("memfd", device.memfd, kRequired);
@@ -101,8 +101,8 @@ void ForEachField(MountRecord& mount, Field field) {
 // may be none.
 
 // A number as such, anything else as text.
-std::string ToText(const Attribute& row, const DeviceConfig& config) {
-  const std::string text = ValueText(row, config);
+std::string ToText(const Attribute& row, const Settings& settings) {
+  const std::string text = ValueText(row, settings);
   const std::optional<uint64_t> number = ParseUnsigned(text);
   return number.has_value() ? absl::StrCat(*number) : JsonText(text);
 }
@@ -125,7 +125,7 @@ std::string ToText(T& value) {
     return std::move(elements).Close(']');
   } else {
     JsonListing members('{');
-    if constexpr (std::same_as<T, DeviceConfig>) {  // by the attributes' names
+    if constexpr (std::same_as<T, Settings>) {  // by the attributes' names
       for (const Attribute& row : Attributes()) members.Add(row.name, ToText(row, value));
     } else {
       ForEachField(value, [&](const char* name, auto& field, Presence = Presence::kOptional) {
@@ -187,11 +187,11 @@ bool ReadFields(const Json& json, T& value) {
 }
 
 // `index` is what nobody can write, and is kept all the same.
-bool ReadAttribute(const Attribute& row, const Json& json, DeviceConfig& config) {
+bool ReadAttribute(const Attribute& row, const Json& json, Settings& settings) {
   uint64_t number = 0;
   const bool is_number = ReadNumber(json, number);
   if (!is_number && !json.is_string()) return false;
-  if (row.read_only) return is_number && ReadNumber(json, config.index);
+  if (row.read_only) return is_number && ReadNumber(json, settings.config.index);
   // A word by its number is how version 0.1 wrote it.
   const bool word = is_number && !row.words.empty();
   if (word && number >= row.words.size()) return false;
@@ -199,21 +199,21 @@ bool ReadAttribute(const Attribute& row, const Json& json, DeviceConfig& config)
                            : is_number ? absl::StrCat(number)
                                        : json.get<std::string>();
   if (text.empty()) return KindOf(row) == AttributeKind::kRanges;
-  return StoreAttribute(row, text, config).ok();
+  return StoreAttribute(row, text, settings).ok();
 }
 
-bool ReadConfig(const Json& json, DeviceConfig& config) {
+bool ReadSettings(const Json& json, Settings& settings) {
   if (!json.is_object()) return false;
   Json others = Json::object();
   for (const auto& [name, value] : json.items()) {
     const Attribute* row = FindAttribute(name);
     if (row == nullptr) {
       others[name] = value;
-    } else if (!ReadAttribute(*row, value, config)) {
+    } else if (!ReadAttribute(*row, value, settings)) {
       return false;
     }
   }
-  config.unknown = UnknownText(others);
+  settings.unknown = UnknownText(others);
   return true;
 }
 
@@ -244,8 +244,8 @@ bool FromJson(const Json& json, T& value) {
     return ReadNumber(json, value);
   } else if constexpr (std::same_as<T, std::string>) {
     return json.is_string() && FromUtf8(json.get_ref<const std::string&>(), value);
-  } else if constexpr (std::same_as<T, DeviceConfig>) {
-    return ReadConfig(json, value);
+  } else if constexpr (std::same_as<T, Settings>) {
+    return ReadSettings(json, value);
   } else if constexpr (requires { typename T::mapped_type; }) {
     return ReadMap(json, value);
   } else if constexpr (requires { typename T::value_type; }) {

@@ -22,7 +22,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/ownership.h"
-#include "rnullfs/device_config.h"
+#include "rnullfs/settings.h"
 
 namespace rnullfs {
 
@@ -47,7 +47,7 @@ struct DeviceRecord {
   uint64_t id = 0;
   std::string name;
   uint64_t request = 0;  // the number of the request that made it
-  DeviceConfig config;
+  Settings settings;     // those that lie in the counters, too, as of when this was saved
   Ownership created;
   std::map<uint32_t, Ownership> ownership;  // by slot
   uint64_t memfd = 0;                       // the store's file, by inode number; 0: none yet

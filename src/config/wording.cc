@@ -76,7 +76,7 @@ std::string Accepts(const Attribute& attribute) {
 }
 
 std::string DefaultText(const Attribute& attribute) {
-  const std::string value = ValueText(attribute, DeviceConfig());
+  const std::string value = ValueText(attribute, Settings());
   if (value.empty()) return "none";
   return attribute.unit.empty() ? value : Concat({value, " ", attribute.unit});
 }

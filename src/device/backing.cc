@@ -1,9 +1,7 @@
 #include "device/backing.h"
 
-#include <algorithm>
 #include <cerrno>
 
-#include "store/io_vector.h"
 #include "store/write_cache.h"
 
 namespace rnullfs {
@@ -11,17 +9,10 @@ namespace rnullfs {
 Backing::Backing(const DeviceConfig& config, const Medium& medium)
     : store_(config.memory_backed ? medium.store() : nullptr),
       cache_(config.memory_backed ? medium.cache() : nullptr),
-      size_bytes_(config.size << 20),
+      hole_(config.size << 20),
+      view_(store_ != nullptr ? static_cast<View*>(store_) : &hole_),
       discards_(config.discard && config.memory_backed),
       fua_(config.fua) {}
-
-int Backing::Read(uint64_t offset, uint64_t length, PageStore::ReadSink sink) const {
-  if (store_ != nullptr) return store_->Read(offset, length, sink);
-  IoVector zeros;
-  zeros.AppendZeros(length);
-  sink(zeros.blocks());
-  return 0;
-}
 
 int Backing::Copy(uint64_t offset, uint64_t length, char* to) const {
   if (cache_ != nullptr) return cache_->Read(offset, length, to);
@@ -78,13 +69,11 @@ int Backing::WriteCached(const Command& command) const {
 }
 
 uint64_t Backing::NextData(uint64_t offset) const {
-  if (store_ == nullptr) return size_bytes_;
-  return cache_ != nullptr ? cache_->NextData(offset) : store_->NextData(offset);
+  return cache_ != nullptr ? cache_->NextData(offset) : view_->NextData(offset);
 }
 
 uint64_t Backing::NextHole(uint64_t offset) const {
-  if (store_ == nullptr) return std::min(offset, size_bytes_);
-  return cache_ != nullptr ? cache_->NextHole(offset) : store_->NextHole(offset);
+  return cache_ != nullptr ? cache_->NextHole(offset) : view_->NextHole(offset);
 }
 
 }  // namespace rnullfs

@@ -1,5 +1,6 @@
 // Where do the bytes go?  To the page store, through the write cache if there is one, or nowhere:
-// a disk without memory backing reads as zeros and forgets what is written.
+// a disk without memory backing reads as zeros and forgets what is written.  Where they come from
+// is a view, so that what is only read needs nothing else.
 //
 // Thread safety: all calls from any thread.  What it is made of outlives it.
 // Units: bytes; ranges lie within the disk.  Errors: positive errno.
@@ -10,6 +11,7 @@
 
 #include "rnullfs/command.h"
 #include "rnullfs/medium.h"
+#include "rnullfs/view.h"
 
 namespace rnullfs {
 
@@ -26,7 +28,9 @@ class Backing {
   bool discards() const { return discards_; }
 
   // Hands the range's memory to `sink` while it holds still; after an error `sink` was not called.
-  int Read(uint64_t offset, uint64_t length, PageStore::ReadSink sink) const;
+  int Read(uint64_t offset, uint64_t length, View::Sink sink) const {
+    return view_->Read(offset, length, sink);
+  }
 
   // Copies the range, which is stored().
   int Copy(uint64_t offset, uint64_t length, char* to) const;
@@ -34,7 +38,7 @@ class Backing {
   // Does what the command says, if that is not to read.
   int Change(const Command& command) const;
 
-  // As PageStore's; a disk without memory backing is one hole.
+  // As a View's.
   uint64_t NextData(uint64_t offset) const;
   uint64_t NextHole(uint64_t offset) const;
 
@@ -45,7 +49,8 @@ class Backing {
 
   PageStore* const store_;   // null: not memory backed
   WriteCache* const cache_;  // null: none
-  const uint64_t size_bytes_;
+  HoleView hole_;            // without memory
+  View* const view_;
   const bool discards_;
   const bool fua_;
 };

@@ -18,20 +18,24 @@
 #include "device/fault_injection.h"
 #include "device/random.h"
 #include "rnullfs/clock.h"
-#include "rnullfs/device_config.h"
 #include "rnullfs/device_counters.h"
+#include "rnullfs/settings.h"
 
 namespace rnullfs {
 
-// A place where faults are injected: the attributes, and what is counted of it.
+// A place where faults are injected: the attributes, what is left, and where that is counted.
 struct FaultPoint {
   FaultAttr DeviceConfig::*attr;
+  FaultLeft DeviceState::*left;
   FaultCounters DeviceCounters::*counters;
 };
 
-inline constexpr FaultPoint kTimeout = {&DeviceConfig::timeout_inject, &DeviceCounters::timeout};
-inline constexpr FaultPoint kRequeue = {&DeviceConfig::requeue_inject, &DeviceCounters::requeue};
+inline constexpr FaultPoint kTimeout = {&DeviceConfig::timeout_inject, &DeviceState::timeout_inject,
+                                        &DeviceCounters::timeout};
+inline constexpr FaultPoint kRequeue = {&DeviceConfig::requeue_inject, &DeviceState::requeue_inject,
+                                        &DeviceCounters::requeue};
 inline constexpr FaultPoint kInitHctx = {&DeviceConfig::init_hctx_fault_inject,
+                                         &DeviceState::init_hctx_fault_inject,
                                          &DeviceCounters::init_hctx};
 inline constexpr std::array<FaultPoint, 3> kFaultPoints = {kTimeout, kRequeue, kInitHctx};
 
@@ -59,8 +63,9 @@ class Faults {
   // Whether anything can happen to requests.
   bool armed() const { return timeout_.armed() || requeue_.armed(); }
 
-  // Attributes that have been written: those whose point it is begin anew.
-  void Restart(const FaultPoint& point, const FaultAttr& written);
+  // Attributes that have been written: those whose point it is begin anew, as
+  // FaultInjection::Restart().
+  void Restart(const FaultPoint& point, const FaultAttr& attr, const FaultLeft* left);
 
  private:
   Random random_;

@@ -61,6 +61,8 @@ DeviceCounters::DeviceCounters()
             static const CounterTable table = *CounterTable::Make(CounterRows(), {});
             return table;
           }(),
-          nullptr) {}
+          nullptr) {
+  for (const FaultCounters* fault : {&timeout, &requeue, &init_hctx}) fault->times = 1;
+}
 
 }  // namespace rnullfs

@@ -302,9 +302,10 @@ void Session::GoOn() {
   std::set<int> backings;
   std::set<int> retired;
   for (const std::shared_ptr<DeviceNode>& device : tree_->Devices()) {
-    if (device->passthrough_open()) huge_pages_.Watch(device);
-    backings.insert(device->backing_id());
-    retired.insert(device->retired_backing_id());
+    const DiskFacts facts = device->facts();
+    if (facts.passthrough) huge_pages_.Watch(device);
+    backings.insert(facts.backing_id);
+    retired.insert(facts.retired_backing_id);
   }
   if (passthrough_obstacle().empty()) {
     ForgetStrayBackings(fuse_session_fd(session_), backings, retired);

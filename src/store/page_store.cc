@@ -14,7 +14,9 @@
 #include "store/arena.h"
 #include "store/io_vector.h"
 #include "store/memory_account.h"
+#include "store/move_pages.h"
 #include "store/pages.h"
+#include "store/sharing.h"
 #include "store/stripe_locks.h"
 
 namespace rnullfs {
@@ -54,10 +56,6 @@ absl::StatusOr<std::unique_ptr<PageStore>> PageStore::Adopt(std::string_view nam
                                                             UniqueFd moving_to) {
   std::unique_ptr<PageStore> store(
       new PageStore(name, memory, keeper, std::move(memfd), /*found=*/true));
-  if (store->pages_->was_shared()) {
-    const LockGuard lock(store->share_mutex_);
-    store->Linger();
-  }
   if (!moving_to.valid()) return store;
   if (const int error = store->pages_->TakeBack(moving_to.get()); error != 0) {
     return SystemError(error, "taking a disk back from where it was being moved");
@@ -69,12 +67,18 @@ absl::StatusOr<std::unique_ptr<PageStore>> PageStore::Adopt(std::string_view nam
 PageStore::PageStore(std::string_view name, MemoryLimit& memory, MemfdKeeper& keeper,
                      UniqueFd memfd, bool found)
     : name_(name),
-      memory_(memory),
       keeper_(keeper),
       account_(std::make_unique<MemoryAccount>(memory)),
-      pages_(std::make_unique<Pages>(std::move(memfd), *account_, found)) {}
+      pages_(std::make_unique<Pages>(std::move(memfd), *account_, found)),
+      sharing_(std::make_unique<Sharing>(pages_, *account_, memory)) {}
 
-PageStore::~PageStore() { memory_.Unwatch(this); }
+PageStore::~PageStore() = default;
+
+absl::Status PageStore::Share() { return sharing_->Share(); }
+absl::Status PageStore::ShareAgain() { return sharing_->ShareAgain(); }
+void PageStore::Unshare() { sharing_->Unshare(); }
+bool PageStore::Held() { return sharing_->Held(); }
+void PageStore::EndHolding() { sharing_->EndHolding(); }
 
 // Emptied when nobody looks for it any more: who still has it mapped has no memory that no account
 // knows of.
@@ -107,12 +111,12 @@ absl::Status PageStore::MoveAndGrow(uint64_t size_bytes) {
   // What is stored already needs no asking, wherever it goes.
   account_->Reserve(pages_->AllocatedBytes());
   KillPoint("grow-begun");
-  const int error = pages_->MoveTo(*grown);
+  const int error = MovePages(*pages_, *grown);
   KillPoint("grow-moved");
   if (error == 0) {
     std::swap(pages_, grown);
   } else {
-    const int not_moved_back = grown->MoveTo(*pages_);
+    const int not_moved_back = MovePages(*grown, *pages_);
     assert(not_moved_back == 0);
   }
   account_->EndReservation([this] { return pages_->AllocatedBytes(); });
@@ -133,7 +137,7 @@ bool PageStore::RecallSome() { return pages_->RecallSome(); }
 
 bool PageStore::CouldShare(uint64_t size_bytes) const { return account_->CouldReserve(size_bytes); }
 
-int PageStore::Read(uint64_t offset, uint64_t length, ReadSink sink) {
+int PageStore::Read(uint64_t offset, uint64_t length, Sink sink) {
   if (length == 0) {
     sink({});
     return 0;

@@ -24,7 +24,7 @@ constexpr uint64_t RoundUp(uint64_t offset) { return RoundDown(offset + kPageSiz
 
 }  // namespace
 
-PageStore::Pages::Pages(UniqueFd memfd, MemoryAccount& account, bool found)
+Pages::Pages(UniqueFd memfd, MemoryAccount& account, bool found)
     : arena_(std::move(memfd)),
       account_(account),
       file_knows_(found && arena_.length_sealed()),
@@ -34,9 +34,9 @@ PageStore::Pages::Pages(UniqueFd memfd, MemoryAccount& account, bool found)
   Settle(0);
 }
 
-PageStore::Pages::~Pages() { const StripeLocks::Exclusive all(locks, 0, UINT64_MAX); }
+Pages::~Pages() { const StripeLocks::Exclusive all(locks, 0, UINT64_MAX); }
 
-PageStore::Pages::Piece PageStore::Pages::PieceAt(uint64_t begin, uint64_t end) {
+Pages::Piece Pages::PieceAt(uint64_t begin, uint64_t end) {
   // Before the index is looked at: what is recalled in between would be in neither.
   const bool file_decides = FileDecides();
   const uint64_t first = FirstPage(begin);
@@ -58,13 +58,13 @@ PageStore::Pages::Piece PageStore::Pages::PieceAt(uint64_t begin, uint64_t end) 
   return {begin, vacant_end, nullptr, false};
 }
 
-bool PageStore::Pages::FileDecides() const {
+bool Pages::FileDecides() const {
   return forgotten_.load(std::memory_order_acquire) || file_knows_.load(std::memory_order_relaxed);
 }
 
 // What turns out to be stored goes into the index, so that the next one needn't ask.  Should there
 // be no memory for that, it will.
-PageStore::Pages::Piece PageStore::Pages::AskFile(uint64_t begin, uint64_t end) {
+Pages::Piece Pages::AskFile(uint64_t begin, uint64_t end) {
   const Arena::Run run = arena_.RunAt(begin, end);
   char* const start = run.stored ? arena_.At(begin) : nullptr;
   if (start != nullptr) {
@@ -77,7 +77,7 @@ PageStore::Pages::Piece PageStore::Pages::AskFile(uint64_t begin, uint64_t end) 
   return {begin, run.end, start, run.stored};
 }
 
-bool PageStore::Pages::WhollyStored(uint64_t begin, uint64_t end) {
+bool Pages::WhollyStored(uint64_t begin, uint64_t end) {
   while (begin < end) {
     const Arena::Run run = arena_.RunAt(begin, end);
     if (!run.stored) return false;
@@ -86,14 +86,14 @@ bool PageStore::Pages::WhollyStored(uint64_t begin, uint64_t end) {
   return true;
 }
 
-int PageStore::Pages::CopyOut(const Piece& piece, char* to) {
+int Pages::CopyOut(const Piece& piece, char* to) {
   if (piece.data == nullptr) return arena_.Read(piece.begin, piece.length(), to);
   std::memcpy(to, piece.data, piece.length());
   return 0;
 }
 
 // NOLINTNEXTLINE(readability-make-member-function-const): it changes what the disk reads
-int PageStore::Pages::Overwrite(const Piece& piece, const char* data) {
+int Pages::Overwrite(const Piece& piece, const char* data) {
   if (piece.data != nullptr && data != nullptr) {
     std::memcpy(piece.data, data, piece.length());
     return 0;
@@ -112,7 +112,7 @@ int PageStore::Pages::Overwrite(const Piece& piece, const char* data) {
   return 0;
 }
 
-int PageStore::Pages::Fill(const Piece& hole, const char* data) {
+int Pages::Fill(const Piece& hole, const char* data) {
   const uint64_t first = FirstPage(hole.begin);
   const uint64_t last = LastPage(hole.end);
   const uint64_t bytes = (last - first + 1) * kPageSize;
@@ -129,11 +129,11 @@ int PageStore::Pages::Fill(const Piece& hole, const char* data) {
   return error;
 }
 
-void PageStore::Pages::Settle(uint64_t taken_bytes) {
+void Pages::Settle(uint64_t taken_bytes) {
   account_.Settle(taken_bytes, [this] { return arena_.AllocatedBytes(); });
 }
 
-int PageStore::Pages::FillPages(const Piece& hole, const char* data) {
+int Pages::FillPages(const Piece& hole, const char* data) {
   const int error = data != nullptr ? arena_.Write(hole.begin, hole.length(), data)
                                     : arena_.Allocate(hole.begin, hole.length());
   if (error != 0) return error;
@@ -149,7 +149,7 @@ int PageStore::Pages::FillPages(const Piece& hole, const char* data) {
   return 0;
 }
 
-int PageStore::Pages::FillHoles(uint64_t begin, uint64_t end) {
+int Pages::FillHoles(uint64_t begin, uint64_t end) {
   while (begin < end) {
     const Piece piece = PieceAt(begin, end);
     if (!piece.stored) {
@@ -160,7 +160,7 @@ int PageStore::Pages::FillHoles(uint64_t begin, uint64_t end) {
   return 0;
 }
 
-int PageStore::Pages::ZeroStored(uint64_t begin, uint64_t end) {
+int Pages::ZeroStored(uint64_t begin, uint64_t end) {
   while (begin < end) {
     const Piece piece = PieceAt(begin, end);
     if (piece.stored) {
@@ -171,7 +171,7 @@ int PageStore::Pages::ZeroStored(uint64_t begin, uint64_t end) {
   return 0;
 }
 
-int PageStore::Pages::Free(uint64_t begin, uint64_t end) {
+int Pages::Free(uint64_t begin, uint64_t end) {
   const uint64_t whole_begin = RoundUp(begin);
   const uint64_t whole_end = RoundDown(end);
   if (whole_begin >= whole_end) return ZeroStored(begin, end);
@@ -186,7 +186,7 @@ int PageStore::Pages::Free(uint64_t begin, uint64_t end) {
   return 0;
 }
 
-bool PageStore::Pages::FitsInMemory(uint64_t begin, uint64_t end) {
+bool Pages::FitsInMemory(uint64_t begin, uint64_t end) {
   uint64_t vacant = 0;
   while (begin < end) {
     const Arena::Run run = arena_.RunAt(begin, end);
@@ -196,7 +196,7 @@ bool PageStore::Pages::FitsInMemory(uint64_t begin, uint64_t end) {
   return account_.Has(vacant * kPageSize);
 }
 
-int PageStore::Pages::Resize(uint64_t size_bytes) {
+int Pages::Resize(uint64_t size_bytes) {
   if (const int error = arena_.Resize(size_bytes); error != 0) return error;
   if (size_bytes < size_bytes_) {
     index_.EraseRange(FirstPage(size_bytes), UINT64_MAX);
@@ -206,7 +206,7 @@ int PageStore::Pages::Resize(uint64_t size_bytes) {
   return 0;
 }
 
-int PageStore::Pages::Share() {
+int Pages::Share() {
   if (const int error = arena_.SealLength(); error != 0) return error;
   const StripeLocks::Exclusive lock(locks, 0, UINT64_MAX);
   file_knows_ = true;
@@ -215,42 +215,42 @@ int PageStore::Pages::Share() {
 
 // Before it is emptied who has asked the file of what may since have been freed tells the index;
 // behind it who has found that there is done with it.  In between the file decides.
-void PageStore::Pages::ForgetIndex() {
+void Pages::ForgetIndex() {
   locks.Drain();
   index_.EraseRange(0, UINT64_MAX);
   locks.Drain();
 }
 
-bool PageStore::Pages::TryForgetIndex() {
+bool Pages::TryForgetIndex() {
   if (!locks.TryDrain()) return false;
   index_.EraseRange(0, UINT64_MAX);
   return locks.TryDrain();
 }
 
-int PageStore::Pages::Collapse(uint64_t* offset, bool sparse) {
-  const uint64_t last_end = RoundDown(size_bytes_, kHugePageSize);
-  for (int looked_at = 0; looked_at < kHugeBatch; ++looked_at) {
-    const uint64_t begin = RoundDown(FirstStored(*offset, size_bytes_), kHugePageSize);
+int Pages::Collapse(uint64_t* offset, bool sparse) {
+  const uint64_t last_end = RoundDown(size_bytes_, PageStore::kHugePageSize);
+  for (int looked_at = 0; looked_at < PageStore::kHugeBatch; ++looked_at) {
+    const uint64_t begin = RoundDown(FirstStored(*offset, size_bytes_), PageStore::kHugePageSize);
     if (begin >= last_end) {
       *offset = size_bytes_;
       return 0;
     }
-    const uint64_t end = begin + kHugePageSize;
+    const uint64_t end = begin + PageStore::kHugePageSize;
     *offset = end;
     // A discard meanwhile would be undone.
     const StripeLocks::Shared lock(locks, FirstPage(begin), LastPage(end));
     if (!sparse && !WhollyStored(begin, end)) continue;
-    if (arena_.Collapse(begin, kHugePageSize) == EINVAL) return EINVAL;
+    if (arena_.Collapse(begin, PageStore::kHugePageSize) == EINVAL) return EINVAL;
   }
   return 0;
 }
 
 // Where we have been, who stores a page tells the index, and who cannot gives it back (Fill()).
-bool PageStore::Pages::RecallSome() {
+bool Pages::RecallSome() {
   constexpr uint64_t kStripe = StripeLocks::kPagesPerStripe * kPageSize;
   // Where the index will not decide it is left alone: it takes memory.
   if (!forgotten_.load(std::memory_order_relaxed) || file_knows_) return false;
-  for (int looked_at = 0; looked_at < kRecallBatch; ++looked_at) {
+  for (int looked_at = 0; looked_at < PageStore::kRecallBatch; ++looked_at) {
     const uint64_t begin = RoundDown(FirstStored(recalled_, size_bytes_));
     if (begin >= size_bytes_) {
       forgotten_.store(false, std::memory_order_release);
@@ -263,7 +263,7 @@ bool PageStore::Pages::RecallSome() {
   return true;
 }
 
-bool PageStore::Pages::RecallRange(uint64_t begin, uint64_t end) {
+bool Pages::RecallRange(uint64_t begin, uint64_t end) {
   bool fits = true;
   const StripeLocks::Shared lock(locks, FirstPage(begin), LastPage(end));
   const bool mapped = arena_.ForEachStored(begin, end, [&](uint64_t page, char* address) {
@@ -272,31 +272,7 @@ bool PageStore::Pages::RecallRange(uint64_t begin, uint64_t end) {
   return mapped && fits;
 }
 
-int PageStore::Pages::MoveTo(Pages& to) {
-  constexpr uint64_t kStep = uint64_t{2} << 20;  // stored twice meanwhile
-  const std::unique_ptr<char[]> unmapped(new char[kStep]);
-  for (uint64_t begin = FirstStored(0, size_bytes_); begin < size_bytes_;) {
-    const uint64_t end = std::min(begin + kStep, size_bytes_);
-    const StripeLocks::Exclusive lock(locks, FirstPage(begin), LastPage(end));
-    const StripeLocks::Exclusive to_lock(to.locks, FirstPage(begin), LastPage(end));
-    const Piece piece = PieceAt(begin, end);
-    const char* data = piece.data;
-    if (data == nullptr && piece.stored) {
-      if (const int error = CopyOut(piece, unmapped.get()); error != 0) return error;
-      data = unmapped.get();
-    }
-    if (const int error = to.Fill({piece.begin, piece.end, nullptr, false}, data); error != 0) {
-      return error;
-    }
-    KillPoint("grow-page-copied");
-    if (const int error = Free(piece.begin, piece.end); error != 0) return error;
-    KillPoint("grow-page-freed");
-    begin = FirstStored(piece.end, size_bytes_);
-  }
-  return 0;
-}
-
-int PageStore::Pages::TakeBack(int from) {
+int Pages::TakeBack(int from) {
   const std::unique_ptr<char[]> page(new char[kPageSize]);
   for (uint64_t at = 0; at < size_bytes_; at += kPageSize) {
     const off_t found = lseek(from, static_cast<off_t>(at), SEEK_DATA);

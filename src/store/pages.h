@@ -20,7 +20,7 @@
 
 namespace rnullfs {
 
-class PageStore::Pages {
+class Pages {
  public:
   // A part of a range that is stored and contiguous in memory, or stored where it cannot be mapped,
   // or a hole.
@@ -94,12 +94,8 @@ class PageStore::Pages {
   // As PageStore::RecallSome().
   bool RecallSome();
 
-  // Moves all that is stored to `to`, which is empty and no smaller.  After an error some has been
-  // moved.  Both must be alone.
-  int MoveTo(Pages& to);
-
-  // The same back from a file to which a process was moving pages when it died: what is stored in
-  // both is whole here, and perhaps not there.  All must be alone.
+  // Takes back from a file to which a process was moving pages when it died: what is stored in both
+  // is whole here, and perhaps not there.  All must be alone.
   int TakeBack(int from);
 
   uint64_t size_bytes() const { return size_bytes_; }

@@ -1,63 +1,85 @@
 #include "tree/device_node.h"
 
-#include <algorithm>
 #include <cerrno>
+#include <new>
 #include <utility>
-#include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/kill_point.h"
 #include "base/memfd_name.h"
-#include "base/visible.h"
 #include "rnullfs/error.h"
-#include "tree/inode.h"
+#include "tree/files.h"
+#include "tree/stats_text.h"
 
 namespace rnullfs {
 namespace {
 
-bool WantsPin(const DeviceConfig& config) {
-  return config.power && config.datapath == DataPath::kPassthrough;
-}
+// Not everything that lets go of a disk tells us so.
+constexpr std::chrono::milliseconds kLookAgain(20);
+
+absl::Status Removed() { return Error(ENOENT, "the device has been removed"); }
 
 // For who has asked for it, and nobody else to see.
 absl::Status Again() { return Error(EAGAIN, "disk is open"); }
 
-}  // namespace
+mode_t DiskMode() { return FindFile(DeviceFiles(), kDiskSlot)->mode; }
 
-absl::Status Removed() { return Error(ENOENT, "the device has been removed"); }
+// Text that a C program wrote with the NUL that ends it.
+std::string_view WithoutNuls(std::string_view text) {
+  while (text.ends_with('\0')) text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
 
 DeviceNode::DeviceNode(uint64_t id, std::string name, const Ownership& ownership,
                        NodeServices services, uint64_t request)
     : id_(id),
       name_(std::move(name)),
-      created_(ownership),
       services_(std::move(services)),
       request_(request),
       counters_(services_.survival == nullptr ? DeviceCounters()
                                               : services_.survival->CountersOf(id)),
-      medium_(
-          std::make_unique<Medium>(Medium::Services{.name = DiskMemfdName(id_, name_),
-                                                    .cache_name = CacheMemfdName(id_, name_),
-                                                    .memory = services_.memory,
-                                                    .counters = counters_.cache,
-                                                    .keeper = KeeperOf(services_),
-                                                    .badblocks_spent = [this] { SaveNew(); }})) {}
+      disk_(id_, name_, DiskServices()),
+      doors_(disk_, DiskMemfdName(id_, name_), services_.passthrough_obstacle),
+      owners_(ownership, disk_, services_.device.clock) {}
 
-DeviceConfig DeviceNode::config() const {
+// Requests that are refused leave a sentence, as writes to attributes do.
+Disk::Services DeviceNode::DiskServices() {
+  return {
+      .device = services_.device,
+      .memory = services_.memory,
+      .keeper = services_.survival == nullptr ? MemfdKeeper::None() : services_.survival->keeper(),
+      .indexes = services_.indexes,
+      .counters = &counters_,
+      .complain =
+          [this](const std::string& sentence) {
+            static_cast<void>(Refuse(Error(EINVAL, sentence)));
+          },
+      .badblocks_spent = [this] { SaveNew(); }};
+}
+
+Settings DeviceNode::settings() const {
   LockGuard lock(mutex_);
-  return Current();
+  return disk_.settings();
 }
 
 std::string DeviceNode::last_error() const {
   LockGuard lock(mutex_);
-  return last_error_;
+  return disk_.last_error();
 }
 
-absl::Status DeviceNode::Store(const DeviceConfig& wanted) {
-  return Update([&](DeviceConfig& next) {
-    const DeviceConfig before = std::exchange(next, wanted);
-    next.index = before.index;
+std::string DeviceNode::StatsText() const {
+  LockGuard lock(mutex_);
+  return rnullfs::StatsText(disk_, doors_);
+}
+
+// --- Changes
+// --------------------------------------------------------------------------------------
+
+absl::Status DeviceNode::Store(const Settings& wanted) {
+  return Update([&](Settings& next) {
+    const Settings before = std::exchange(next, wanted);
+    next.config.index = before.config.index;
     next.unknown = before.unknown;
     return absl::OkStatus();
   });
@@ -67,164 +89,219 @@ absl::Status DeviceNode::Update(Edit edit, const TextWrite& write) {
   IfOpen if_open = write.if_open;
   LockGuard lock(mutex_);
   while (true) {
-    if (medium_ == nullptr) return Removed();
-    const DeviceConfig now = Current();
-    DeviceConfig next = now;
-    if (absl::Status status = edit(next); !status.ok()) return RefuseLocked(status, write);
-    if (const std::string why = InTheWay(next); !why.empty()) {
+    if (disk_.medium() == nullptr) return Removed();
+    const Settings seen = disk_.settings();
+    Settings next = seen;
+    if (absl::Status status = edit(next); !status.ok()) return Conclude(status, write);
+    if (const std::string why = doors_.InTheWay(next.config); !why.empty()) {
       if (if_open == IfOpen::kAgain) return Again();
-      if (if_open == IfOpen::kRefuse) return RefuseLocked(DiskInUse(why), write);
+      if (if_open == IfOpen::kRefuse) return Conclude(doors_.Busy(why), write);
       AwaitLastClose();  // lets go of the lock, so the edit starts over from what is there then
       if_open = IfOpen::kRefuse;
       continue;
     }
-    if (absl::Status status = Switch(now, next); !status.ok()) return RefuseLocked(status, write);
-    if (!TakeBadBlocks(now, next)) continue;  // a request has cleared some meanwhile
-    Take(now, next);
+    const absl::StatusOr<bool> done = Switch(seen, next);
+    if (!done.ok()) return Conclude(done.status(), write);
+    if (!*done) continue;
+    if (!(next == seen)) owners_.DirectoryModified();
     return Conclude(absl::OkStatus(), write);
   }
 }
 
-absl::Status DeviceNode::Switch(const DeviceConfig& now, const DeviceConfig& next) {
-  if (config_.power && next.power) {
-    if (absl::Status status = CheckStages(next); !status.ok()) return status;
-    if (absl::Status status = CheckLive(now, next); !status.ok()) return status;
-    if (absl::Status status = CheckDataPath(next); !status.ok()) return status;
-    return Pin(WantsPin(next));
+absl::StatusOr<bool> DeviceNode::Switch(const Settings& seen, const Settings& next) {
+  const bool goes_on = disk_.config().power && next.config.power;
+  const bool starts = !disk_.config().power && next.config.power;
+  if (goes_on) {
+    if (absl::Status status = doors_.CheckStages(next); !status.ok()) return status;
   }
-  if (next.power) return SwitchOn(now, next);
-  PowerOff();
-  return absl::OkStatus();
-}
-
-absl::Status DeviceNode::SwitchOn(const DeviceConfig& now, const DeviceConfig& next) {
+  const auto pin = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return doors_.Pin(next.config); };
   // Before the medium takes the new size: what that cuts off would be lost.
-  if (absl::Status status = CheckDataPath(next); !status.ok()) return status;
-  CountAnew(now, next);
-  if (kernel_wrote_) NoteDiskWrites(FindFile(DeviceFiles(), kDiskSlot)->mode);
-  absl::StatusOr<std::unique_ptr<Device>> device =
-      Device::PowerOn(Written(now, next), *medium_, counters_, services_.device, Complain());
-  if (!device.ok()) {
-    CountAnew(now, next);
-    return device.status();
+  if (starts) {
+    if (absl::Status status = doors_.CheckDataPath(next); !status.ok()) return status;
+    if (doors_.kernel_wrote()) NoteDiskWrites(DiskMode());
   }
-  KillPoint("power-prepared");
-  if (absl::Status status = Pin(WantsPin(next)); !status.ok()) {
-    device->reset();
-    medium_->DropCache();
-    CountAnew(now, next);
-    return status;
+  const auto ready = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    absl::Status possible = goes_on ? doors_.CheckDataPath(next) : absl::OkStatus();
+    return possible.ok() ? pin() : possible;
+  };
+  absl::StatusOr<bool> done = disk_.Become(seen, next, ready);
+  if (!starts || !done.ok()) return done;
+  doors_.Forget();
+  if (doors_.kernel_wrote()) owners_.SeeDisk();  // to size it was no write
+  return done;
+}
+
+absl::Status DeviceNode::Conclude(const absl::Status& how, const TextWrite& write) {
+  texts_.Conclude(how, write);
+  if (how.ok() && (write.piece || write.put_back)) {
+    disk_.ForgetComplaint();
+  } else {
+    disk_.Conclude(how);
   }
-  backing_refused_.clear();
-  if (kernel_wrote_) stored_seen_ = medium_->store()->modified();  // to size it was no write
-  if (services_.indexes != nullptr) config_.index = services_.indexes->Take();
-  device_ = std::move(*device);
-  live_device_.store(device_.get(), std::memory_order_release);
-  return absl::OkStatus();
+  Save();
+  return how;
 }
 
-// Requests that are refused leave a sentence, as writes to attributes do.
-Device::Complain DeviceNode::Complain() {
-  return
-      [this](const std::string& sentence) { static_cast<void>(Refuse(Error(EINVAL, sentence))); };
+absl::Status DeviceNode::Refuse(const absl::Status& why) {
+  LockGuard lock(mutex_);
+  return Conclude(why);
 }
 
-absl::Status DeviceNode::CheckLive(const DeviceConfig& now, const DeviceConfig& next) const {
-  std::vector<std::string> refused;
-  for (const Attribute& attribute : Attributes()) {
-    if (!attribute.live && Differs(attribute, now, next)) refused.emplace_back(attribute.name);
+absl::Status DeviceNode::StoreText(const Attribute& attribute, std::string_view text,
+                                   uint64_t request, IfOpen if_open) {
+  TextWrite write = {.request = request, .if_open = if_open};
+  {
+    LockGuard lock(mutex_);
+    if (std::optional<absl::Status> heard = texts_.Heard(request)) return *heard;
+    write.put_back = text == ShowAttribute(attribute, disk_.settings());
   }
-  if (refused.empty()) return absl::OkStatus();
-  return Error(EBUSY, absl::StrCat(absl::StrJoin(refused, ", "),
-                                   ": cannot change while the device is powered; write 0 to power "
-                                   "first"));
+  const auto store = [&](Settings& next) ABSL_NO_THREAD_SAFETY_ANALYSIS {  // Update() holds mutex_
+    absl::Status status = disk_.EditText(attribute, text, next);
+    if (ErrnoOf(status) != EBUSY) return status;
+    absl::Status stages = doors_.CheckStages(next);
+    return stages.ok() ? status : stages;
+  };
+  return Update(store, write);
 }
 
-void DeviceNode::PowerOff() {
-  static_cast<void>(Pin(false));  // to let go always succeeds
-  live_device_.store(nullptr, std::memory_order_release);
-  if (device_ == nullptr) return;
-  device_.reset();
-  medium_->DropCache();
-  KillPoint("powered-off");
-  if (medium_->store() != nullptr) medium_->store()->EndHolding();
-  if (services_.indexes != nullptr) services_.indexes->GiveBack(config_.index);
+absl::Status DeviceNode::StoreJson(std::string_view text, IfOpen if_open) {
+  return StoreJson(text, TextWrite{.if_open = if_open});
 }
 
-bool DeviceNode::passthrough_open() const {
+absl::Status DeviceNode::StoreJson(std::string_view text, const TextWrite& write) {
+  return Update([&](Settings& next) { return Disk::EditJson(text, next); }, write);
+}
+
+absl::Status DeviceNode::WriteJson(ConfigEdit::Piece piece, uint64_t request, IfOpen if_open) {
+  std::optional<std::string> whole;
+  TextWrite write = {.request = request, .piece = true, .if_open = if_open};
+  {
+    LockGuard lock(mutex_);
+    if (std::optional<absl::Status> heard = texts_.Heard(request)) return *heard;
+    if (disk_.medium() == nullptr) return Removed();
+    piece.data = WithoutNuls(piece.data);
+    write.edit = texts_.edit();
+    const std::string shown = disk_.Json();
+    const absl::Status taken = write.edit->Write(piece, shown, [&](std::string_view text) {
+      whole = text;
+      write.put_back = text == shown;
+      return absl::OkStatus();
+    });
+    if (!whole.has_value()) return Conclude(taken, write);
+  }
+  // What is saved until then is the text without this piece: a request that has to be heard again
+  // finds it as it was.
+  write.piece = false;
+  return StoreJson(*whole, write);
+}
+
+void DeviceNode::TruncateJson(uint64_t handle, uint64_t length) {
   LockGuard lock(mutex_);
-  return passthrough_opens_ > 0;
+  texts_.edit().Truncate(handle, length);
+  Save();
 }
 
-bool DeviceNode::disk_open() const {
+absl::Status DeviceNode::FlushJson(uint64_t handle) {
   LockGuard lock(mutex_);
-  return InUse();
-}
-
-uint64_t DeviceNode::disk_size_bytes() const {
-  LockGuard lock(mutex_);
-  return device_ == nullptr ? 0 : device_->size_bytes();
-}
-
-uint64_t DeviceNode::stored_bytes() const {
-  LockGuard lock(mutex_);
-  return medium_ == nullptr ? 0 : medium_->stored_pages() * PageStore::kPageSize;
+  const ConfigEdit& edit = texts_.edit();
+  if (edit.state().handle != handle || edit.unfinished().empty()) return absl::OkStatus();
+  Settings next = disk_.settings();
+  return Conclude(Disk::EditJson(edit.unfinished(), next));
 }
 
 absl::Status DeviceNode::Retire(IfOpen if_open) {
   LockGuard lock(mutex_);
   if (if_open == IfOpen::kWait) AwaitLastClose();
-  if (medium_ == nullptr) return Removed();
-  if (InUse() && if_open == IfOpen::kAgain) return Again();
-  if (InUse()) return RefuseLocked(DiskInUse("rmdir: cannot remove the device"));
-  PowerOff();
-  config_.power = false;
+  if (disk_.medium() == nullptr) return Removed();
+  if (doors_.InUse()) {
+    if (if_open == IfOpen::kAgain) return Again();
+    return Conclude(doors_.Busy("rmdir: cannot remove the device"));
+  }
+  static_cast<void>(doors_.Pin(DeviceConfig()));  // to let go always succeeds
+  disk_.SwitchOff();
   // First: without a record a memfd is dropped by who takes over, the other way round data are
   // lost.
   if (services_.survival != nullptr) services_.survival->Forget(id_);
   KillPoint("forgotten");
-  medium_->Remove();
-  medium_.reset();
+  disk_.Remove();
   KillPoint("removed");
   return absl::OkStatus();
 }
 
-Ownership DeviceNode::AsCreated(uint32_t slot, mode_t default_mode) const {
-  Ownership ownership = created_;
-  if (slot != kDirectorySlot) ownership.mode = default_mode;  // the directory has mkdir's
-  return ownership;
+// --- Opens
+// ----------------------------------------------------------------------------------------
+
+absl::StatusOr<DiskHandle> DeviceNode::OpenDisk(std::string opener, int flags,
+                                                OpenBacking open_backing, uint64_t request,
+                                                IfOpen if_open) {
+  LockGuard lock(mutex_);
+  const bool kernel_wrote = doors_.kernel_wrote();
+  absl::StatusOr<DiskHandle> handle =
+      doors_.Open(std::move(opener), flags, open_backing, request, if_open == IfOpen::kAgain);
+  if (ErrnoOf(handle.status()) == EIO) return Conclude(handle.status());
+  if (!handle.ok()) return handle;
+  if (!kernel_wrote && doors_.kernel_wrote()) owners_.SeeDisk();
+  Save();
+  return handle;
 }
 
-Ownership& DeviceNode::Own(uint32_t slot, mode_t default_mode) const {
-  return ownership_.try_emplace(slot, AsCreated(slot, default_mode)).first->second;
+void DeviceNode::NoteClosing(uint64_t handle) {
+  LockGuard lock(mutex_);
+  doors_.NoteClosing(handle);
 }
 
-// Whether the file has been written to since the last look, and by that the disk.
-bool DeviceNode::NoteStores(timespec disk_modified) const {
-  const auto order = [](const timespec& t) { return std::pair(t.tv_sec, t.tv_nsec); };
-  const timespec before = std::exchange(stored_seen_, medium_->store()->modified());
-  const bool known = order(before) != order({});
-  return known ? order(stored_seen_) != order(before) : order(stored_seen_) > order(disk_modified);
+absl::StatusOr<uint64_t> DeviceNode::HoldDisk(std::string holder) {
+  LockGuard lock(mutex_);
+  return doors_.Hold(std::move(holder));
 }
+
+int DeviceNode::CloseDisk(uint64_t handle) {
+  LockGuard lock(mutex_);
+  const int unused = doors_.Close(handle);
+  if (!doors_.InUse()) last_close_.notify_all();
+  Save();
+  return unused;
+}
+
+void DeviceNode::AwaitLastClose() {
+  const auto free = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !doors_.InUse(); };
+  for (auto waited = kLookAgain; !free() && waited <= services_.close_grace; waited += kLookAgain) {
+    last_close_.wait_for(mutex_, kLookAgain, free);
+  }
+}
+
+absl::StatusOr<bool> DeviceNode::CollapseSome(bool sparse, uint64_t* offset, bool* changed) {
+  LockGuard lock(mutex_);
+  return doors_.CollapseSome(sparse, offset, changed);
+}
+
+bool DeviceNode::RecallSome() {
+  LockGuard lock(mutex_);
+  return disk_.store() != nullptr && disk_.store()->RecallSome();
+}
+
+DiskFacts DeviceNode::facts() const {
+  LockGuard lock(mutex_);
+  const Medium* const medium = disk_.medium();
+  return {.open = doors_.InUse(),
+          .passthrough = doors_.opens().passthrough() > 0,
+          .backing_id = doors_.backing_id(),
+          .retired_backing_id = doors_.retired_backing_id(),
+          .size_bytes = disk_.device() == nullptr ? 0 : disk_.device()->size_bytes(),
+          .stored_bytes = medium == nullptr ? 0 : medium->stored_pages() * PageStore::kPageSize};
+}
+
+// --- Owners and times
+// -----------------------------------------------------------------------------
 
 void DeviceNode::NoteDiskWrites(mode_t default_mode) const {
-  const StatisticsSnapshot counts = counters_.statistics.Snapshot();
-  const uint64_t writes = counts[Op::kWrite].requests + counts[Op::kDiscard].requests +
-                          counts[Op::kWriteZeroes].requests;
-  if (kernel_wrote_ && medium_ != nullptr) {
-    Ownership& disk = Own(kDiskSlot, default_mode);
-    if (NoteStores(disk.modified)) disk.modified = disk.changed = stored_seen_;
-  }
-  if (std::exchange(writes_seen_, writes) == writes) return;
-  Ownership& disk = Own(kDiskSlot, default_mode);
-  disk.modified = disk.changed = services_.device.clock.WallTime();
+  owners_.NoteDiskWrites(default_mode, doors_.kernel_wrote());
 }
 
 Ownership DeviceNode::OwnershipOf(uint32_t slot, mode_t default_mode) const {
   LockGuard lock(mutex_);
   if (slot == kDiskSlot) NoteDiskWrites(default_mode);
-  const auto it = ownership_.find(slot);
-  return it != ownership_.end() ? it->second : AsCreated(slot, default_mode);
+  return owners_.Of(slot, default_mode);
 }
 
 void DeviceNode::ChangeOwnership(uint32_t slot, mode_t default_mode,
@@ -232,11 +309,48 @@ void DeviceNode::ChangeOwnership(uint32_t slot, mode_t default_mode,
   LockGuard lock(mutex_);
   if (slot == kDiskSlot) {  // what was written before is over
     NoteDiskWrites(default_mode);
-    const PageStore* const store = medium_ == nullptr ? nullptr : medium_->store();
-    if (store != nullptr) stored_seen_ = store->modified();
+    owners_.SeeDisk();
   }
-  change.ApplyTo(Own(slot, default_mode), services_.device.clock.WallTime());
+  owners_.Change(slot, default_mode, change);
   Save();
+}
+
+// --- What outlives the process
+// --------------------------------------------------------------------
+
+// What has been done is done, also where there is no memory to note it.
+void DeviceNode::Save() const {
+  if (services_.survival == nullptr || disk_.medium() == nullptr) return;
+  KillPoint("unsaved");
+  try {
+    DeviceRecord record;
+    record.id = id_;
+    record.name = name_;
+    record.request = request_;
+    record.unknown = unknown_;
+    disk_.Save(record);
+    doors_.Save(record);
+    texts_.Save(record);
+    owners_.Save(record);
+    services_.survival->Save(record);
+  } catch (const std::bad_alloc&) {
+    services_.survival->SayUnsaved(ENOMEM);
+  }
+  KillPoint("saved");
+}
+
+void DeviceNode::SaveNew() const {
+  LockGuard lock(mutex_);
+  Save();
+}
+
+absl::Status DeviceNode::Restore(const DeviceRecord& record, Memfds memfds) {
+  LockGuard lock(mutex_);
+  unknown_ = record.unknown;
+  texts_.Restore(record);
+  owners_.Restore(record);
+  if (absl::Status disk = disk_.Restore(record, std::move(memfds)); !disk.ok()) return disk;
+  return doors_.Restore(record);
 }
 
 }  // namespace rnullfs

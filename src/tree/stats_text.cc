@@ -1,38 +1,39 @@
-// What stats.json says.
+#include "tree/stats_text.h"
 
 #include <string_view>
 #include <utility>
 
 #include "config/document.h"
 #include "config/warnings.h"
-#include "tree/device_node.h"
 
 namespace rnullfs {
 
-std::string DeviceNode::StatsText() const {
-  LockGuard lock(mutex_);
-  const uint64_t pages = medium_ == nullptr ? 0 : medium_->stored_pages();
-  const std::string why_daemon = WhyDaemon();
+std::string StatsText(const Disk& disk, const Doors& doors) {
+  const DeviceCounters& counters = disk.counters();
+  const Medium* const medium = disk.medium();
+  const uint64_t pages = medium == nullptr ? 0 : medium->stored_pages();
+  const bool power = disk.config().power;
+  const std::string why_daemon = doors.WhyDaemon();
   Document document;
-  document.AddBool("powered", config_.power)
-      .AddText("datapath", !config_.power        ? "none"
+  document.AddBool("powered", power)
+      .AddText("datapath", !power                ? "none"
                            : !why_daemon.empty() ? "daemon"
                                                  : "passthrough")
       .AddText("datapath_why", why_daemon)
       .AddNumber("stored_pages", pages)
       .AddNumber("stored_bytes", pages * PageStore::kPageSize)
-      .AddBool("emulates_sectors", device_ != nullptr && device_->emulates_sectors())
-      .AddNumber("in_flight", counters_.statistics.Snapshot().in_flight)
-      .AddNumber("disk_opens", opens_.size())
-      .AddNumber("passthrough_opens", passthrough_opens_);
-  const uint64_t cached_pages = medium_ == nullptr ? 0 : medium_->cached_pages();
+      .AddBool("emulates_sectors", disk.device() != nullptr && disk.device()->emulates_sectors())
+      .AddNumber("in_flight", counters.statistics.Snapshot().in_flight)
+      .AddNumber("disk_opens", doors.opens().all())
+      .AddNumber("passthrough_opens", doors.opens().passthrough());
+  const uint64_t cached_pages = medium == nullptr ? 0 : medium->cached_pages();
   // Each group becomes an object, in the list's order.
   std::string_view group;
   Document members;
   const auto add_group = [&] {
     if (!group.empty()) document.AddObject(group, std::exchange(members, Document()));
   };
-  counters_.Walk([&](const Counters::Reading& counter) {
+  counters.Walk([&](const Counters::Reading& counter) {
     const auto [of, name] = counter.row.SplitName();
     if (of.empty() || counter.row.kind == CounterKind::kValue || counter.histogram != nullptr)
       return;
@@ -44,7 +45,7 @@ std::string DeviceNode::StatsText() const {
     members.AddNumber(name, counter.value);
   });
   add_group();
-  document.AddList("warnings", Warnings(config_));
+  document.AddList("warnings", Warnings(disk.config()));
   return document.Text();
 }
 

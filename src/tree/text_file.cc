@@ -37,7 +37,7 @@ absl::Status TextFile::Truncate(uint64_t /*length*/) {
 }
 
 AttributeFile::AttributeFile(std::shared_ptr<DeviceNode> node, const Attribute& attribute)
-    : TextFile([node, &attribute] { return ShowAttribute(attribute, node->config()); }),
+    : TextFile([node, &attribute] { return ShowAttribute(attribute, node->settings()); }),
       node_(std::move(node)),
       attribute_(attribute) {}
 
@@ -59,7 +59,7 @@ absl::StatusOr<uint64_t> AttributeFile::Write(uint64_t offset, std::string_view 
 absl::Status AttributeFile::Truncate(uint64_t /*length*/) { return absl::OkStatus(); }
 
 ConfigFile::ConfigFile(std::shared_ptr<DeviceNode> node, bool append, uint64_t handle)
-    : TextFile([node] { return ShowJson(node->config()); }),
+    : TextFile([node] { return ShowJson(node->settings()); }),
       node_(std::move(node)),
       append_(append),
       handle_(handle) {}

@@ -134,14 +134,14 @@ struct stat Tree::StatFile(const DeviceNode& node, const File& file) const {
                     node.OwnershipOf(file.slot, file.mode), 0);
   }
   uint64_t size = kAttributeStatSize;
-  if (file.kind == FileKind::kConfigJson) size = ShowJson(node.config()).size();
+  if (file.kind == FileKind::kConfigJson) size = ShowJson(node.settings()).size();
   if (file.kind == FileKind::kStatsJson) size = node.StatsText().size();
   if (file.kind == FileKind::kLastError) size = node.last_error().size();
-  if (file.kind == FileKind::kDisk) size = node.disk_size_bytes();
+  if (file.kind == FileKind::kDisk) size = node.facts().size_bytes;
   struct stat st = MakeStat(MakeInode(node.id(), file.slot), S_IFREG,
                             node.OwnershipOf(file.slot, file.mode), size);
   if (file.kind == FileKind::kDisk) {
-    st.st_blocks = static_cast<blkcnt_t>(node.stored_bytes() / 512);
+    st.st_blocks = static_cast<blkcnt_t>(node.facts().stored_bytes / 512);
   }
   return st;
 }
@@ -303,7 +303,7 @@ std::vector<std::string> Tree::DisksInUse() const {
   std::vector<std::string> names;
   SharedLockGuard lock(mutex_);
   for (const auto& [id, node] : nodes_) {
-    if (node->disk_open()) names.push_back(Visible(node->name()));
+    if (node->facts().open) names.push_back(Visible(node->name()));
   }
   return names;
 }

@@ -26,6 +26,7 @@
 #include "rnullfs/mutex.h"
 #include "rnullfs/xarray.h"
 #include "tree/device_node.h"
+#include "tree/files.h"
 #include "tree/inode.h"
 #include "tree/text_file.h"
 

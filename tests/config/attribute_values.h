@@ -15,8 +15,8 @@ namespace rnullfs {
 // Text that changes the row, whatever it is, in a new configuration; empty if nothing does.
 inline std::string OtherText(const Attribute& row) {
   for (const char* text : {"1", "0", "2", "512", "daemon", "+8-15"}) {
-    DeviceConfig config;
-    if (StoreAttribute(row, text, config).ok() && Differs(row, config, DeviceConfig())) return text;
+    Settings settings;
+    if (StoreAttribute(row, text, settings).ok() && Differs(row, settings, Settings())) return text;
   }
   return {};
 }
@@ -34,8 +34,8 @@ inline std::string RandomText(const Attribute& row, std::mt19937_64& random) {
         row.words.empty() ? "1" : std::string(row.words[random() % row.words.size()]),
     };
     const std::string& text = texts[random() % std::size(texts)];
-    DeviceConfig config;
-    if (StoreAttribute(row, text, config).ok()) return text;
+    Settings settings;
+    if (StoreAttribute(row, text, settings).ok()) return text;
   }
 }
 

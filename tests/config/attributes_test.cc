@@ -97,10 +97,10 @@ TEST(Attributes, RowsKeepTheTablesPromises) {
     const std::set<std::string_view> live = {"power", "datapath", "badblocks", "submit_queues",
                                              "poll_queues"};
     EXPECT_EQ(row.live, live.contains(row.name) || !DirectoryOf(row).empty()) << row.name;
-    if (row.read_only || ValueText(row, DeviceConfig()).empty()) continue;
-    DeviceConfig config;
-    EXPECT_TRUE(StoreAttribute(row, ValueText(row, config), config).ok()) << row.name;
-    EXPECT_EQ(config, DeviceConfig()) << row.name;
+    if (row.read_only || ValueText(row, Settings()).empty()) continue;
+    Settings settings;
+    EXPECT_TRUE(StoreAttribute(row, ValueText(row, settings), settings).ok()) << row.name;
+    EXPECT_EQ(settings, Settings()) << row.name;
   }
 }
 
@@ -163,9 +163,9 @@ TEST(Attributes, TakeText) {
       {"timeout_inject/probability", "50%", "50\n"},
   };
   for (const Case& c : cases) {
-    DeviceConfig config;
-    EXPECT_TRUE(StoreAttribute(Row(c.name), c.text, config).ok()) << c.name << c.text;
-    EXPECT_EQ(ShowAttribute(Row(c.name), config), c.shown) << c.name << c.text;
+    Settings settings;
+    EXPECT_TRUE(StoreAttribute(Row(c.name), c.text, settings).ok()) << c.name << c.text;
+    EXPECT_EQ(ShowAttribute(Row(c.name), settings), c.shown) << c.name << c.text;
   }
 }
 
@@ -206,9 +206,9 @@ TEST(Attributes, RefuseTextWithASentence) {
        "power: \"\\x01\\\"\\\\\\xff\" is not accepted; it takes 1 or 0, also y/n, t/f, on/off"},
   };
   for (const Refusal& c : cases) {
-    DeviceConfig config;
-    EXPECT_THAT(StoreAttribute(Row(c.name), c.text, config), Einval(c.sentence));
-    EXPECT_EQ(config, DeviceConfig()) << c.name;
+    Settings settings;
+    EXPECT_THAT(StoreAttribute(Row(c.name), c.text, settings), Einval(c.sentence));
+    EXPECT_EQ(settings, Settings()) << c.name;
   }
 }
 
@@ -250,35 +250,35 @@ TEST(Attributes, RefuseWhatTheirTypesCannotHold) {
       {"io_timeout", "3600001", ""},
   };
   for (const Refusal& c : cases) {
-    DeviceConfig config;
-    EXPECT_THAT(StoreAttribute(Row(c.name), c.text, config),
+    Settings settings;
+    EXPECT_THAT(StoreAttribute(Row(c.name), c.text, settings),
                 EinvalWith(std::string(c.name) + ": "));
-    EXPECT_EQ(config, DeviceConfig()) << c.name << c.text;
+    EXPECT_EQ(settings, Settings()) << c.name << c.text;
   }
 }
 
 TEST(Attributes, CutALongValueInTheSentence) {
-  DeviceConfig config;
+  Settings settings;
   const std::string text(4095, '9');
-  EXPECT_THAT(StoreAttribute(Row("size"), text, config),
+  EXPECT_THAT(StoreAttribute(Row("size"), text, settings),
               Einval("size: \"" + std::string(40, '9') +
                      "...\" is not accepted; it takes a whole number (MiB), or one with the "
                      "suffix K, M, G or T"));
 }
 
 TEST(Attributes, AreNotWrittenWhereTheyAreGiven) {
-  DeviceConfig config;
-  EXPECT_EQ(ErrnoOf(StoreAttribute(Row("index"), "1", config)), EACCES);
-  EXPECT_EQ(config, DeviceConfig());
+  Settings settings;
+  EXPECT_EQ(ErrnoOf(StoreAttribute(Row("index"), "1", settings)), EACCES);
+  EXPECT_EQ(settings, Settings());
 }
 
 TEST(Attributes, DifferWhereOneValueDoes) {
   for (const Attribute& changed : Attributes()) {
     if (changed.read_only) continue;
-    DeviceConfig config;
-    ASSERT_TRUE(StoreAttribute(changed, OtherText(changed), config).ok()) << changed.name;
+    Settings settings;
+    ASSERT_TRUE(StoreAttribute(changed, OtherText(changed), settings).ok()) << changed.name;
     for (const Attribute& row : Attributes()) {
-      EXPECT_EQ(Differs(row, config, DeviceConfig()), &row == &changed) << row.name;
+      EXPECT_EQ(Differs(row, settings, Settings()), &row == &changed) << row.name;
     }
   }
 }
@@ -288,14 +288,14 @@ TEST(Attributes, MakeTheSameOfTheirValuesText) {
   for (int i = 0; i < 1000; ++i) {
     for (const Attribute& row : Attributes()) {
       if (row.read_only) continue;
-      DeviceConfig config;
-      ASSERT_TRUE(StoreAttribute(row, RandomText(row, random), config).ok());
-      const std::string text = ValueText(row, config);
-      DeviceConfig again;
+      Settings settings;
+      ASSERT_TRUE(StoreAttribute(row, RandomText(row, random), settings).ok());
+      const std::string text = ValueText(row, settings);
+      Settings again;
       if (!text.empty()) {
         ASSERT_TRUE(StoreAttribute(row, text, again).ok()) << row.name << text;
       }
-      EXPECT_EQ(again, config) << row.name << ": " << text;
+      EXPECT_EQ(again, settings) << row.name << ": " << text;
     }
   }
 }

@@ -18,11 +18,11 @@ struct Refusal {
 };
 
 void ExpectRefused(const Refusal& c) {
-  EXPECT_THAT(ApplyJson(c.text, DeviceConfig()).status(), Einval(c.sentence)) << c.text;
+  EXPECT_THAT(ApplyJson(c.text, Settings()).status(), Einval(c.sentence)) << c.text;
 }
 
 TEST(ShowJson, ShowsEveryAttributeWithItsType) {
-  EXPECT_EQ(ShowJson(DeviceConfig()), R"({
+  EXPECT_EQ(ShowJson(Settings()), R"({
   "power": false,
   "blocksize": 4096,
   "size": 4096,
@@ -80,21 +80,22 @@ TEST(ShowJson, ShowsEveryAttributeWithItsType) {
 }
 
 TEST(ShowJson, ShowsPartsWhereThereAreSome) {
-  DeviceConfig config;
-  config.mbps = {.read = 0, .write = 50};
-  ASSERT_TRUE(config.badblocks.Edit("+8-15 +100-100").ok());
-  const std::string shown = ShowJson(config);
+  Settings settings;
+  settings.config.mbps = {.read = 0, .write = 50};
+  ASSERT_TRUE(settings.state.badblocks.Edit("+8-15 +100-100").ok());
+  const std::string shown = ShowJson(settings);
   EXPECT_NE(shown.find("\"mbps\": {\n    \"read\": 0,\n    \"write\": 50\n  }"), std::string::npos);
   EXPECT_NE(shown.find("\"badblocks\": [\n    \"8-15\",\n    \"100-100\"\n  ]"), std::string::npos);
 }
 
 TEST(ApplyJson, ChangesWhatIsNamedAndNothingElse) {
-  const DeviceConfig start{.blocksize = 512, .completion_nsec = 5, .memory_backed = true};
+  const Settings start{.config = {.blocksize = 512, .completion_nsec = 5, .memory_backed = true}};
   const auto applied =
       ApplyJson(" {\"size\" : 8,\r\n\t\"power\":true, \"memory_backed\": false }\n", start);
   ASSERT_TRUE(applied.ok()) << applied.status();
-  EXPECT_EQ(*applied,
-            (DeviceConfig{.power = true, .blocksize = 512, .size = 8, .completion_nsec = 5}));
+  EXPECT_EQ(
+      *applied,
+      (Settings{.config = {.power = true, .blocksize = 512, .size = 8, .completion_nsec = 5}}));
   const auto unchanged = ApplyJson("{}", start);
   ASSERT_TRUE(unchanged.ok());
   EXPECT_EQ(*unchanged, start);
@@ -107,9 +108,9 @@ TEST(ApplyJson, TakesASizeAsTextToo) {
       {"-0", 0},           {"\"8\\u0047\"", 8192}, {"18446744073709551615", UINT64_MAX},
   };
   for (const auto& [value, mib] : cases) {
-    const auto applied = ApplyJson("{\"size\":" + value + "}", DeviceConfig());
+    const auto applied = ApplyJson("{\"size\":" + value + "}", Settings());
     ASSERT_TRUE(applied.ok()) << applied.status();
-    EXPECT_EQ(applied->size, mib) << value;
+    EXPECT_EQ(applied->config.size, mib) << value;
   }
 }
 
@@ -118,37 +119,36 @@ TEST(ApplyJson, TakesUnitsAndBooleansAsTheFilesDo) {
       R"({"power": 1, "fua": 0, "blocksize": "1K", "completion_nsec": "50ms", "io_timeout": "2s",
           "cache_size": "1G", "mbps": "1G", "max_sectors": "64K",
           "timeout_inject": {"probability": "50%"}})",
-      DeviceConfig());
+      Settings());
   ASSERT_TRUE(applied.ok()) << applied.status();
-  DeviceConfig expected = {.power = true,
-                           .blocksize = 1024,
-                           .completion_nsec = 50'000'000,
-                           .max_sectors = 128,
-                           .cache_size = 1024,
-                           .fua = false,
-                           .mbps = {.both = 1024},
-                           .io_timeout = 2'000};
-  expected.timeout_inject.probability = 50;
+  Settings expected = {.config = {.power = true,
+                                  .blocksize = 1024,
+                                  .completion_nsec = 50'000'000,
+                                  .max_sectors = 128,
+                                  .cache_size = 1024,
+                                  .fua = false,
+                                  .mbps = {.both = 1024},
+                                  .io_timeout = 2'000}};
+  expected.config.timeout_inject.probability = 50;
   EXPECT_EQ(*applied, expected);
-  const auto rates =
-      ApplyJson(R"({"mbps": {"read": "1G", "write": 5}, "power": 0})", DeviceConfig());
+  const auto rates = ApplyJson(R"({"mbps": {"read": "1G", "write": 5}, "power": 0})", Settings());
   ASSERT_TRUE(rates.ok()) << rates.status();
-  EXPECT_EQ(rates->mbps, (RateLimit{.read = 1024, .write = 5}));
-  EXPECT_EQ(ApplyJson(R"({"mbps": "1G:512M"})", DeviceConfig())->mbps,
+  EXPECT_EQ(rates->config.mbps, (RateLimit{.read = 1024, .write = 5}));
+  EXPECT_EQ(ApplyJson(R"({"mbps": "1G:512M"})", Settings())->config.mbps,
             (RateLimit{.read = 1024, .write = 512}));
 }
 
 TEST(ApplyJson, RoundTripsWhatIsShown) {
   std::mt19937_64 random(1);  // NOLINT: the same configurations each time
   for (int i = 0; i < 1000; ++i) {
-    DeviceConfig config;
+    Settings settings;
     for (const Attribute& row : Attributes()) {
       if (row.read_only) continue;
-      ASSERT_TRUE(StoreAttribute(row, RandomText(row, random), config).ok()) << row.name;
+      ASSERT_TRUE(StoreAttribute(row, RandomText(row, random), settings).ok()) << row.name;
     }
-    const auto applied = ApplyJson(ShowJson(config), DeviceConfig());
+    const auto applied = ApplyJson(ShowJson(settings), Settings());
     ASSERT_TRUE(applied.ok()) << applied.status();
-    EXPECT_EQ(*applied, config);
+    EXPECT_EQ(*applied, settings);
   }
 }
 
@@ -190,10 +190,10 @@ TEST(ApplyJson, SaysTheSameOfANumberAsTheFile) {
       continue;
     }
     for (const std::string value : {"0", "18446744073709551615"}) {
-      DeviceConfig config;
-      const absl::Status expected = StoreAttribute(row, value, config);
+      Settings settings;
+      const absl::Status expected = StoreAttribute(row, value, settings);
       const auto applied =
-          ApplyJson("{\""s + std::string(row.name) + "\":" + value + "}", DeviceConfig());
+          ApplyJson("{\""s + std::string(row.name) + "\":" + value + "}", Settings());
       EXPECT_EQ(applied.status(), expected) << row.name;
     }
   }
@@ -203,23 +203,23 @@ TEST(ApplyJson, TakesWhatHasParts) {
   const auto applied = ApplyJson(
       R"({"mbps": {"write": 50, "read": 100}, "iops": 7, "badblocks": ["8-15", "0x20-32"],
           "home_node": -1, "cache_size": "1G", "timeout_inject": {"times": -1, "probability": 5}})",
-      DeviceConfig());
+      Settings());
   ASSERT_TRUE(applied.ok()) << applied.status();
-  DeviceConfig expected;
-  expected.mbps = {.read = 100, .write = 50};
-  expected.iops = {.both = 7};
-  ASSERT_TRUE(expected.badblocks.Edit("+8-15 +32-32").ok());
-  expected.cache_size = 1024;
-  expected.timeout_inject.times = -1;
-  expected.timeout_inject.probability = 5;
+  Settings expected;
+  expected.config.mbps = {.read = 100, .write = 50};
+  expected.config.iops = {.both = 7};
+  ASSERT_TRUE(expected.state.badblocks.Edit("+8-15 +32-32").ok());
+  expected.config.cache_size = 1024;
+  expected.state.timeout_inject.times = -1;
+  expected.config.timeout_inject.probability = 5;
   EXPECT_EQ(*applied, expected);
 
   const auto changed = ApplyJson(
       R"({"mbps": 3, "iops": {"read": 1}, "badblocks": [], "timeout_inject": {}})", *applied);
   ASSERT_TRUE(changed.ok()) << changed.status();
-  expected.mbps = {.both = 3};
-  expected.iops = {.read = 1};
-  expected.badblocks = {};
+  expected.config.mbps = {.both = 3};
+  expected.config.iops = {.read = 1};
+  expected.state.badblocks = {};
   EXPECT_EQ(*changed, expected);
 }
 
@@ -262,7 +262,7 @@ TEST(ApplyJson, NamesTheWrongPart) {
       {R"({"index": 1})", "index: there is no such key."},
   };
   for (const Refusal& c : cases) {
-    const auto applied = ApplyJson(c.text, DeviceConfig());
+    const auto applied = ApplyJson(c.text, Settings());
     EXPECT_THAT(applied.status(), EinvalWith(c.sentence)) << c.text;
   }
 }
@@ -336,7 +336,7 @@ TEST(ApplyJson, SaysWhatATextLacksThatEndsTooSoon) {
 }
 
 TEST(ApplyJson, PutsGrammarBeforeValues) {
-  EXPECT_THAT(ApplyJson(R"({"x": 1, "blocksize": 513, "size": })", DeviceConfig()).status(),
+  EXPECT_THAT(ApplyJson(R"({"x": 1, "blocksize": 513, "size": })", Settings()).status(),
               EinvalWith("line 1, column 36"));
 }
 
@@ -347,7 +347,7 @@ TEST(ApplyJson, KeepsSentencesShort) {
   for (const std::string& text :
        {"{\"" + name + "\":1}", "{\"size\":\"" + name + "\"}", "{\"size\":" + digits + "}",
         "{\"size\":" + digits.substr(0, 300) + "}", "{\"size\":\"" + name + "\"]"}) {
-    const absl::Status status = ApplyJson(text, DeviceConfig()).status();
+    const absl::Status status = ApplyJson(text, Settings()).status();
     EXPECT_EQ(ErrnoOf(status), EINVAL);
     EXPECT_LT(status.message().size(), kLongest);
   }

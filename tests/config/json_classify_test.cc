@@ -223,7 +223,7 @@ TEST(ClassifyJson, TakesAnyDepthAndLength) {
   EXPECT_EQ(ClassifyJson(open + "}"), JsonText::kInvalid);
   const std::string closed = open + std::string(kBytes, ']') + "}";
   EXPECT_EQ(ClassifyJson(closed), JsonText::kComplete);
-  EXPECT_FALSE(ApplyJson(closed, DeviceConfig()).ok());
+  EXPECT_FALSE(ApplyJson(closed, Settings()).ok());
   std::string objects;
   for (size_t i = 0; i < kBytes / 5; ++i) objects += "{\"a\":";
   EXPECT_EQ(ClassifyJson(objects), JsonText::kIncomplete);

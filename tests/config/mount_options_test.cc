@@ -33,7 +33,7 @@ TEST(ParseCommandLine, TakesAMountPointAlone) {
   EXPECT_EQ(options.mountpoint, "/mnt");
   EXPECT_FALSE(options.foreground || options.show_help || options.show_version);
   EXPECT_EQ(options.nr_devices, 1U);
-  EXPECT_EQ(options.device, DeviceConfig());
+  EXPECT_EQ(options.device, Settings());
   EXPECT_THAT(options.mount_flags, IsEmpty());
   EXPECT_THAT(options.given, IsEmpty());
 }
@@ -45,7 +45,7 @@ TEST(ParseCommandLine, TakesFlagsInEveryForm) {
     const MountOptions options = Parsed(words);
     EXPECT_TRUE(options.foreground);
     EXPECT_EQ(options.mountpoint, "m");
-    EXPECT_EQ(options.device.size, 8U);
+    EXPECT_EQ(options.device.config.size, 8U);
   }
   EXPECT_EQ(Parsed({"--", "-o"}).mountpoint, "-o");
   EXPECT_EQ(Parsed({"-"}).mountpoint, "-");
@@ -60,23 +60,23 @@ TEST(ParseCommandLine, AsksForHelpAndVersionWithoutAMountPoint) {
 }
 
 TEST(ParseCommandLine, TakesEveryAttributeByItsName) {
-  const DeviceConfig expected{.power = true,
-                              .blocksize = 512,
-                              .size = 1536,
-                              .rotational = true,
-                              .irqmode = IrqMode::kTimer,
-                              .completion_nsec = 5,
-                              .memory_backed = true};
+  const Settings expected{.config = {.power = true,
+                                     .blocksize = 512,
+                                     .size = 1536,
+                                     .rotational = true,
+                                     .irqmode = IrqMode::kTimer,
+                                     .completion_nsec = 5,
+                                     .memory_backed = true}};
   const MountOptions options = ParsedList(
       "power,blocksize=0x200,size=1536M,rotational=on,irqmode=2,completion_nsec=5,memory_backed=1");
   EXPECT_EQ(options.device, expected);
 }
 
 TEST(ParseCommandLine, TakesTheModuleParametersNames) {
-  EXPECT_EQ(ParsedList("gb=4").device.size, 4096U);
-  EXPECT_EQ(ParsedList("gb=0").device.size, 0U);
-  EXPECT_EQ(ParsedList("gb=18014398509481983").device.size, 18446744073709550592U);
-  EXPECT_EQ(ParsedList("bs=512").device.blocksize, 512U);
+  EXPECT_EQ(ParsedList("gb=4").device.config.size, 4096U);
+  EXPECT_EQ(ParsedList("gb=0").device.config.size, 0U);
+  EXPECT_EQ(ParsedList("gb=18014398509481983").device.config.size, 18446744073709550592U);
+  EXPECT_EQ(ParsedList("bs=512").device.config.blocksize, 512U);
   EXPECT_EQ(ParsedList("nr_devices=0").nr_devices, 0U);
   EXPECT_EQ(ParsedList("nr_devices=4096").nr_devices, 4096U);
 }
@@ -133,8 +133,8 @@ TEST(ParseCommandLine, TakesHugePages) {
 TEST(ParseCommandLine, LetsLaterOptionsWin) {
   const MountOptions options =
       Parsed({"-o", "size=8G,,gb=1", "m", "-osize=7", "-o", "power,power=0"});
-  EXPECT_EQ(options.device.size, 7U);
-  EXPECT_FALSE(options.device.power);
+  EXPECT_EQ(options.device.config.size, 7U);
+  EXPECT_FALSE(options.device.config.power);
   EXPECT_THAT(options.given, ElementsAre("size=8G", "gb=1", "size=7", "power", "power=0"));
 }
 
@@ -161,7 +161,7 @@ TEST(ParseCommandLine, PassesOverWhatIsForOthers) {
       "defaults,auto,noauto,user,nouser,users,owner,group,nofail,_netdev,x-systemd.automount,"
       "x-a=b,allow_other,default_permissions,relatime");
   EXPECT_THAT(options.mount_flags, IsEmpty());
-  EXPECT_EQ(options.device, DeviceConfig());
+  EXPECT_EQ(options.device, Settings());
   EXPECT_EQ(options.given.size(), 15U);
 }
 
@@ -206,8 +206,8 @@ TEST(ParseCommandLine, RefusesOptionsWithASentence) {
 TEST(ParseCommandLine, SaysTheSameAsTheAttribute) {
   for (const Attribute& row : Attributes()) {
     if (row.read_only) continue;
-    DeviceConfig config;
-    EXPECT_EQ(RefusedList(std::string(row.name) + "=2x"), StoreAttribute(row, "2x", config));
+    Settings settings;
+    EXPECT_EQ(RefusedList(std::string(row.name) + "=2x"), StoreAttribute(row, "2x", settings));
   }
 }
 
@@ -232,14 +232,15 @@ TEST(ParseCommandLine, RefusesWordsWithAHintAtTheUsage) {
   }
 }
 
-DeviceConfig DeviceOf(const std::string& list) { return ParsedList(list).device; }
+Settings DeviceOf(const std::string& list) { return ParsedList(list).device; }
 
 TEST(ParseCommandLine, TakesAModulesParameters) {
   EXPECT_EQ(DeviceOf("gb=1 bs=512\nmemory_backed=Y\tirqmode=2 completion_nsec=5000\n"),
             DeviceOf("gb=1,bs=512,memory_backed,irqmode=2,completion_nsec=5000"));
-  DeviceConfig expected;
-  expected.timeout_inject = {.probability = 100, .interval = 2, .times = -1, .space = 3};
-  expected.size = 2048;
+  Settings expected;
+  expected.config.timeout_inject = {.probability = 100, .interval = 2};
+  expected.state.timeout_inject = {.times = -1, .space = 3};
+  expected.config.size = 2048;
   for (const char* list :
        {"timeout=2,100,3,-1 gb=2", "gb=2,timeout=2,100,3,-1", "timeout=\"2,100,3,-1\",gb=2",
         "requeue= init_hctx=(null) zone_size=256 timeout=2,100,3,-1 gb=2"}) {
@@ -253,14 +254,14 @@ TEST(ParseCommandLine, TakesAModulesParameters) {
 }
 
 TEST(ParseCommandLine, TakesWhatHasParts) {
-  const DeviceConfig config = DeviceOf(
+  const Settings given = DeviceOf(
       "mbps=100:50,iops=7,badblocks=+8-15,badblocks=+100-100,cache_size_mib=2,"
       "home_node=-1,requeue_inject/probability=5");
-  EXPECT_EQ(config.mbps, (RateLimit{.read = 100, .write = 50}));
-  EXPECT_EQ(config.iops, (RateLimit{.both = 7}));
-  EXPECT_EQ(config.badblocks.Show(), "8 8\n100 1\n");
-  EXPECT_EQ(config.cache_size, 2U);
-  EXPECT_EQ(config.requeue_inject.probability, 5);
+  EXPECT_EQ(given.config.mbps, (RateLimit{.read = 100, .write = 50}));
+  EXPECT_EQ(given.config.iops, (RateLimit{.both = 7}));
+  EXPECT_EQ(given.state.badblocks.Show(), "8 8\n100 1\n");
+  EXPECT_EQ(given.config.cache_size, 2U);
+  EXPECT_EQ(given.config.requeue_inject.probability, 5);
 }
 
 TEST(HelpText, NamesEveryOptionWithItsDefaultInEightyColumns) {
@@ -268,7 +269,7 @@ TEST(HelpText, NamesEveryOptionWithItsDefaultInEightyColumns) {
   for (const Attribute& row : Attributes()) {
     if (row.read_only || !DirectoryOf(row).empty()) continue;
     EXPECT_THAT(help, HasSubstr("  " + std::string(row.name) + "=VALUE"));
-    const std::string value = ValueText(row, DeviceConfig());
+    const std::string value = ValueText(row, Settings());
     const std::string shown = value.empty() ? "none" : value;
     // Line breaks may fall anywhere within the entry.
     EXPECT_THAT(help, testing::ContainsRegex("default[ \n]+" + shown)) << row.name;

@@ -25,10 +25,10 @@ DeviceRecord SomeDevice() {
   record.id = 1ULL << 60;
   record.name = "not UTF-8: \xff\xfe";
   record.request = 42;
-  record.config.power = true;
-  record.config.size = 123;
-  record.config.irqmode = IrqMode::kTimer;
-  record.config.datapath = DataPath::kDaemon;
+  record.settings.config.power = true;
+  record.settings.config.size = 123;
+  record.settings.config.irqmode = IrqMode::kTimer;
+  record.settings.config.datapath = DataPath::kDaemon;
   record.created = SomeOwnership(1);
   record.ownership[16] = SomeOwnership(2);
   record.memfd = 77;
@@ -49,7 +49,7 @@ TEST(DeviceRecord, IsReadAsItWasWritten) {
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(WriteRecord(*read), WriteRecord(record));
   EXPECT_EQ(read->name, record.name);
-  EXPECT_EQ(read->config, record.config);
+  EXPECT_EQ(read->settings, record.settings);
   EXPECT_EQ(read->ownership.at(16).accessed.tv_sec, 2);
   EXPECT_EQ(read->created.modified.tv_sec, -5);
   ASSERT_EQ(read->opens.size(), 2U);
@@ -64,11 +64,11 @@ TEST(DeviceRecord, KeepsEveryAttribute) {
   for (const Attribute& row : Attributes()) {
     DeviceRecord record;
     if (row.read_only) {
-      record.config.index = 7;
+      record.settings.config.index = 7;
     } else {
-      ASSERT_TRUE(StoreAttribute(row, OtherText(row), record.config).ok()) << row.name;
+      ASSERT_TRUE(StoreAttribute(row, OtherText(row), record.settings).ok()) << row.name;
     }
-    EXPECT_EQ(ReadDeviceRecord(WriteRecord(record))->config, record.config) << row.name;
+    EXPECT_EQ(ReadDeviceRecord(WriteRecord(record))->settings, record.settings) << row.name;
   }
 }
 
@@ -82,13 +82,13 @@ TEST(DeviceRecord, IsReadAsTheFirstVersionWroteIt) {
   record.replace(begin, record.find("\"created\":") - 1 - begin, before);
   const auto read = ReadDeviceRecord(record);
   ASSERT_TRUE(read.ok()) << record;
-  EXPECT_EQ(read->config, (DeviceConfig{.power = true,
-                                        .blocksize = 512,
-                                        .size = 64,
-                                        .irqmode = IrqMode::kTimer,
-                                        .completion_nsec = 5,
-                                        .memory_backed = true,
-                                        .datapath = DataPath::kDaemon}));
+  EXPECT_EQ(read->settings, (Settings{.config = {.power = true,
+                                                 .blocksize = 512,
+                                                 .size = 64,
+                                                 .irqmode = IrqMode::kTimer,
+                                                 .completion_nsec = 5,
+                                                 .memory_backed = true,
+                                                 .datapath = DataPath::kDaemon}}));
 }
 
 // Takes `key` and its value out of the object; every value here is a number, a text or flat.
@@ -113,7 +113,7 @@ std::string Replaced(std::string text, const std::string& what, const std::strin
 TEST(DeviceRecord, HasDefaultsForWhatItLacks) {
   DeviceRecord record;
   record.id = 3;
-  record.config.size = 5;
+  record.settings.config.size = 5;
   std::string text = WriteRecord(record);
   for (const char* key :
        {"created", "ownership", "opens", "next_handle", "backing_id", "last_error",
@@ -127,10 +127,10 @@ TEST(DeviceRecord, HasDefaultsForWhatItLacks) {
 
 TEST(DeviceRecord, HasDefaultsForAttributesItLacks) {
   DeviceRecord record;
-  record.config.iops.both = 7;
+  record.settings.config.iops.both = 7;
   const auto read = ReadDeviceRecord(Without(WriteRecord(record), "iops"));
   ASSERT_TRUE(read.ok());
-  EXPECT_EQ(read->config, DeviceConfig());
+  EXPECT_EQ(read->settings, Settings());
 }
 
 TEST(DeviceRecord, CannotBeWithoutWhatItIs) {
@@ -155,7 +155,7 @@ TEST(DeviceRecord, KeepsWhatItDoesNotKnow) {
   const auto read = ReadDeviceRecord(text);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->id, device.id);
-  EXPECT_EQ(read->config.size, device.config.size);
+  EXPECT_EQ(read->settings.config.size, device.settings.config.size);
   const std::string written = WriteRecord(*read);
   for (const char* kept : {"\"colour\":{\"of\":[\"wood\",null,1.5]}", "\"wear\":[1,2]",
                            "\"priority\":-4", "\"acl\":\"u::rw\"", "\"when\":\"\u20ac\""}) {

@@ -23,13 +23,13 @@ DeviceConfig Delayed(uint64_t completion_nsec) {
 }
 
 TEST(DeviceLatency, SoftAnswersOnAnotherThread) {
-  Disk disk({.size = 1, .irqmode = IrqMode::kSoft, .completion_nsec = UINT64_MAX});
+  TestDisk disk({.size = 1, .irqmode = IrqMode::kSoft, .completion_nsec = UINT64_MAX});
   EXPECT_NE(disk.Read(0, 1).thread, std::this_thread::get_id());
 }
 
 TEST(DeviceLatency, TimerIsNeverEarly) {
   for (const uint64_t nsec : {0, 1'000, 100'000, 3'000'000}) {
-    Disk disk(Delayed(nsec));
+    TestDisk disk(Delayed(nsec));
     for (int i = 0; i < 5; ++i) {
       const int64_t submitted_nsec = Clock::Real().NowNsec();
       const Outcome read = disk.Read(0, 512);
@@ -41,7 +41,7 @@ TEST(DeviceLatency, TimerIsNeverEarly) {
 
 TEST(DeviceLatency, ErrorsAndFlushesWaitToo) {
   constexpr int64_t kNsec = 2'000'000;
-  Disk disk(Delayed(kNsec));
+  TestDisk disk(Delayed(kNsec));
   for (const Command& command : {Command{Op::kFlush}, Command{Op::kWrite, 2 * kMiB, 1, "x"}}) {
     const int64_t submitted_nsec = Clock::Real().NowNsec();
     EXPECT_GE(disk.Do(command).answered_nsec - submitted_nsec, kNsec);
@@ -50,7 +50,7 @@ TEST(DeviceLatency, ErrorsAndFlushesWaitToo) {
 
 // One after the other they would take 128 x 200 ms = 25.6 s.
 TEST(DeviceLatency, WaitsForAllAtOnce) {
-  Disk disk(Delayed(200'000'000));
+  TestDisk disk(Delayed(200'000'000));
   std::vector<Request> requests(128);
   const int64_t submitted_nsec = Clock::Real().NowNsec();
   for (Request& request : requests) {
@@ -66,7 +66,7 @@ TEST(DeviceLatency, WaitsForAllAtOnce) {
 }
 
 TEST(DeviceLatency, ReadsWhatWasThereAtSubmission) {
-  Disk disk(Delayed(20'000'000));
+  TestDisk disk(Delayed(20'000'000));
   disk.Write(0, "old");
   Request read;
   disk.device().Submit({Op::kRead, 0, 3}, read.completion());
@@ -80,11 +80,11 @@ TEST(DeviceLatency, ReadsWhatWasThereAtSubmission) {
 TEST(DeviceLatency, CountsBeforeItTells) {
   for (const IrqMode irqmode : {IrqMode::kNone, IrqMode::kSoft, IrqMode::kTimer}) {
     struct Told {
-      Disk disk;
+      TestDisk disk;
       Request request = {};
       StatisticsSnapshot counted = {};
     };
-    Told told{.disk = Disk({.size = 1, .irqmode = irqmode, .memory_backed = true})};
+    Told told{.disk = TestDisk({.size = 1, .irqmode = irqmode, .memory_backed = true})};
     const auto look = [](void* tag, const Answer& answer) {
       auto* const self = static_cast<Told*>(tag);
       self->counted = self->disk.statistics();
@@ -115,7 +115,7 @@ TEST(DeviceLatency, TheLongestDelayIsNotAnOverflow) {
 }
 
 TEST(DeviceLatency, DelayedRequestsFromManyThreads) {
-  Disk disk(Delayed(100'000));
+  TestDisk disk(Delayed(100'000));
   std::vector<std::thread> threads;
   for (uint64_t own = 0; own < 4; ++own) {
     threads.emplace_back([&disk, own] {

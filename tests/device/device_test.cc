@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "device/bad_block_table.h"
+#include "device/fault_injection.h"
 #include "disk.h"
 #include "rnullfs/error.h"
 
@@ -29,7 +30,7 @@ class EachIrqMode : public testing::TestWithParam<IrqMode> {
             .discard = memory_backed};
   }
 
-  Disk disk_{Config(true)};
+  TestDisk disk_{Config(true)};
 };
 
 INSTANTIATE_TEST_SUITE_P(Device, EachIrqMode,
@@ -148,7 +149,8 @@ TEST_P(EachIrqMode, WhatKeepsTheSizeIsCutAtTheEnd) {
 TEST_P(EachIrqMode, ATruncationIsAFiles) {
   DeviceConfig config = Config(true);
   config.discard = false;
-  config.timeout_inject = {.probability = 100, .interval = 1, .times = -1};
+  config.timeout_inject.probability = 100;
+  Restart(disk_.counters().timeout, {.times = FaultLeft::kUnlimited});
   disk_.PowerOn(Config(true));
   disk_.Write(0, std::string(4 * 4096, 'x'));
   disk_.PowerOn(config);
@@ -249,7 +251,7 @@ TEST_P(EachIrqMode, CountsEveryCommand) {
 }
 
 TEST(DevicePower, KeepsDataWhileItIsOff) {
-  Disk disk({.size = 1, .memory_backed = true});
+  TestDisk disk({.size = 1, .memory_backed = true});
   disk.Write(100, "kept");
   disk.PowerOn({.size = 1, .memory_backed = false});
   EXPECT_EQ(disk.Read(100, 4).data, std::string(4, '\0'));
@@ -259,7 +261,7 @@ TEST(DevicePower, KeepsDataWhileItIsOff) {
 }
 
 TEST(DevicePower, TakesANewSize) {
-  Disk disk({.size = 2, .memory_backed = true});
+  TestDisk disk({.size = 2, .memory_backed = true});
   disk.Write(kMiB - 2, "data");
   disk.PowerOn({.size = 1, .memory_backed = true});
   EXPECT_EQ(disk.device().size_bytes(), kMiB);
@@ -270,7 +272,7 @@ TEST(DevicePower, TakesANewSize) {
 }
 
 TEST(DevicePower, SizeZeroHasNoBytes) {
-  Disk disk({.size = 0, .memory_backed = true});
+  TestDisk disk({.size = 0, .memory_backed = true});
   EXPECT_EQ(disk.Read(0, 1).bytes, 0);
   EXPECT_EQ(disk.Write(0, "x").error, ENOSPC);
   EXPECT_EQ(disk.Do({Op::kFlush}).error, 0);
@@ -288,13 +290,13 @@ TEST(DevicePower, RefusesASizeThatCannotBe) {
 }
 
 TEST(DeviceInline, AnswersOnTheCallersThread) {
-  Disk disk({.size = 1, .memory_backed = true});
+  TestDisk disk({.size = 1, .memory_backed = true});
   EXPECT_EQ(disk.Write(0, "x").thread, std::this_thread::get_id());
   EXPECT_EQ(disk.Read(0, 1).thread, std::this_thread::get_id());
 }
 
 TEST(DeviceInline, LendsTheStoresOwnMemory) {
-  Disk disk({.size = 1, .memory_backed = true});
+  TestDisk disk({.size = 1, .memory_backed = true});
   disk.Write(0, "data");
   const auto where = [&disk] {
     const void* address = nullptr;
@@ -309,7 +311,7 @@ TEST(DeviceInline, LendsTheStoresOwnMemory) {
 }
 
 TEST(DeviceInline, ManyThreads) {
-  Disk disk({.size = 4, .memory_backed = true});
+  TestDisk disk({.size = 4, .memory_backed = true});
   std::vector<std::thread> threads;
   for (uint64_t own = 0; own < 4; ++own) {
     threads.emplace_back([&disk, own] {

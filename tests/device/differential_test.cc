@@ -45,7 +45,7 @@ class ComparedDevice : public Compared {
  private:
   BadBlockTable& table() { return disk_.medium().bad_blocks(); }
 
-  Disk disk_{{.power = true, .size = Differential::kSizeMib}};
+  TestDisk disk_{{.power = true, .size = Differential::kSizeMib}};
 };
 
 TEST(Differential, TheDeviceDoesWhatTheModelDoes) {

@@ -65,9 +65,9 @@ class Request {
 };
 
 // A disk, powered on.  Its blocks are of 512 bytes, if `config` does not say otherwise.
-class Disk {
+class TestDisk {
  public:
-  explicit Disk(const DeviceConfig& config) { PowerOn(config); }
+  explicit TestDisk(const DeviceConfig& config) { PowerOn(config); }
 
   void PowerOn(const DeviceConfig& config) {
     device_.reset();

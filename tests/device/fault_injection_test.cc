@@ -11,16 +11,23 @@
 namespace rnullfs {
 namespace {
 
-constexpr int64_t kUnlimited = FaultAttr::kUnlimited;
+constexpr int64_t kUnlimited = FaultLeft::kUnlimited;
 
-FaultAttr Attr(int64_t probability, int64_t interval, int64_t times, int64_t space) {
-  return {probability, interval, times, space, 2};
+// All of a fault_attr.
+struct Fault {
+  FaultAttr attr;
+  FaultLeft left;
+};
+
+Fault Attr(int64_t probability, int64_t interval, int64_t times, int64_t space) {
+  return {{.probability = probability, .interval = interval}, {times, space}};
 }
 
 // All that outlives a process, and the two that do not.
 struct Injected {
   explicit Injected(uint64_t seed) { random.Start(seed, Clock::Real()); }
-  Injected(const FaultAttr& attr, uint64_t seed) : Injected(seed) { injection.Set(attr); }
+  Injected(const Fault& fault, uint64_t seed) : Injected(seed) { Write(fault); }
+  void Write(const Fault& fault) { injection.Restart(fault.attr, &fault.left); }
 
   DeviceCounters all;
   FaultCounters& counters = all.timeout;
@@ -39,7 +46,7 @@ TEST(FaultInjection, DecidesInTheKernelsOrder) {
   // Below 100, seed 42 draws 74 15 27 34 3 86 21 80 33 61 20 49 51 52 66 20 10 49 9 68; seed
   // 1234567 draws one 0, as its 18th.
   const struct {
-    FaultAttr attr;
+    Fault fault;
     uint64_t seed;
     std::string_view outcomes;
     int64_t times;  // what is left
@@ -47,7 +54,7 @@ TEST(FaultInjection, DecidesInTheKernelsOrder) {
     uint64_t drawn;
   } cases[] = {
       // No probability, or no times: nothing else is asked, and nothing counted.
-      {FaultAttr(), 42, "....................", 1, 0, 0},
+      {Fault(), 42, "....................", 1, 0, 0},
       {Attr(0, 3, kUnlimited, 5), 42, "....................", kUnlimited, 5, 0},
       {Attr(100, 3, 0, 5), 42, "....................", 0, 5, 0},
       // All fail, or as many as may.
@@ -81,13 +88,13 @@ TEST(FaultInjection, DecidesInTheKernelsOrder) {
       {Attr(50, 2, 3, 4), 42, "......x.x.x.........", 0, 1, 4},
   };
   for (const auto& expected : cases) {
-    Injected injected(expected.attr, expected.seed);
+    Injected injected(expected.fault, expected.seed);
     EXPECT_EQ(Outcomes(injected.injection, 20), expected.outcomes);
-    const FaultAttr left = Remaining(expected.attr, injected.counters);
+    const FaultLeft left = LeftOf(injected.counters);
     EXPECT_EQ(left.times, expected.times) << expected.outcomes;
     EXPECT_EQ(left.space, expected.space) << expected.outcomes;
     EXPECT_EQ(injected.all.random.drawn, expected.drawn) << expected.outcomes;
-    EXPECT_EQ(injected.injection.armed(), left.armed()) << expected.outcomes;
+    EXPECT_EQ(injected.injection.armed(), Armed(expected.fault.attr, left)) << expected.outcomes;
   }
 }
 
@@ -104,20 +111,20 @@ TEST(FaultInjection, IsArmedUntilTheLastFailure) {
   EXPECT_TRUE(injected.injection.armed());
   EXPECT_TRUE(injected.injection.ShouldFail());
   EXPECT_FALSE(injected.injection.armed());
-  injected.injection.Set(Attr(0, 1, kUnlimited, 0));
+  injected.injection.Set({.probability = 0});
   EXPECT_FALSE(injected.injection.armed());
 }
 
 TEST(FaultInjection, FailsNoneAfterTheLastThoughItWasSeenArmed) {
   Injected injected(Attr(100, 1, 1, 0), 42);
-  injected.counters.failed = 1;  // as by another thread, since this one looked
+  injected.counters.times = 0;  // as by another thread, since this one looked
   EXPECT_TRUE(injected.injection.armed());
   EXPECT_FALSE(injected.injection.ShouldFail());
-  EXPECT_EQ(injected.counters.failed, 1);
+  EXPECT_EQ(injected.counters.failed, 0);
 }
 
 TEST(FaultInjection, RepeatsFromTheSeed) {
-  const FaultAttr attr = Attr(30, 2, kUnlimited, 7);
+  const Fault attr = Attr(30, 2, kUnlimited, 7);
   Injected one(attr, 1);
   Injected same(attr, 1);
   Injected other(attr, 2);
@@ -127,83 +134,53 @@ TEST(FaultInjection, RepeatsFromTheSeed) {
 }
 
 TEST(FaultInjection, GoesOnInTheNextProcess) {
-  const FaultAttr attr = Attr(60, 3, 10, 8);
-  Injected injected(42);
+  const Fault fault = Attr(60, 3, 10, 8);
+  Injected injected(fault, 42);
   std::string outcomes;
   for (int process = 0; process < 100; ++process) {
     Random random(injected.all.random);
     FaultInjection injection(injected.counters, random);
-    injection.Set(attr);
+    injection.Set(fault.attr);
     outcomes += Outcomes(injection, 1);
   }
-  Injected in_one(attr, 42);
+  Injected in_one(fault, 42);
   EXPECT_EQ(outcomes, Outcomes(in_one.injection, 100));
-  EXPECT_EQ(Remaining(attr, injected.counters).times, 0);
+  EXPECT_EQ(LeftOf(injected.counters).times, 0);
 }
 
 TEST(FaultInjection, SetKeepsWhatIsCounted) {
-  Injected injected(Attr(100, 1, 1, 3), 42);
-  EXPECT_EQ(Outcomes(injected.injection, 5), "..x..");
-  injected.injection.Set(Attr(100, 1, 3, 5));
-  EXPECT_EQ(Outcomes(injected.injection, 6), "..xx..");
+  Injected injected(Attr(100, 3, 2, 3), 42);
+  EXPECT_EQ(Outcomes(injected.injection, 6), "....x.");
+  injected.injection.Set({.probability = 100, .interval = 2});
+  EXPECT_EQ(Outcomes(injected.injection, 6), ".x....") << "one was left, after four asked";
 }
 
 TEST(FaultInjection, RestartBeginsAsWritten) {
-  const FaultAttr attr = Attr(100, 3, 2, 2);
-  Injected injected(attr, 42);
+  const Fault fault = Attr(100, 3, 2, 2);
+  Injected injected(fault, 42);
   EXPECT_EQ(Outcomes(injected.injection, 9), "...x..x..");
   EXPECT_EQ(Outcomes(injected.injection, 2), "..") << "times are used up";
-  injected.injection.Restart(attr);
-  EXPECT_EQ(Remaining(attr, injected.counters), attr);
+  EXPECT_EQ(injected.counters.failed, 2);
+  injected.Write(fault);
+  EXPECT_EQ(LeftOf(injected.counters), fault.left);
+  EXPECT_EQ(injected.counters.failed, 0);
   EXPECT_TRUE(injected.injection.armed());
   EXPECT_EQ(Outcomes(injected.injection, 9), "...x..x..");
+}
+
+TEST(FaultInjection, RestartOfTheAttrAloneGoesOnFromWhatIsLeft) {
+  Injected injected(Attr(100, 1, 3, 2), 42);
+  EXPECT_EQ(Outcomes(injected.injection, 2), ".x");
+  injected.injection.Restart({.probability = 100, .interval = 2}, nullptr);
+  EXPECT_EQ(Outcomes(injected.injection, 6), ".x.x..");
+  EXPECT_EQ(LeftOf(injected.counters), (FaultLeft{.times = 0, .space = 1}));
 }
 
 TEST(FaultInjection, RestartAsTheIntervalIsHalfOver) {
   Injected injected(Attr(100, 3, kUnlimited, 0), 42);
   EXPECT_EQ(Outcomes(injected.injection, 5), "..x..");
-  injected.injection.Restart(Attr(100, 3, kUnlimited, 0));
+  injected.Write(Attr(100, 3, kUnlimited, 0));
   EXPECT_EQ(Outcomes(injected.injection, 5), "..x..");
-}
-
-TEST(Restart, ZeroesEachCounter) {
-  DeviceCounters all;
-  FaultCounters& counters = all.timeout;
-  counters.passed = 1;
-  counters.asked = 2;
-  counters.failed = 3;
-  Restart(counters);
-  EXPECT_EQ(counters.passed, 0);
-  EXPECT_EQ(counters.asked, 0);
-  EXPECT_EQ(counters.failed, 0);
-}
-
-TEST(Remaining, IsWhatTheFilesShow) {
-  const struct {
-    int64_t times, space;  // as written
-    uint64_t failed, passed;
-    int64_t times_left, space_left;
-  } cases[] = {
-      {10, 5, 0, 0, 10, 5},
-      {10, 5, 3, 2, 7, 3},
-      {10, 5, 10, 5, 0, 0},
-      {10, 5, 11, 6, 0, 0},
-      {10, 5, UINT64_MAX, UINT64_MAX, 0, 0},
-      {0, 0, 1, 1, 0, 0},
-      {kUnlimited, 0, 0, 0, kUnlimited, 0},
-      {kUnlimited, -7, 1000, 1000, kUnlimited, -7},
-      {INT64_MAX, INT64_MAX, 1, 2, INT64_MAX - 1, INT64_MAX - 2},
-  };
-  for (const auto& given : cases) {
-    DeviceCounters all;
-    FaultCounters& counters = all.timeout;
-    counters.failed = given.failed;
-    counters.passed = given.passed;
-    counters.asked = 1;
-    EXPECT_EQ(Remaining({33, 4, given.times, given.space, 1}, counters),
-              (FaultAttr{33, 4, given.times_left, given.space_left, 1}))
-        << given.times << ' ' << given.failed << ' ' << given.space << ' ' << given.passed;
-  }
 }
 
 TEST(FaultInjection, IsExactFromManyThreads) {
@@ -211,7 +188,7 @@ TEST(FaultInjection, IsExactFromManyThreads) {
   constexpr int kRequests = 900;  // of each thread
   constexpr int kAll = kThreads * kRequests;
   const struct {
-    FaultAttr attr;
+    Fault attr;
     int fail;
   } cases[] = {
       {Attr(100, 1, 10, 0), 10},
@@ -251,7 +228,7 @@ TEST(FaultInjection, IsWrittenWhileItDecides) {
     });
   }
   for (int write = 0; write < kWrites; ++write) {
-    injected.injection.Restart(Attr(100, 1, 2, 0));
+    injected.Write(Attr(100, 1, 2, 0));
     while (injected.injection.armed()) std::this_thread::yield();
   }
   done = true;

@@ -15,30 +15,30 @@
 namespace rnullfs {
 namespace {
 
-void RequireOnlyDiffersIn(const Attribute& row, const DeviceConfig& a, const DeviceConfig& b) {
+void RequireOnlyDiffersIn(const Attribute& row, const Settings& a, const Settings& b) {
   for (const Attribute& other : Attributes()) {
     Require(&other == &row || !Differs(other, a, b), "an attribute is changed alone");
   }
 }
 
 // What the row shows, in each of its faces, makes the same configuration again.
-void RequireShowsWhatItTakes(const Attribute& row, const DeviceConfig& config) {
+void RequireShowsWhatItTakes(const Attribute& row, const Settings& config) {
   const std::string text = ValueText(row, config);
-  DeviceConfig again;
+  Settings again;
   if (KindOf(row) != AttributeKind::kRanges) {
     Require(ShowAttribute(row, config) == text + '\n', "a value is shown with a newline");
   }
   Require(text.empty() || StoreAttribute(row, text, again).ok(),
           "what is shown can be written back");
   Require(!Differs(row, config, again), "writing back what is shown changes nothing");
-  const absl::StatusOr<DeviceConfig> from_json = ApplyJson(ShowJson(config), DeviceConfig());
+  const absl::StatusOr<Settings> from_json = ApplyJson(ShowJson(config), Settings());
   Require(from_json.ok() && *from_json == config, "config.json shows the same configuration");
 }
 
 void Store(const Attribute& row, std::string_view text) {
-  const DeviceConfig before;
-  DeviceConfig config = before;
-  DeviceConfig other = OtherConfig();
+  const Settings before;
+  Settings config = before;
+  Settings other = OtherConfig();
   const absl::Status status = StoreAttribute(row, text, config);
   Require(StoreAttribute(row, text, other) == status, "what is accepted depends on the text alone");
   if (!status.ok()) {

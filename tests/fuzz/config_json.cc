@@ -61,16 +61,16 @@ void RequireGrammar(std::string_view text) {
 }
 
 // Each attribute is set to the same value whatever it was, or left as it was.
-void RequireSameChange(const DeviceConfig& config, const DeviceConfig& other) {
+void RequireSameChange(const Settings& config, const Settings& other) {
   for (const Attribute& row : Attributes()) {
-    const bool left = !Differs(row, config, DeviceConfig()) && !Differs(row, other, OtherConfig());
+    const bool left = !Differs(row, config, Settings()) && !Differs(row, other, OtherConfig());
     Require(left || !Differs(row, config, other), "a key's value alone decides");
   }
 }
 
 void RequireAgreement(std::string_view text) {
-  const absl::StatusOr<DeviceConfig> config = ApplyJson(text, DeviceConfig());
-  const absl::StatusOr<DeviceConfig> other = ApplyJson(text, OtherConfig());
+  const absl::StatusOr<Settings> config = ApplyJson(text, Settings());
+  const absl::StatusOr<Settings> other = ApplyJson(text, OtherConfig());
   Require(config.status() == other.status(), "what is accepted depends on the text alone");
   if (!config.ok()) {
     // ENOSPC is for bad blocks alone.
@@ -78,12 +78,12 @@ void RequireAgreement(std::string_view text) {
   }
   Require(ClassifyJson(text) == JsonText::kComplete, "what is applied is one object");
   RequireSameChange(*config, *other);
-  for (const DeviceConfig& applied : {*config, *other}) {
+  for (const Settings& applied : {*config, *other}) {
     const std::string shown = ShowJson(applied);
     Require(ClassifyJson(shown) == JsonText::kComplete, "what is shown is one object");
-    const absl::StatusOr<DeviceConfig> again = ApplyJson(shown, DeviceConfig());
+    const absl::StatusOr<Settings> again = ApplyJson(shown, Settings());
     Require(again.ok() && *again == applied, "what is shown makes the same configuration");
-    const absl::StatusOr<DeviceConfig> twice = ApplyJson(text, applied);
+    const absl::StatusOr<Settings> twice = ApplyJson(text, applied);
     Require(twice.ok() && *twice == applied, "applying a text twice is applying it once");
   }
 }
@@ -95,7 +95,7 @@ void RequireAgreement(std::string_view text) {
 class File {
  public:
   void Write(uint64_t offset, std::string_view data, bool append) {
-    const DeviceConfig before = config_;
+    const Settings before = config_;
     int calls = 0;
     absl::Status applied;
     const absl::Status status =
@@ -128,7 +128,7 @@ class File {
     RequireUnfinished();
   }
 
-  const DeviceConfig& config() const { return config_; }
+  const Settings& config() const { return config_; }
   int applied() const { return applied_; }
   bool refused() const { return refused_; }
 
@@ -137,7 +137,7 @@ class File {
     const JsonText state = ClassifyJson(text);
     Require(state == JsonText::kComplete || state == JsonText::kInvalid,
             "only what no more bytes can help is applied");
-    absl::StatusOr<DeviceConfig> next = ApplyJson(text, config_);
+    absl::StatusOr<Settings> next = ApplyJson(text, config_);
     if (!next.ok()) return next.status();
     ++applied_;
     config_ = *next;
@@ -152,7 +152,7 @@ class File {
 
   static constexpr uint64_t kHandle = 2;
   ConfigEdit edit_;
-  DeviceConfig config_;
+  Settings config_;
   uint64_t end_ = 0;  // where the last write ended
   int applied_ = 0;
   bool refused_ = false;
@@ -200,13 +200,13 @@ void Call(File& file, std::string_view piece) {
 // One object written in two pieces does what it does when written at once.
 void RequireSameInPieces(std::string_view text) {
   if (ClassifyJson(text) != JsonText::kComplete || text.size() > ConfigEdit::kMaxBytes) return;
-  const absl::StatusOr<DeviceConfig> whole = ApplyJson(text, DeviceConfig());
+  const absl::StatusOr<Settings> whole = ApplyJson(text, Settings());
   File file;
   file.Follow(text.substr(0, text.size() / 3));
   file.Follow(text.substr(text.size() / 3));
   Require(file.refused() != whole.ok(), "pieces are taken if the whole is");
   Require(file.applied() == (whole.ok() ? 1 : 0), "pieces of one object are applied once");
-  Require(file.config() == (whole.ok() ? *whole : DeviceConfig()), "pieces do what the whole does");
+  Require(file.config() == (whole.ok() ? *whole : Settings()), "pieces do what the whole does");
 }
 
 }  // namespace

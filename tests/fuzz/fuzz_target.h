@@ -14,8 +14,8 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "rnullfs/device_config.h"
 #include "rnullfs/error.h"
+#include "rnullfs/settings.h"
 
 // libFuzzer's entry; returns 0.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
@@ -45,8 +45,9 @@ inline void RequireRefusal(const absl::Status& status, int errno_value) {
 
 // A configuration in which every value differs from the default, but for badblocks, whose text says
 // what to change.
-inline DeviceConfig OtherConfig() {
-  DeviceConfig config;
+inline Settings OtherConfig() {
+  Settings settings;
+  DeviceConfig& config = settings.config;
   config.power = true;
   config.blocksize = 512;
   config.size = 7;
@@ -67,12 +68,15 @@ inline DeviceConfig OtherConfig() {
   config.mbps = {.read = 9, .write = 10};
   config.zoned = true;
   config.queue_mode = 1;
-  config.timeout_inject = config.requeue_inject = config.init_hctx_fault_inject = {
-      .probability = 11, .interval = 12, .times = -1, .space = 13, .verbose = 0};
+  config.timeout_inject = config.requeue_inject =
+      config.init_hctx_fault_inject = {.probability = 11, .interval = 12, .verbose = 0};
+  DeviceState& state = settings.state;
+  state.timeout_inject = state.requeue_inject =
+      state.init_hctx_fault_inject = {.times = -1, .space = 13};
   config.iops = {.both = 14};
   config.seed = 15;
   config.io_timeout = 16;
-  return config;
+  return settings;
 }
 
 }  // namespace rnullfs

@@ -60,7 +60,7 @@ void RequireReadsAgain(const MountOptions& options) {
   if (options.foreground) words.insert(words.begin(), "-f");
   const absl::StatusOr<MountOptions> again = Parse(words);
   Require(again.ok() && Same(*again, options), "options that were read are read again");
-  const absl::StatusOr<DeviceConfig> device = ApplyJson(ShowJson(options.device), DeviceConfig());
+  const absl::StatusOr<Settings> device = ApplyJson(ShowJson(options.device), Settings());
   Require(device.ok() && *device == options.device, "options make a device that JSON can make");
 }
 

@@ -38,7 +38,7 @@ class ConfigEditTest : public testing::Test {
 
   ConfigEdit edit_;
   uint64_t handle_ = 2;  // the open that writes
-  const std::string shown_ = ShowJson(DeviceConfig());
+  const std::string shown_ = ShowJson(Settings());
   std::vector<std::string> applied_;
 
  private:
@@ -52,7 +52,7 @@ class ConfigEditTest : public testing::Test {
                                      .last_end = ends_[handle_]};
     const absl::Status status = edit_.Write(piece, shown_, [this](std::string_view text) {
       applied_.emplace_back(text);
-      return ApplyJson(text, DeviceConfig()).status();
+      return ApplyJson(text, Settings()).status();
     });
     if (status.ok()) ends_[handle_] = offset + data.size();
     return status;

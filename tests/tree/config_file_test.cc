@@ -44,7 +44,7 @@ class Open {
 
 TEST_F(ConfigFileTest, ShowsTheConfiguration) {
   Open open(node_);
-  EXPECT_EQ((*open).Read(0, 65536), ShowJson(DeviceConfig()));
+  EXPECT_EQ((*open).Read(0, 65536), ShowJson(Settings()));
   EXPECT_THAT(Set("size", "5"), IsOk());
   EXPECT_THAT((*open).Read(0, 65536), HasSubstr("\"size\": 5,"));
 }
@@ -60,7 +60,7 @@ TEST_F(ConfigFileTest, APieceThatHasToWaitIsWrittenAgain) {
   EXPECT_THAT((*open).Write(offset, rest, 0, IfOpen::kAgain), Refused(EAGAIN));
   node_->CloseDisk(handle);
   EXPECT_THAT((*open).Write(offset, rest, 0, IfOpen::kAgain), IsOk());
-  EXPECT_EQ(node_->config().size, 5U);
+  EXPECT_EQ(node_->settings().config.size, 5U);
   EXPECT_THAT(open.Close(), IsOk());
 }
 
@@ -68,7 +68,7 @@ TEST_F(ConfigFileTest, TakesWhatItShows) {
   Open open(node_);
   EXPECT_THAT(open.Write((*open).Read(0, 65536)), IsOk());
   EXPECT_THAT(open.Close(), IsOk());
-  EXPECT_EQ(node_->config(), DeviceConfig());
+  EXPECT_EQ(node_->settings(), Settings());
 }
 
 TEST_F(ConfigFileTest, RefusesWithTheWriteThatCompletesTheObject) {
@@ -76,7 +76,7 @@ TEST_F(ConfigFileTest, RefusesWithTheWriteThatCompletesTheObject) {
   EXPECT_THAT(open.Write(R"({"size": 5, "block)"), IsOk());
   EXPECT_THAT(open.Write(R"(size": 513)"), IsOk());
   EXPECT_THAT(open.Write("}"), RefusedWith(EINVAL, "513"));
-  EXPECT_EQ(node_->config(), DeviceConfig());
+  EXPECT_EQ(node_->settings(), Settings());
   EXPECT_THAT(node_->last_error(), HasSubstr("513"));
   EXPECT_THAT(open.Close(), IsOk());  // nothing is unfinished
   EXPECT_THAT(node_->last_error(), HasSubstr("513"));
@@ -87,7 +87,7 @@ TEST_F(ConfigFileTest, TruncatedAtOpenAsAShellDoes) {
   EXPECT_THAT((*open).Truncate(0), IsOk());
   EXPECT_THAT(open.Write("{\"size\": 5}\n"), IsOk());
   EXPECT_THAT(open.Close(), IsOk());
-  EXPECT_EQ(node_->config().size, 5U);
+  EXPECT_EQ(node_->settings().config.size, 5U);
 }
 
 TEST_F(ConfigFileTest, RefusesAnUnfinishedTextWhenItIsClosed) {
@@ -96,7 +96,7 @@ TEST_F(ConfigFileTest, RefusesAnUnfinishedTextWhenItIsClosed) {
   EXPECT_THAT(node_->last_error(), IsEmpty());
   EXPECT_THAT(open.Close(), RefusedWith(EINVAL, "the text ends"));
   EXPECT_THAT(node_->last_error(), HasSubstr("the text ends"));
-  EXPECT_EQ(node_->config(), DeviceConfig());
+  EXPECT_EQ(node_->settings(), Settings());
 }
 
 // A shell whose commands inherit the descriptor: every one of them closes its duplicate.
@@ -109,8 +109,8 @@ TEST_F(ConfigFileTest, GoesOnAfterADuplicateWasClosed) {
   }
   EXPECT_THAT(open.Write("}\n"), IsOk());
   EXPECT_THAT(open.Close(), IsOk());
-  EXPECT_EQ(node_->config().size, 5U);
-  EXPECT_EQ(node_->config().blocksize, 512U);
+  EXPECT_EQ(node_->settings().config.size, 5U);
+  EXPECT_EQ(node_->settings().config.blocksize, 512U);
   EXPECT_THAT(node_->last_error(), IsEmpty());
 }
 
@@ -121,11 +121,11 @@ TEST_F(ConfigFileTest, AppendingGoesOnAcrossOpens) {
     EXPECT_THAT(open.Write(piece), IsOk());
     EXPECT_THAT(open.Close(), Refused(EINVAL)) << piece;
   }
-  EXPECT_EQ(node_->config(), DeviceConfig());
+  EXPECT_EQ(node_->settings(), Settings());
   Open last(node_, kAppend);
   EXPECT_THAT(last.Write("}"), IsOk());
   EXPECT_THAT(last.Close(), IsOk());
-  EXPECT_EQ(node_->config().size, 50U);
+  EXPECT_EQ(node_->settings().config.size, 50U);
   EXPECT_THAT(node_->last_error(), IsEmpty());
 }
 
@@ -136,7 +136,7 @@ TEST_F(ConfigFileTest, AppendingBeginsAnewAfterAWriteThatSucceeded) {
   EXPECT_THAT(Set("blocksize", "512"), IsOk());
   Open open(node_, kAppend);
   EXPECT_THAT(open.Write(R"({"size": 5})"), IsOk());
-  EXPECT_EQ(node_->config().size, 5U);
+  EXPECT_EQ(node_->settings().config.size, 5U);
 }
 
 TEST_F(ConfigFileTest, AnOpenThatDoesNotAppendIgnoresWhatAnotherLeft) {
@@ -146,7 +146,7 @@ TEST_F(ConfigFileTest, AnOpenThatDoesNotAppendIgnoresWhatAnotherLeft) {
   Open open(node_);
   EXPECT_THAT(open.Close(), IsOk());
   EXPECT_THAT(open.Write(R"({"size": 5})"), IsOk());
-  EXPECT_EQ(node_->config().size, 5U);
+  EXPECT_EQ(node_->settings().config.size, 5U);
 }
 
 TEST_F(ConfigFileTest, ReasonsOfRefusedWritesOutlastTheClose) {
@@ -163,7 +163,7 @@ TEST_F(ConfigFileTest, ReasonsOfRefusedWritesOutlastTheClose) {
 
 // vim, when the write of an edited text has failed.
 TEST_F(ConfigFileTest, PuttingBackWhatWasThereKeepsTheReason) {
-  const std::string before = ShowJson(node_->config());
+  const std::string before = ShowJson(node_->settings());
   EXPECT_THAT(Open(node_).Write(R"({"size": "much"})"), Refused(EINVAL));
   EXPECT_THAT(Open(node_).Write(before), IsOk());
   EXPECT_THAT(node_->last_error(), HasSubstr("much"));
@@ -184,12 +184,12 @@ TEST_F(ConfigFileTest, AnotherWriteInBetweenLeavesAnOpenTextAlone) {
   EXPECT_THAT(open.Write(R"({"size": )"), IsOk());
   EXPECT_THAT(Set("blocksize", "512"), IsOk());
   EXPECT_THAT(open.Write("7}"), IsOk());
-  EXPECT_EQ(node_->config().size, 7U);
+  EXPECT_EQ(node_->settings().config.size, 7U);
 }
 
 TEST_F(ConfigFileTest, EndsAtTheNulOfACProgram) {
   EXPECT_THAT(Open(node_).Write(std::string_view("{\"size\": 7}\0", 12)), IsOk());
-  EXPECT_EQ(node_->config().size, 7U);
+  EXPECT_EQ(node_->settings().config.size, 7U);
 }
 
 TEST_F(ConfigFileTest, IsRefusedOnceTheDeviceIsGone) {

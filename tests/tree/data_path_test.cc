@@ -115,7 +115,7 @@ TEST_F(DataPathTest, PassthroughIsNotPromisedBesideTheDaemon) {
   const DiskHandle dd = OpenDisk("dd (pid 5)", O_WRONLY).value();
   EXPECT_THAT(Set("datapath", "passthrough"),
               RefusedWith(EBUSY, "not while disk is open: opened by dd (pid 5)"));
-  EXPECT_EQ(node_->config().datapath, DataPath::kAuto);
+  EXPECT_EQ(node_->settings().config.datapath, DataPath::kAuto);
   EXPECT_EQ(memory_.used_bytes(), 0);
   node_->CloseDisk(dd.number);
   EXPECT_THAT(Set("datapath", "passthrough"), IsOk());
@@ -197,7 +197,7 @@ TEST_F(DataPathTest, AutoHoldsItWhileOpen) {
   EXPECT_EQ(memory_.used_bytes(), 32 << 20);
   ASSERT_EQ(pwrite(backing_fd_, "kernel", 6, 4096), 6);
   EXPECT_EQ(ReadDisk(4096, 6), "kernel");
-  EXPECT_EQ(node_->stored_bytes(), 4096);
+  EXPECT_EQ(node_->facts().stored_bytes, 4096);
   node_->CloseDisk(handle.number);
   EXPECT_EQ(memory_.used_bytes(), 4096);
 }
@@ -210,12 +210,12 @@ TEST_F(DataPathTest, IsInUseWhileItIsMapped) {
   UniqueFd held(open(("/proc/self/fd/" + std::to_string(backing_fd_)).c_str(), O_RDONLY));
   ASSERT_TRUE(held.valid());
   node_->CloseDisk(handle.number);
-  EXPECT_TRUE(node_->disk_open());
+  EXPECT_TRUE(node_->facts().open);
   EXPECT_THAT(Set("power", "0"), RefusedWith(EBUSY, "mapped (mmap) by a process"));
   EXPECT_THAT(node_->Retire(), RefusedWith(EBUSY, "memfd:rnullfs:7:fast"));
   EXPECT_EQ(memory_.used_bytes(), 32 << 20);
   held = UniqueFd();
-  EXPECT_FALSE(node_->disk_open());
+  EXPECT_FALSE(node_->facts().open);
   EXPECT_EQ(memory_.used_bytes(), 0);
   EXPECT_THAT(Set("power", "0"), IsOk());
 }
@@ -268,7 +268,7 @@ TEST_F(DataPathTest, PassthroughThatTheKernelRefusesAfterAllFailsTheOpen) {
   next_backing_id_ = 0;
   EXPECT_THAT(OpenDisk(), RefusedWith(EIO, "the kernel refused the memfd"));
   EXPECT_THAT(node_->last_error(), HasSubstr("Operation not permitted"));
-  EXPECT_FALSE(node_->disk_open());
+  EXPECT_FALSE(node_->facts().open);
   EXPECT_THAT(Set("power", "0"), IsOk());
 }
 

@@ -31,10 +31,10 @@ constexpr char kInvalidTexts[][2][20] = {
     {"irqmode", "3"}, {"completion_nsec", "1.5"}, {"memory_backed", ""}};
 
 TEST_F(DeviceNodeTest, BeginsOffWithTheDefaults) {
-  EXPECT_EQ(node_->config(), DeviceConfig());
+  EXPECT_EQ(node_->settings(), Settings());
   EXPECT_EQ(node_->device(), nullptr);
-  EXPECT_EQ(node_->disk_size_bytes(), 0U);
-  EXPECT_EQ(node_->stored_bytes(), 0U);
+  EXPECT_EQ(node_->facts().size_bytes, 0U);
+  EXPECT_EQ(node_->facts().stored_bytes, 0U);
   EXPECT_THAT(node_->last_error(), IsEmpty());
 }
 
@@ -94,21 +94,21 @@ TEST_F(DeviceNodeTest, WhilePoweredJsonIsBusyOnlyForWhatItChanges) {
   EXPECT_THAT(node_->StoreJson(R"({"size": 64, "power": true, "rotational": false})"), IsOk());
   EXPECT_THAT(node_->StoreJson(R"({"size": 65, "blocksize": 512, "irqmode": 0})"),
               RefusedWith(EBUSY, "blocksize, size:"));
-  EXPECT_EQ(node_->config().size, 64U);
-  EXPECT_EQ(node_->config().blocksize, 4096U);
+  EXPECT_EQ(node_->settings().config.size, 64U);
+  EXPECT_EQ(node_->settings().config.blocksize, 4096U);
 }
 
 TEST_F(DeviceNodeTest, JsonKeepsWhatItDoesNotName) {
   ASSERT_THAT(Set("size", "64"), IsOk());
   EXPECT_THAT(node_->StoreJson(R"({"blocksize": 512})"), IsOk());
-  EXPECT_EQ(node_->config(), (DeviceConfig{.blocksize = 512, .size = 64}));
+  EXPECT_EQ(node_->settings(), (Settings{.config = {.blocksize = 512, .size = 64}}));
 }
 
 TEST_F(DeviceNodeTest, StoreMakesAllOfAConfiguration) {
-  const DeviceConfig wanted = {.power = true, .blocksize = 1024, .size = 8};
+  const Settings wanted = {.config = {.power = true, .blocksize = 1024, .size = 8}};
   EXPECT_THAT(node_->Store(wanted), IsOk());
-  EXPECT_EQ(node_->config(), wanted);
-  EXPECT_EQ(node_->disk_size_bytes(), uint64_t{8} << 20);
+  EXPECT_EQ(node_->settings(), wanted);
+  EXPECT_EQ(node_->facts().size_bytes, uint64_t{8} << 20);
 }
 
 TEST_F(DeviceNodeTest, RemembersRefusalsMadeElsewhere) {
@@ -134,7 +134,7 @@ TEST_F(DeviceNodeTest, APieceHeardAgainIsTakenOnce) {
   const ConfigEdit::Piece last = {.handle = 2, .data = "7}", .append = true};
   for (int i = 0; i < 2; ++i) EXPECT_THAT(node_->WriteJson(first, 20), IsOk());
   for (int i = 0; i < 2; ++i) EXPECT_THAT(node_->WriteJson(last, 22), IsOk());
-  EXPECT_EQ(node_->config().size, 7U);
+  EXPECT_EQ(node_->settings().config.size, 7U);
   const ConfigEdit::Piece bad = {.handle = 4, .data = R"({"size": -1})"};
   for (int i = 0; i < 2; ++i) EXPECT_THAT(node_->WriteJson(bad, 24), Refused(EINVAL));
 }

@@ -25,7 +25,7 @@ class NodeTest : public testing::Test {
   }
   // What `cat name` shows.
   std::string Get(std::string_view name) const {
-    return ShowAttribute(*FindAttribute(name), node_->config());
+    return ShowAttribute(*FindAttribute(name), node_->settings());
   }
 
   // Through the controller; the disk answers inline.

@@ -33,11 +33,11 @@ TEST_F(PowerTest, GoesOnAndOff) {
   for (int i = 0; i < 2; ++i) {
     EXPECT_THAT(Set("power", "1"), IsOk());
     EXPECT_NE(node_->device(), nullptr);
-    EXPECT_EQ(node_->disk_size_bytes(), uint64_t{2} << 20);
+    EXPECT_EQ(node_->facts().size_bytes, uint64_t{2} << 20);
     EXPECT_EQ(Get("power"), "1\n");
     EXPECT_THAT(Set("power", "0"), IsOk());
     EXPECT_EQ(node_->device(), nullptr);
-    EXPECT_EQ(node_->disk_size_bytes(), 0U);
+    EXPECT_EQ(node_->facts().size_bytes, 0U);
     EXPECT_EQ(Get("power"), "0\n");
   }
 }
@@ -52,19 +52,19 @@ TEST_F(PowerTest, TheValueItHasChangesNothing) {
 
 TEST_F(PowerTest, ComesWithAConfigurationInOneObject) {
   EXPECT_THAT(node_->StoreJson(R"({"power": true, "size": 3, "blocksize": 512})"), IsOk());
-  EXPECT_EQ(node_->config(), (DeviceConfig{.power = true, .blocksize = 512, .size = 3}));
+  EXPECT_EQ(node_->settings(), (Settings{.config = {.power = true, .blocksize = 512, .size = 3}}));
   EXPECT_THAT(node_->StoreJson(R"({"size": 5, "power": false})"), IsOk());
   EXPECT_EQ(node_->device(), nullptr);
-  EXPECT_EQ(node_->config().size, 5U);
+  EXPECT_EQ(node_->settings().config.size, 5U);
 }
 
 TEST_F(PowerTest, FailsAsAWholeWhenTheDiskCannotBeHad) {
   ASSERT_THAT(node_->StoreJson(R"({"size": 3, "blocksize": 1024})"), IsOk());
-  const DeviceConfig before = node_->config();
+  const Settings before = node_->settings();
   EXPECT_THAT(node_->StoreJson(R"({"size": 18446744073709551615, "blocksize": 512,
                                    "memory_backed": true, "power": true})"),
               RefusedWith(EINVAL, "size"));
-  EXPECT_EQ(node_->config(), before);
+  EXPECT_EQ(node_->settings(), before);
   EXPECT_EQ(node_->device(), nullptr);
   EXPECT_THAT(node_->last_error(), HasSubstr("18446744073709551615"));
 
@@ -75,9 +75,9 @@ TEST_F(PowerTest, FailsAsAWholeWhenTheDiskCannotBeHad) {
 TEST_F(PowerTest, KeepsWhatTheMediumStores) {
   PowerOnWithMemory();
   EXPECT_EQ(WriteDisk(4096, "remembered"), 0);
-  EXPECT_EQ(node_->stored_bytes(), 4096U);
+  EXPECT_EQ(node_->facts().stored_bytes, 4096U);
   ASSERT_THAT(Set("power", "0"), IsOk());
-  EXPECT_EQ(node_->stored_bytes(), 4096U);
+  EXPECT_EQ(node_->facts().stored_bytes, 4096U);
   ASSERT_THAT(Set("power", "1"), IsOk());
   EXPECT_EQ(ReadDisk(4096, 10), "remembered");
 }
@@ -87,9 +87,9 @@ TEST_F(PowerTest, CutsAndGrowsTheMediumWithItsSize) {
   EXPECT_EQ(WriteDisk(0, "first"), 0);
   EXPECT_EQ(WriteDisk(1 << 20, "second"), 0);
   ASSERT_THAT(node_->StoreJson(R"({"size": 1, "power": false})"), IsOk());
-  EXPECT_EQ(node_->stored_bytes(), 8192U);  // cut by the power-on, not before
+  EXPECT_EQ(node_->facts().stored_bytes, 8192U);  // cut by the power-on, not before
   ASSERT_THAT(Set("power", "1"), IsOk());
-  EXPECT_EQ(node_->stored_bytes(), 4096U);
+  EXPECT_EQ(node_->facts().stored_bytes, 4096U);
   EXPECT_EQ(WriteDisk(1 << 20, "beyond"), ENOSPC);
 
   ASSERT_THAT(node_->StoreJson(R"({"power": false, "size": 2})"), IsOk());
@@ -113,25 +113,25 @@ TEST_F(PowerTest, OffWithoutMemoryLeavesWhatWasStored) {
 TEST_F(PowerTest, TheDiskOpensOnlyWhileOn) {
   EXPECT_THAT(NodeTest::OpenDisk("cat (pid 1)"), RefusedWith(ENOENT, "write 1 to power"));
   ASSERT_THAT(Set("power", "1"), IsOk());
-  EXPECT_FALSE(node_->disk_open());
+  EXPECT_FALSE(node_->facts().open);
   const uint64_t first = OpenDisk();
   const uint64_t second = OpenDisk();
   EXPECT_NE(first, second);
   node_->CloseDisk(first);
-  EXPECT_TRUE(node_->disk_open());
+  EXPECT_TRUE(node_->facts().open);
   node_->CloseDisk(second);
-  EXPECT_FALSE(node_->disk_open());
+  EXPECT_FALSE(node_->facts().open);
 }
 
 TEST_F(PowerTest, StaysOnWhileTheDiskIsOpen) {
   PowerOnWithMemory();
   EXPECT_EQ(WriteDisk(0, "kept"), 0);
   const uint64_t handle = OpenDisk();
-  const DeviceConfig before = node_->config();
+  const Settings before = node_->settings();
   EXPECT_THAT(Set("power", "0"), RefusedWith(EBUSY, "losetup (pid 7)"));
   EXPECT_THAT(node_->last_error(), AllOf(HasSubstr("disk is open"), HasSubstr("losetup -d")));
   EXPECT_THAT(node_->StoreJson(R"({"power": false, "size": 1})"), Refused(EBUSY));
-  EXPECT_EQ(node_->config(), before);
+  EXPECT_EQ(node_->settings(), before);
   EXPECT_EQ(ReadDisk(0, 4), "kept");
 
   EXPECT_THAT(Set("power", "1"), IsOk());  // it has that value
@@ -178,7 +178,7 @@ TEST_F(PowerTest, WhoAsksAgainIsNotMadeToWait) {
   EXPECT_THAT(node_->Retire(IfOpen::kRefuse), RefusedWith(EBUSY, "losetup (pid 7)"));
   node_->CloseDisk(handle);
   EXPECT_THAT(node_->StoreJson(R"({"power": false, "size": 7})", IfOpen::kAgain), IsOk());
-  EXPECT_EQ(node_->config().size, 7U);
+  EXPECT_EQ(node_->settings().config.size, 7U);
   EXPECT_THAT(node_->Retire(IfOpen::kAgain), IsOk());
 }
 
@@ -187,8 +187,8 @@ TEST_F(PowerTest, RetiringTakesEverythingAway) {
   EXPECT_EQ(WriteDisk(0, "gone"), 0);
   EXPECT_THAT(node_->Retire(), IsOk());
   EXPECT_EQ(node_->device(), nullptr);
-  EXPECT_EQ(node_->stored_bytes(), 0U);
-  EXPECT_FALSE(node_->config().power);
+  EXPECT_EQ(node_->facts().stored_bytes, 0U);
+  EXPECT_FALSE(node_->settings().config.power);
   EXPECT_THAT(Set("power", "1"), Refused(ENOENT));
   EXPECT_THAT(node_->StoreJson("{}"), Refused(ENOENT));
   EXPECT_THAT(NodeTest::OpenDisk("cat"), Refused(ENOENT));

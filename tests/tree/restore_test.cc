@@ -151,11 +151,11 @@ TEST_F(RestoreTest, DevicesWithConfigurationPowerAndData) {
   EXPECT_THAT(off->StoreText(*FindAttribute("blocksize"), "513"), testing::Not(IsOk()));
   TakeOver();
   ASSERT_NE(Found("on"), nullptr);
-  EXPECT_EQ(Found("on")->config(), on->config());
+  EXPECT_EQ(Found("on")->settings(), on->settings());
   EXPECT_EQ(Found("on")->id(), on->id());
   EXPECT_EQ(new_->Read(*Found("on"), 12345, 16), "what was written");
-  EXPECT_EQ(Found("on")->stored_bytes(), on->stored_bytes());
-  EXPECT_EQ(Found("off")->config(), off->config());
+  EXPECT_EQ(Found("on")->facts().stored_bytes, on->facts().stored_bytes);
+  EXPECT_EQ(Found("off")->settings(), off->settings());
   EXPECT_EQ(Found("off")->last_error(), off->last_error());
   EXPECT_EQ(new_->tree.device_count(), 2U);
   EXPECT_GT(new_->tree.MakeDevice(kRootInode, "next", 0755, 1, 2).value()->id(), off->id());
@@ -212,9 +212,9 @@ TEST_F(RestoreTest, NoRequestHoldsADiskAnyMore) {
   ASSERT_THAT(disk->HoldDisk("truncate (pid 7)"), IsOk());
   const uint64_t open = Open(*disk, 0).value().number;
   TakeOver();
-  EXPECT_TRUE(Found("d")->disk_open());
+  EXPECT_TRUE(Found("d")->facts().open);
   Found("d")->CloseDisk(open);
-  EXPECT_FALSE(Found("d")->disk_open());
+  EXPECT_FALSE(Found("d")->facts().open);
 }
 
 // A program that only asks whether it could go on (--upgrade) must not touch what is in use.
@@ -238,7 +238,7 @@ TEST_F(RestoreTest, OpenHandles) {
   disk->CloseDisk(second.number);
   TakeOver();
   const auto found = Found("d");
-  EXPECT_TRUE(found->passthrough_open());
+  EXPECT_TRUE(found->facts().passthrough);
   EXPECT_EQ(new_->memory.used_bytes(), uint64_t{4} << 20) << "the whole disk is reserved again";
   EXPECT_THAT(found->StoreJson(R"({"power": false})"), Refused(EBUSY));
   EXPECT_EQ(Open(*found, 6).value().backing_id, 5) << "the kernel's number for all of them";
@@ -252,11 +252,11 @@ TEST_F(RestoreTest, OpenHandles) {
 TEST_F(RestoreTest, ABackingNumberThatNobodyNeeds) {
   const auto disk = Make("d", R"({"memory_backed": true, "size": 4, "power": true})");
   const DiskHandle open = Open(*disk, 5).value();
-  EXPECT_EQ(disk->retired_backing_id(), 0);
+  EXPECT_EQ(disk->facts().retired_backing_id, 0);
   EXPECT_EQ(disk->CloseDisk(open.number), 5);
   TakeOver();
-  EXPECT_EQ(Found("d")->backing_id(), 0);
-  EXPECT_EQ(Found("d")->retired_backing_id(), 5);
+  EXPECT_EQ(Found("d")->facts().backing_id, 0);
+  EXPECT_EQ(Found("d")->facts().retired_backing_id, 5);
   EXPECT_EQ(Open(*Found("d"), 6).value().backing_id, 6);
 }
 
@@ -299,7 +299,7 @@ TEST_F(RestoreTest, AnUnfinishedConfigJson) {
   EXPECT_THAT(other->Write(11, " 76}"), testing::Not(IsOk()));
   const auto again = new_->tree.Open(file, O_WRONLY, 2).value();
   ASSERT_EQ(again->Write(11, " 77}").value(), 4U);
-  EXPECT_EQ(Found("d")->config().size, 77U);
+  EXPECT_EQ(Found("d")->settings().config.size, 77U);
 }
 
 TEST_F(RestoreTest, WritesOfTextThatAreHeardAgain) {
@@ -327,9 +327,9 @@ TEST_F(RestoreTest, WritesOfTextThatAreHeardAgain) {
   EXPECT_THAT(heard(tree, badblocks, O_WRONLY, 6, 0, "0", 310), Refused(EINVAL));
   EXPECT_EQ(Found("d")->last_error(), last_error);
   EXPECT_THAT(heard(tree, config, O_WRONLY | O_APPEND, 5, 0, ": 512}", 312), IsOk());
-  EXPECT_EQ(Found("d")->config().size, 7U);
-  EXPECT_EQ(Found("d")->config().blocksize, 512U);
-  EXPECT_EQ(ShowAttribute(*FindAttribute("badblocks"), Found("d")->config()), "4 4\n");
+  EXPECT_EQ(Found("d")->settings().config.size, 7U);
+  EXPECT_EQ(Found("d")->settings().config.blocksize, 512U);
+  EXPECT_EQ(ShowAttribute(*FindAttribute("badblocks"), Found("d")->settings()), "4 4\n");
 }
 
 // A later version's records, as they are kept and written back.
@@ -339,15 +339,15 @@ TEST_F(RestoreTest, WhatALaterVersionHasInItsRecords) {
   record.id = disk->id();
   record.name = "d";
   record.unknown = R"({"colour":"red"})";
-  record.config.unknown = R"({"wear":3})";
+  record.settings.unknown = R"({"wear":3})";
   old_->survival->Save(record);
   old_->survival->UpdateMount([](MountRecord& mount) { mount.unknown = R"({"zones":[1]})"; });
   TakeOver();
   EXPECT_THAT(Found("d")->StoreJson(R"({"size": 7})"), IsOk());
   ASSERT_THAT(new_->tree.MakeDevice(kRootInode, "e", 0755, 1, 2).status(), IsOk());
   TakeOver();
-  EXPECT_EQ(Found("d")->config().size, 7U);
-  EXPECT_EQ(Found("d")->config().unknown, R"({"wear":3})");
+  EXPECT_EQ(Found("d")->settings().config.size, 7U);
+  EXPECT_EQ(Found("d")->settings().unknown, R"({"wear":3})");
   EXPECT_EQ(new_->survival->devices().front().unknown, R"({"colour":"red"})");
   EXPECT_EQ(new_->survival->mount().unknown, R"({"zones":[1]})");
 }

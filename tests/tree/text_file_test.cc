@@ -75,11 +75,11 @@ TEST_F(AttributeFileTest, TakesOneWriteAsOneValueWhateverItsOffset) {
 TEST_F(AttributeFileTest, TakesAtMost4095Bytes) {
   const std::string spaces(4094, ' ');
   EXPECT_EQ(size_.Write(0, spaces + "1").value(), 4095U);
-  EXPECT_EQ(node_->config().size, 1U);
+  EXPECT_EQ(node_->settings().config.size, 1U);
   EXPECT_EQ(size_.Write(0, spaces + "23").value(), 4095U);
-  EXPECT_EQ(node_->config().size, 2U);
+  EXPECT_EQ(node_->settings().config.size, 2U);
   EXPECT_THAT(size_.Write(0, spaces + " 3"), Refused(EINVAL));
-  EXPECT_EQ(node_->config().size, 2U);
+  EXPECT_EQ(node_->settings().config.size, 2U);
 }
 
 TEST_F(AttributeFileTest, TakesTheNulsBehindAText) {

@@ -52,7 +52,7 @@ TEST_F(TreeFilesTest, OpenFilesAreWhatTheirNamesSay) {
   EXPECT_THAT(piece->Write(0, R"({"size": )"), IsOk());
   EXPECT_THAT(piece->Flush(), Refused(EINVAL));
   EXPECT_THAT(open("config.json", O_WRONLY | O_APPEND)->Write(0, "65}"), IsOk());
-  EXPECT_EQ(device->config().size, 65U);
+  EXPECT_EQ(device->settings().config.size, 65U);
 }
 
 TEST_F(TreeFilesTest, TruncateLeavesLengthsAlone) {

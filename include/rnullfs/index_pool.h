@@ -1,8 +1,8 @@
 // The numbers of the devices that are on (null_blk's `index`): the least that is free.
 //
 // Thread safety: all calls from any thread.
-#ifndef RNULLFS_TREE_INDEX_POOL_H_
-#define RNULLFS_TREE_INDEX_POOL_H_
+#ifndef RNULLFS_INDEX_POOL_H_
+#define RNULLFS_INDEX_POOL_H_
 
 #include <cstdint>
 #include <set>
@@ -38,4 +38,4 @@ class IndexPool {
 
 }  // namespace rnullfs
 
-#endif  // RNULLFS_TREE_INDEX_POOL_H_
+#endif  // RNULLFS_INDEX_POOL_H_

@@ -1,0 +1,150 @@
+// A disk: what it is told to be, what became of it, what it has stored, and, while it is on, its
+// controller.  It knows no front end: FUSE (src/tree), nbdkit (src/nbdkit) and programs that link
+// the library stand on it.
+//
+// Its configuration is as it was written.  Its state is what requests have made of it: bad blocks,
+// and what is left of faults.  Both are read as Settings and changed by Become(); what changes
+// configuration changes all that it names or nothing.
+//
+// Thread safety: device(), Submit() and what it gives may be used by any thread, while somebody
+// sees to it that the disk is not switched off; all other calls one at a time (the owner's lock).
+// `complain` and `badblocks_spent` are called by threads that submit.
+// Errors: EINVAL for what is not accepted; EBUSY for what cannot change while the disk is on;
+// ENOSPC when the medium cannot be had; EFAULT when a fault is injected.  The sentence says what to
+// do; last_error() keeps it.
+#ifndef RNULLFS_DISK_H_
+#define RNULLFS_DISK_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "rnullfs/attributes.h"
+#include "rnullfs/device.h"
+#include "rnullfs/device_counters.h"
+#include "rnullfs/index_pool.h"
+#include "rnullfs/medium.h"
+#include "rnullfs/memfd_keeper.h"
+#include "rnullfs/memory_limit.h"
+#include "rnullfs/settings.h"
+#include "rnullfs/unique_fd.h"
+
+namespace rnullfs {
+
+struct DeviceRecord;
+
+class Disk {
+ public:
+  // All outlive it.
+  struct Services {
+    DeviceServices device;
+    MemoryLimit& memory;
+    MemfdKeeper& keeper = MemfdKeeper::None();
+    IndexPool* indexes = nullptr;                     // null: every disk's index is 0
+    DeviceCounters* counters = nullptr;               // null: they end with it
+    Device::Complain complain = nullptr;              // what a user should hear of requests
+    std::function<void()> badblocks_spent = nullptr;  // some have healed: the state has changed
+  };
+
+  // `id` and `name` are what its memfds are called by.
+  Disk(uint64_t id, const std::string& name, Services services);
+  ~Disk();
+  Disk(const Disk&) = delete;
+  Disk& operator=(const Disk&) = delete;
+
+  // --- What it is told to be
+  // ----------------------------------------------------------------------
+
+  Settings settings() const;
+  const DeviceConfig& config() const { return config_; }
+
+  // What a write of text to an attribute's file, and of a whole JSON object to config.json, would
+  // make of `settings`.  A text that is not accepted is refused before one that has to wait for
+  // the disk to be off, which also is EBUSY for the value that there is.
+  absl::Status EditText(const Attribute& attribute, std::string_view text,
+                        Settings& settings) const;
+  static absl::Status EditJson(std::string_view text, Settings& settings);
+
+  // Makes the disk as `next` says, power included; `seen` is what settings() were.  `ready` is
+  // asked when nothing else can fail any more and nothing has changed yet; what it refuses does not
+  // happen.  False, and nothing has changed, when requests have meanwhile changed what `next`
+  // differs in from `seen`: it is to be made again, of what there is then.
+  using Ready = absl::FunctionRef<absl::Status()>;
+  absl::StatusOr<bool> Become(const Settings& seen, const Settings& next, Ready ready);
+
+  // The same for who has nothing to say to it: takes the text, and keeps the sentence.
+  absl::Status Write(std::string_view attribute, std::string_view text);
+  absl::Status WriteJson(std::string_view text);
+  std::string Json() const;
+
+  // Why something was refused last, with a newline; empty since something else was taken.
+  const std::string& last_error() const { return last_error_; }
+  void Conclude(const absl::Status& how);
+  void ForgetComplaint();
+
+  // --- What it does
+  // -------------------------------------------------------------------------------
+
+  // Null while it is off.
+  Device* device() const { return live_device_.load(std::memory_order_acquire); }
+
+  // A request of who has a thread to wait with: 0 or an errno, when it has been answered.  What is
+  // read goes to `to`.  ENXIO while the disk is off.
+  int Do(const Command& command, void* to = nullptr);
+
+  // --- What it has
+  // --------------------------------------------------------------------------------
+
+  DeviceCounters& counters() const { return counters_; }
+  Medium* medium() const { return medium_.get(); }  // null once removed
+  PageStore* store() const { return medium_ == nullptr ? nullptr : medium_->store(); }
+
+  void SwitchOff();
+  // Frees all; for rmdir.  It is off.
+  void Remove();
+
+  // --- What outlives the process
+  // ------------------------------------------------------------------
+
+  // Its part of a record.
+  void Save(DeviceRecord& record) const;
+
+  // Makes it what another process had left, before anybody uses it.  Each of the memfds may be
+  // invalid; as PageStore::Adopt().  An error means that data are missing.
+  struct Memfds {
+    UniqueFd disk;
+    UniqueFd moving_to;
+    UniqueFd cache;
+  };
+  absl::Status Restore(const DeviceRecord& record, Memfds memfds);
+
+ private:
+  absl::Status CheckLive(const Settings& seen, const Settings& next) const;
+  absl::Status SwitchOn(const Settings& seen, const Settings& next, Ready ready);
+  bool TakeBadBlocks(const Settings& seen, const Settings& next);
+  void TakeFaults(const Settings& seen, const Settings& next);
+  absl::Status Update(absl::FunctionRef<absl::Status(Settings&)> edit);
+  void Start(std::unique_ptr<Device> device);
+
+  const uint64_t id_;
+  const std::string name_;
+  const Services services_;
+  const std::unique_ptr<DeviceCounters> own_counters_;  // where none are given
+  DeviceCounters& counters_;
+  DeviceConfig config_;
+  std::string unknown_;  // a later version's attributes
+  std::unique_ptr<Medium> medium_;
+  std::unique_ptr<Device> device_;
+  std::atomic<Device*> live_device_{nullptr};  // device_.get(), for who submits
+  std::string last_error_;
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_DISK_H_

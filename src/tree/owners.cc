@@ -1,0 +1,71 @@
+#include "tree/owners.h"
+
+#include <utility>
+
+#include "tree/files.h"
+#include "tree/inode.h"
+
+namespace rnullfs {
+
+Ownership Owners::AsCreated(uint32_t slot, mode_t default_mode) const {
+  Ownership ownership = created_;
+  if (slot != kDirectorySlot) ownership.mode = default_mode;  // the directory has mkdir's
+  return ownership;
+}
+
+Ownership& Owners::Own(uint32_t slot, mode_t default_mode) {
+  return ownership_.try_emplace(slot, AsCreated(slot, default_mode)).first->second;
+}
+
+Ownership Owners::Of(uint32_t slot, mode_t default_mode) const {
+  const auto it = ownership_.find(slot);
+  return it != ownership_.end() ? it->second : AsCreated(slot, default_mode);
+}
+
+void Owners::Change(uint32_t slot, mode_t default_mode, const OwnershipChange& change) {
+  change.ApplyTo(Own(slot, default_mode), clock_.WallTime());
+}
+
+void Owners::DirectoryModified() {
+  Own(kDirectorySlot, created_.mode).modified = clock_.WallTime();
+}
+
+// Whether the file has been written to since the last look, and by that the disk.
+bool Owners::FileWritten(timespec disk_modified) {
+  const auto order = [](const timespec& t) { return std::pair(t.tv_sec, t.tv_nsec); };
+  const timespec before = std::exchange(stored_seen_, disk_.store()->modified());
+  const bool known = order(before) != order({});
+  return known ? order(stored_seen_) != order(before) : order(stored_seen_) > order(disk_modified);
+}
+
+void Owners::NoteDiskWrites(mode_t default_mode, bool kernel_wrote) {
+  const StatisticsSnapshot counts = disk_.counters().statistics.Snapshot();
+  const uint64_t writes = counts[Op::kWrite].requests + counts[Op::kDiscard].requests +
+                          counts[Op::kWriteZeroes].requests;
+  if (kernel_wrote && disk_.store() != nullptr) {
+    Ownership& disk = Own(kDiskSlot, default_mode);
+    if (FileWritten(disk.modified)) disk.modified = disk.changed = stored_seen_;
+  }
+  if (std::exchange(writes_seen_, writes) == writes) return;
+  Ownership& disk = Own(kDiskSlot, default_mode);
+  disk.modified = disk.changed = clock_.WallTime();
+}
+
+void Owners::SeeDisk() {
+  if (disk_.store() != nullptr) stored_seen_ = disk_.store()->modified();
+}
+
+void Owners::Save(DeviceRecord& record) const {
+  record.created = created_;
+  record.ownership = ownership_;
+  record.writes_seen = writes_seen_;
+  record.stored_seen = stored_seen_;
+}
+
+void Owners::Restore(const DeviceRecord& record) {
+  ownership_ = record.ownership;
+  writes_seen_ = record.writes_seen;
+  stored_seen_ = record.stored_seen;
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,58 @@
+// What stat(2) shows of a device's files, and what chmod(2) and its like change: owner, mode and
+// times, by slot.
+//
+// The data path keeps no times: a disk that has been written to since the last look counts as
+// modified now.  A time that was set stays until the next write.
+//
+// Thread safety: one call at a time (the owner's lock).
+#ifndef RNULLFS_TREE_OWNERS_H_
+#define RNULLFS_TREE_OWNERS_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <ctime>
+#include <map>
+
+#include "base/ownership.h"
+#include "config/state_records.h"
+#include "rnullfs/disk.h"
+
+namespace rnullfs {
+
+class Owners {
+ public:
+  // `disk` outlives it.
+  Owners(const Ownership& created, const Disk& disk, const Clock& clock)
+      : created_(created), disk_(disk), clock_(clock) {}
+
+  // What is not there is as created, but for the mode.
+  Ownership Of(uint32_t slot, mode_t default_mode) const;
+  void Change(uint32_t slot, mode_t default_mode, const OwnershipChange& change);
+  void DirectoryModified();
+
+  // Looks whether the disk has been written to.  `kernel_wrote`: also by the kernel, so that the
+  // file tells.
+  void NoteDiskWrites(mode_t default_mode, bool kernel_wrote);
+  // What has been done to the file until now was no write.
+  void SeeDisk();
+
+  void Save(DeviceRecord& record) const;
+  void Restore(const DeviceRecord& record);
+
+ private:
+  Ownership AsCreated(uint32_t slot, mode_t default_mode) const;
+  Ownership& Own(uint32_t slot, mode_t default_mode);
+  bool FileWritten(timespec disk_modified);
+
+  const Ownership created_;
+  const Disk& disk_;
+  const Clock& clock_;
+  std::map<uint32_t, Ownership> ownership_;
+  uint64_t writes_seen_ = 0;
+  timespec stored_seen_ = {};  // zero: not known
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_TREE_OWNERS_H_

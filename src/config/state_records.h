@@ -74,8 +74,9 @@ struct MountRecord {
   std::vector<uint64_t> removals;           // numbers of the requests that removed devices lately
   std::string init;                         // the kernel's FUSE_INIT request, to be read again
   std::vector<std::string> capabilities;    // what was agreed with the kernel
-  uint64_t counters_layout = 0;             // of the pages that count requests
+  uint64_t counters_layout = 0;             // of the first page of counters, before it had a table
   std::string last_error = {};              // of what was refused in the root
+  std::vector<std::string> counters = {};   // rnullfs/counters.h's table
   std::vector<std::string> needs = {};
   std::string unknown = {};
 };

@@ -68,7 +68,6 @@ DeviceNode::Memfds Take(const DeviceRecord& record, std::vector<Found>& found) {
 }  // namespace
 
 absl::Status Tree::Restore(std::vector<UniqueFd> memfds) {
-  services_.survival->TakeOver();
   std::vector<Found> found = Identify(std::move(memfds));
   const MountRecord mount = services_.survival->mount();
   LockGuard lock(mutex_);
@@ -90,6 +89,7 @@ absl::Status Tree::Restore(std::vector<UniqueFd> memfds) {
   for (const Found& each : found) {
     if (each.memfd.valid()) services_.survival->keeper().Drop(each.memfd.get());
   }
+  services_.survival->TakeOver();
   return absl::OkStatus();
 }
 

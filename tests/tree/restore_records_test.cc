@@ -128,5 +128,20 @@ TEST_F(RestoreTest, Counters) {
   EXPECT_THAT(Found("d")->StatsText(), testing::HasSubstr("\"in_flight\": 0"));
 }
 
+TEST_F(RestoreTest, CountersOfVersionsWithLessAndMoreOfThem) {
+  const auto disk = Make("d", R"({"memory_backed": true, "size": 4, "power": true})");
+  ASSERT_EQ(old_->Write(*disk, 0, "12345"), 0);
+  old_->survival->UpdateMount([](MountRecord& mount) { mount.counters.clear(); });
+  TakeOver();
+  EXPECT_THAT(Found("d")->StatsText(), testing::HasSubstr("\"requests\": 1,\n    \"bytes\": 5,"));
+  const std::string later = "later.kind histogram 1x3330 4096";
+  new_->survival->UpdateMount([&](MountRecord& mount) { mount.counters.push_back(later); });
+  TakeOver();
+  EXPECT_THAT(Found("d")->StatsText(), testing::HasSubstr("\"requests\": 1,\n    \"bytes\": 5,"));
+  EXPECT_EQ(new_->survival->mount().counters.back(), later);
+  new_->survival->UpdateMount([&](MountRecord& mount) { mount.counters.push_back(later); });
+  EXPECT_THAT(Survival::Open(guard_.State(), guard_).status(), RefusedWith(EINVAL, "counters"));
+}
+
 }  // namespace
 }  // namespace rnullfs

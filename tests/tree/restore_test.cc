@@ -110,7 +110,8 @@ class RestoreTest : public testing::Test {
  protected:
   std::shared_ptr<DeviceNode> Make(std::string_view name, std::string_view json,
                                    uint64_t request = 0) {
-    const auto node = old_->tree.MakeDevice(kRootInode, name, 0755, 10, 20, request).value();
+    const auto node =
+        old_->tree.MakeDevice(name, {.uid = 10, .gid = 20, .request = request}).value();
     EXPECT_THAT(node->StoreJson(json), IsOk());
     return node;
   }
@@ -128,7 +129,7 @@ class RestoreTest : public testing::Test {
     const auto st = new_->tree.Lookup(kRootInode, name);
     const auto devices = new_->tree.Devices();
     const auto it = std::find_if(devices.begin(), devices.end(), [&](const auto& device) {
-      return st.ok() && device->id() == DeviceIdOf(st->st_ino);
+      return st.ok() && device->id() == DeviceIdOf((*st)->inode());
     });
     return it == devices.end() ? nullptr : *it;
   }
@@ -158,7 +159,7 @@ TEST_F(RestoreTest, DevicesWithConfigurationPowerAndData) {
   EXPECT_EQ(Found("off")->config(), off->config());
   EXPECT_EQ(Found("off")->last_error(), off->last_error());
   EXPECT_EQ(new_->tree.device_count(), 2U);
-  EXPECT_GT(new_->tree.MakeDevice(kRootInode, "next", 0755, 1, 2).value()->id(), off->id());
+  EXPECT_GT(new_->tree.MakeDevice("next", {.uid = 1, .gid = 2}).value()->id(), off->id());
 }
 
 TEST_F(RestoreTest, DataOfADiskThatIsOff) {
@@ -248,19 +249,20 @@ TEST_F(RestoreTest, ABackingNumberThatNobodyNeeds) {
 TEST_F(RestoreTest, RequestsThatAreHeardAgain) {
   Make("made", "{}", 200);
   Make("removed", "{}");
-  ASSERT_THAT(old_->tree.RemoveDevice(kRootInode, "removed", 202), IsOk());
+  ASSERT_THAT(old_->tree.Remove(kRootInode, "removed", 202), IsOk());
   TakeOver();
   Tree& tree = new_->tree;
-  EXPECT_THAT(tree.MakeDevice(kRootInode, "made", 0755, 1, 2, 200).status(), IsOk());
-  EXPECT_THAT(tree.MakeDevice(kRootInode, "made", 0755, 1, 2, 204).status(), Refused(EEXIST));
-  EXPECT_THAT(tree.RemoveDevice(kRootInode, "removed", 202), IsOk());
-  EXPECT_THAT(tree.RemoveDevice(kRootInode, "removed", 206), Refused(ENOENT));
-  EXPECT_THAT(tree.RemoveDevice(kRootInode, "never", 0), Refused(ENOENT));
+  EXPECT_THAT(tree.MakeDevice("made", {.uid = 1, .gid = 2, .request = 200}).status(), IsOk());
+  EXPECT_THAT(tree.MakeDevice("made", {.uid = 1, .gid = 2, .request = 204}).status(),
+              Refused(EEXIST));
+  EXPECT_THAT(tree.Remove(kRootInode, "removed", 202), IsOk());
+  EXPECT_THAT(tree.Remove(kRootInode, "removed", 206), Refused(ENOENT));
+  EXPECT_THAT(tree.Remove(kRootInode, "never", 0), Refused(ENOENT));
 }
 
 TEST_F(RestoreTest, OwnersAndModes) {
   const auto disk = Make("d", "{}");
-  const Inode file = old_->tree.Lookup(MakeInode(disk->id(), 0), "config.json").value().st_ino;
+  const Inode file = old_->tree.Lookup(MakeInode(disk->id(), 0), "config.json").value()->inode();
   ASSERT_THAT(old_->tree.ChangeOwnership(file, {.mode = 0600, .uid = 33}), IsOk());
   ASSERT_THAT(old_->tree.ChangeOwnership(kRootInode, {.mode = 0700}), IsOk());
   TakeOver();
@@ -273,7 +275,7 @@ TEST_F(RestoreTest, OwnersAndModes) {
 
 TEST_F(RestoreTest, AnUnfinishedConfigJson) {
   const auto disk = Make("d", "{}");
-  const Inode file = old_->tree.Lookup(MakeInode(disk->id(), 0), "config.json").value().st_ino;
+  const Inode file = old_->tree.Lookup(MakeInode(disk->id(), 0), "config.json").value()->inode();
   const auto open = old_->tree.Open(file, O_WRONLY, 2).value();
   ASSERT_EQ(open->Write(0, "{}").value(), 2U);
   ASSERT_EQ(open->Write(2, "\n{\"size\":").value(), 9U);
@@ -290,8 +292,8 @@ TEST_F(RestoreTest, AnUnfinishedConfigJson) {
 TEST_F(RestoreTest, WritesOfTextThatAreHeardAgain) {
   const auto disk = Make("d", "{}");
   const Inode directory = MakeInode(disk->id(), 0);
-  const Inode config = old_->tree.Lookup(directory, "config.json").value().st_ino;
-  const Inode badblocks = old_->tree.Lookup(directory, "badblocks").value().st_ino;
+  const Inode config = old_->tree.Lookup(directory, "config.json").value()->inode();
+  const Inode badblocks = old_->tree.Lookup(directory, "badblocks").value()->inode();
   const auto heard = [&](Tree& tree, Inode file, int flags, uint64_t handle, uint64_t offset,
                          std::string_view text, uint64_t request) {
     return tree.Open(file, flags, handle).value()->Write(offset, text, request).status();
@@ -329,7 +331,7 @@ TEST_F(RestoreTest, WhatALaterVersionHasInItsRecords) {
   old_->survival->UpdateMount([](MountRecord& mount) { mount.unknown = R"({"zones":[1]})"; });
   TakeOver();
   EXPECT_THAT(Found("d")->StoreJson(R"({"size": 7})"), IsOk());
-  ASSERT_THAT(new_->tree.MakeDevice(kRootInode, "e", 0755, 1, 2).status(), IsOk());
+  ASSERT_THAT(new_->tree.MakeDevice("e", {.uid = 1, .gid = 2}).status(), IsOk());
   TakeOver();
   EXPECT_EQ(Found("d")->config().size, 7U);
   EXPECT_EQ(Found("d")->config().unknown, R"({"wear":3})");
@@ -341,7 +343,7 @@ TEST_F(RestoreTest, WhyTheRootRefused) {
   EXPECT_THAT(old_->tree.Refuse(kRootInode, Error(EPERM, "not here")), Refused(EPERM));
   TakeOver();
   EXPECT_EQ(new_->tree.last_error(), "not here");
-  ASSERT_THAT(new_->tree.MakeDevice(kRootInode, "e", 0755, 1, 2).status(), IsOk());
+  ASSERT_THAT(new_->tree.MakeDevice("e", {.uid = 1, .gid = 2}).status(), IsOk());
   EXPECT_EQ(new_->tree.last_error(), "");
 }
 

@@ -22,11 +22,11 @@ namespace rnullfs {
 class TreeTest : public testing::Test {
  protected:
   absl::StatusOr<std::shared_ptr<DeviceNode>> MakeDevice(std::string_view name) {
-    return tree_.MakeDevice(kRootInode, name, 0755, 10, 20);
+    return tree_.MakeDevice(name, {.uid = 10, .gid = 20});
   }
   std::shared_ptr<DeviceNode> Device(std::string_view name) { return MakeDevice(name).value(); }
   Inode Find(Inode directory, std::string_view name) const {
-    return tree_.Lookup(directory, name).value().st_ino;
+    return tree_.Lookup(directory, name).value()->inode();
   }
 
   // The names behind `offset`, at most `count`; `*next` goes on behind them.

@@ -339,6 +339,25 @@ TEST_F(RestoreTest, WhatALaterVersionHasInItsRecords) {
   EXPECT_EQ(new_->survival->mount().unknown, R"({"zones":[1]})");
 }
 
+TEST_F(RestoreTest, OwnershipInEveryView) {
+  const auto disk = Make("d", "{}");
+  const uint32_t place = MakePlace(255, 65535);
+  disk->ChangeOwnership(place, 0444, {.mode = 0400});
+  TakeOver();
+  EXPECT_EQ(Found("d")->OwnershipOf(place, 0444).mode, 0400U);
+  EXPECT_EQ(Found("d")->OwnershipOf(SlotOf(place), 0444).mode, 0444U);
+}
+
+TEST_F(RestoreTest, DeviceNumbersEnd) {
+  old_->survival->UpdateMount([](MountRecord& mount) { mount.next_id = kDeviceIdMax; });
+  TakeOver();
+  ASSERT_THAT(new_->tree.MakeDevice("last", {}).status(), IsOk());
+  const Inode last = new_->tree.Lookup(kRootInode, "last").value()->inode();
+  EXPECT_EQ(DeviceIdOf(last), kDeviceIdMax);
+  EXPECT_THAT(new_->tree.Stat(last), IsOk());
+  EXPECT_THAT(new_->tree.MakeDevice("more", {}).status(), RefusedWith(ENOSPC, "mount another"));
+}
+
 TEST_F(RestoreTest, WhyTheRootRefused) {
   EXPECT_THAT(old_->tree.Refuse(kRootInode, Error(EPERM, "not here")), Refused(EPERM));
   TakeOver();

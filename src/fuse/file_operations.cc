@@ -50,8 +50,8 @@ void Write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length
   if (IsDisk(inode)) return WriteDisk(request, inode, data, length, offset, file->flags);
   const std::shared_ptr<FileHandle> open = HandleOf(request, inode, file);
   if (open == nullptr) return Reply(request, Error(ENOENT, "the device has been removed"));
-  // Only a copy outlives this call, and hardly any write has to wait.
-  const auto write = [request, open, offset](std::string_view text, IfOpen if_open) {
+  // The request's own bytes do not outlive this call.
+  const auto write = [request, open, offset, text = std::string(data, length)](IfOpen if_open) {
     const absl::StatusOr<uint64_t> taken =
         open->Write(static_cast<uint64_t>(offset), text, ReceiveLoop::CurrentRequest(), if_open);
     if (ErrnoOf(taken.status()) == EAGAIN) return false;
@@ -59,15 +59,7 @@ void Write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length
                : fuse_reply_err(request, ErrnoOf(taken.status()));
     return true;
   };
-  if (!MayPark(request)) {
-    write({data, length}, IfOpen::kWait);
-  } else if (!write({data, length}, IfOpen::kAgain)) {
-    SessionOf(request).parking().Park(
-        DeviceIdOf(inode), kCloseGrace,
-        [request, write, text = std::string(data, length)](IfOpen if_open) {
-          return GuardedAttempt(request, [&] { return write(text, if_open); });
-        });
-  }
+  AttemptOrPark(request, DeviceIdOf(inode), kCloseGrace, write);
 }
 
 void Flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {

@@ -20,9 +20,11 @@ namespace {
 constexpr double kNameTimeoutSec = 3600;
 
 void ReplyEntry(fuse_req_t request, const Entry& found) {
+  const absl::StatusOr<struct stat> st = found.Stat();
+  if (!st.ok()) return Reply(request, st.status());
   fuse_entry_param entry = {};
-  entry.attr = found.Stat();
-  entry.ino = entry.attr.st_ino;
+  entry.ino = st->st_ino;
+  entry.attr = *st;
   entry.attr_timeout = kAttrTimeoutSec;
   entry.entry_timeout = found.lasting() ? kNameTimeoutSec : 0;
   fuse_reply_entry(request, &entry);

@@ -104,11 +104,9 @@ std::shared_ptr<FileHandle> HandleOf(fuse_req_t request, fuse_ino_t inode,
   return SessionOf(request).text_handles().Find(TreeOf(request), inode, file->fh);
 }
 
-bool MayPark(fuse_req_t request) { return !CameThroughRing(request); }
-
 void AttemptOrPark(fuse_req_t request, uint64_t device_id, std::chrono::milliseconds patience,
                    const Parking::Attempt& attempt) {
-  if (!MayPark(request)) {
+  if (CameThroughRing(request)) {  // which is answered by its own threads
     attempt(IfOpen::kWait);
   } else if (!attempt(IfOpen::kAgain)) {
     SessionOf(request).parking().Park(device_id, patience, [request, attempt](IfOpen if_open) {

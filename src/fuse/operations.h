@@ -43,9 +43,6 @@ void Refuse(fuse_req_t request, fuse_ino_t inode, const absl::Status& status);
 std::shared_ptr<FileHandle> HandleOf(fuse_req_t request, fuse_ino_t inode,
                                      const fuse_file_info* file);
 
-// A ring's requests are answered by its own threads.
-bool MayPark(fuse_req_t request);
-
 // Does `attempt`, now or (Parking) when a disk of the device has been closed.
 void AttemptOrPark(fuse_req_t request, uint64_t device_id, std::chrono::milliseconds patience,
                    const Parking::Attempt& attempt);

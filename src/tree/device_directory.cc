@@ -41,15 +41,15 @@ std::shared_ptr<Entry> DeviceDirectory::Lookup(std::string_view name) {
   return nullptr;
 }
 
-// A cursor is the place in the table, then in the sections.
-void DeviceDirectory::List(uint64_t cursor, Show show) {
+// Offsets: by the place in the table, then in the sections.
+void DeviceDirectory::ListBehind(uint64_t offset, Show show) {
   const absl::Span<const FileRow> files = DeviceFiles();
-  for (uint64_t i = cursor; i < files.size(); ++i) {
+  for (uint64_t i = offset; i < files.size(); ++i) {
     if (files[i].directory != place_ || !IsThere(files[i])) continue;
     const mode_t type = files[i].make == nullptr ? S_IFDIR : S_IFREG;
     if (!show(files[i].name, MakeInode(node_->id(), files[i].slot), type, i + 1)) return;
   }
-  for (uint64_t i = cursor - std::min(cursor, files.size()); i < sections_.size(); ++i) {
+  for (uint64_t i = offset - std::min(offset, files.size()); i < sections_.size(); ++i) {
     const Inode inode = MakeInode(node_->id(), MakePlace(sections_[i].view, kDirectorySlot));
     if (!show(sections_[i].name, inode, S_IFDIR, files.size() + i + 1)) return;
   }

@@ -9,10 +9,23 @@
 #include <memory>
 #include <string_view>
 
-#include "tree/device_entry.h"
+#include "absl/types/span.h"
+#include "tree/entry.h"
 #include "tree/files.h"
 
 namespace rnullfs {
+
+// A directory in every device's directory that has views of its own (inode.h), one or several in a
+// row: all that is in it, however deep, is found by its place there.  What it is, is in one file;
+// DeviceSections() has a line for it.
+struct Section {
+  std::string_view name;
+  uint8_t view;  // the first one, which is not 0; slot 0 of it is the directory itself
+  uint8_t views = 1;
+  // What has the place; null for none, or none any more.  Cheap: it is asked for every request.
+  std::shared_ptr<Entry> (*find)(const std::shared_ptr<DeviceNode>& node, uint32_t place) = nullptr;
+};
+using Sections = absl::Span<const Section>;
 
 // The sections that every device has.
 Sections DeviceSections();
@@ -26,12 +39,12 @@ class DeviceDirectory final : public DeviceEntry<Directory> {
   // What of the device has that place, this directory or what is below it; null for none.
   std::shared_ptr<Entry> Find(uint32_t place) const;
 
-  Inode parent() const override;
-  uint64_t directories() const override;
   std::shared_ptr<Entry> Lookup(std::string_view name) override;
-  void List(uint64_t cursor, Show show) override;
 
  private:
+  Inode parent() const override;
+  uint64_t directories() const override;
+  void ListBehind(uint64_t offset, Show show) override;
   bool IsThere(const FileRow& file) const;
 
   const Sections sections_;

@@ -9,7 +9,7 @@
 
 #include "config/json.h"
 #include "rnullfs/error.h"
-#include "tree/device_entry.h"
+#include "tree/entry.h"
 #include "tree/inode.h"
 #include "tree/text_file.h"
 
@@ -26,16 +26,19 @@ class DeviceFile : public DeviceEntry<File> {
  public:
   DeviceFile(std::shared_ptr<DeviceNode> node, const FileRow& row)
       : DeviceEntry(std::move(node), row.slot, row.mode), row_(row) {}
-  std::string_view name() const override { return row_.name; }
 
  protected:
+  std::string_view name() const override { return row_.name; }
+  mode_t mode() const override { return mode_; }
+
   const FileRow& row_;
 };
 
 class AttributeEntry final : public DeviceFile {
  public:
   using DeviceFile::DeviceFile;
-  absl::StatusOr<std::unique_ptr<FileHandle>> Open(int /*flags*/, uint64_t /*handle*/) override {
+  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/,
+                                                         uint64_t /*handle*/) override {
     return std::make_unique<AttributeFile>(node_, *row_.attribute);
   }
 };
@@ -44,7 +47,7 @@ class ConfigEntry final : public DeviceFile {
  public:
   using DeviceFile::DeviceFile;
   uint64_t size() const override { return ShowJson(node_->config()).size(); }
-  absl::StatusOr<std::unique_ptr<FileHandle>> Open(int flags, uint64_t handle) override {
+  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int flags, uint64_t handle) override {
     return std::make_unique<ConfigFile>(node_, (flags & O_APPEND) != 0, handle);
   }
 };
@@ -55,7 +58,8 @@ class TextEntry final : public DeviceFile {
  public:
   using DeviceFile::DeviceFile;
   uint64_t size() const override { return ((*node_).*kText)().size(); }
-  absl::StatusOr<std::unique_ptr<FileHandle>> Open(int /*flags*/, uint64_t /*handle*/) override {
+  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/,
+                                                         uint64_t /*handle*/) override {
     return std::make_unique<TextFile>([node = node_] { return ((*node).*kText)(); });
   }
 };
@@ -65,16 +69,17 @@ class DiskEntry final : public DeviceFile {
   using DeviceFile::DeviceFile;
   bool lasting() const override { return false; }  // it comes and goes with power
   uint64_t size() const override { return node_->disk_size_bytes(); }
-  struct stat Stat() const override {
-    struct stat st = File::Stat();
-    st.st_blocks = static_cast<blkcnt_t>(node_->stored_bytes() / 512);
+  absl::StatusOr<struct stat> Stat() const override {
+    absl::StatusOr<struct stat> st = File::Stat();
+    st->st_blocks = static_cast<blkcnt_t>(node_->stored_bytes() / 512);
     return st;
   }
   // A front end opens the device (DeviceNode::OpenDisk()).
-  absl::StatusOr<std::unique_ptr<FileHandle>> Open(int /*flags*/, uint64_t /*handle*/) override {
+  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/,
+                                                         uint64_t /*handle*/) override {
     return NoSuchFile();
   }
-  absl::Status Truncate(uint64_t length) const override {
+  absl::Status Truncate(uint64_t length) override {
     if (length <= size()) return absl::OkStatus();
     return Error(ENOSPC, "disk: its size is the attribute `size`");
   }

@@ -6,7 +6,7 @@
 // So no table maps numbers to objects, and a number means the same to a process that takes the
 // mount over.  Device ids are never used again, hence neither are inode numbers; id 0 is the root
 // directory's.  View 0 is the device as it is, with the slots that files.h names; each other one
-// belongs to a directory of the device's (device_entry.h), which says what its slots are.  View
+// belongs to a directory of the device's (device_directory.h), which says what its slots are.  View
 // and slot together are the place that a file has among those of its device.
 //
 // Thread safety: pure functions.

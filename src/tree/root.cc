@@ -44,16 +44,20 @@ class RootFile final : public File {
  public:
   RootFile(Root& root, const RootRow& row) : root_(root), row_(row) {}
   Inode inode() const override { return row_.inode; }
-  mode_t mode() const override { return 0444; }
-  Ownership ownership() const override { return root_.OwnershipOf(row_.inode); }
-  void ChangeOwnership(const OwnershipChange& change) override { root_.Change(row_.inode, change); }
-  std::string_view name() const override { return row_.name; }
-  uint64_t size() const override { return row_.sized ? row_.show(root_)().size() : File::size(); }
-  absl::StatusOr<std::unique_ptr<FileHandle>> Open(int /*flags*/, uint64_t /*handle*/) override {
-    return std::make_unique<TextFile>(row_.show(root_));
+  absl::Status ChangeOwnership(const OwnershipChange& change) override {
+    return root_.Change(row_.inode, change);
   }
 
  private:
+  std::string_view name() const override { return row_.name; }
+  mode_t mode() const override { return 0444; }
+  Ownership ownership() const override { return root_.OwnershipOf(row_.inode); }
+  uint64_t size() const override { return row_.sized ? row_.show(root_)().size() : File::size(); }
+  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/,
+                                                         uint64_t /*handle*/) override {
+    return std::make_unique<TextFile>(row_.show(root_));
+  }
+
   Root& root_;
   const RootRow& row_;
 };
@@ -75,7 +79,7 @@ Root::Root(uid_t uid, gid_t gid, std::function<std::string()> status, NodeServic
       sections_(sections) {
   const timespec now = services_.device.clock.WallTime();
   Ownership ownership{
-      .mode = mode(), .uid = uid, .gid = gid, .accessed = now, .modified = now, .changed = now};
+      .mode = 0755, .uid = uid, .gid = gid, .accessed = now, .modified = now, .changed = now};
   ownership_[kRootInode] = ownership;
   ownership.mode = 0444;
   for (const RootRow& row : kFiles) ownership_[row.inode] = ownership;
@@ -119,14 +123,14 @@ std::shared_ptr<Entry> Root::Lookup(std::string_view name) {
   return std::make_shared<DeviceDirectory>(devices_.at(it->second), sections_);
 }
 
-// Cursors: files by their place, then devices by id.
-void Root::List(uint64_t cursor, Show show) {
+// Offsets: files by their place, then devices by id.
+void Root::ListBehind(uint64_t offset, Show show) {
   constexpr uint64_t kFileCount = std::size(kFiles);
-  for (uint64_t i = cursor; i < kFileCount; ++i) {
+  for (uint64_t i = offset; i < kFileCount; ++i) {
     if (!show(kFiles[i].name, kFiles[i].inode, S_IFREG, i + 1)) return;
   }
   SharedLockGuard lock(mutex_);
-  auto it = devices_.upper_bound(cursor - std::min(cursor, kFileCount));
+  auto it = devices_.upper_bound(offset - std::min(offset, kFileCount));
   for (; it != devices_.end(); ++it) {
     const Inode inode = MakeInode(it->first, kDirectorySlot);
     if (!show(it->second->name(), inode, S_IFDIR, kFileCount + it->first)) return;
@@ -244,10 +248,11 @@ Ownership Root::OwnershipOf(Inode inode) const {
   return ownership_.at(inode);
 }
 
-void Root::Change(Inode inode, const OwnershipChange& change) {
+absl::Status Root::Change(Inode inode, const OwnershipChange& change) {
   LockGuard lock(mutex_);
   change.ApplyTo(ownership_.at(inode), services_.device.clock.WallTime());
   Save();
+  return absl::OkStatus();
 }
 
 void Root::Refuse(const absl::Status& why) {

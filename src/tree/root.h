@@ -15,7 +15,8 @@
 #include "rnullfs/mutex.h"
 #include "rnullfs/unique_fd.h"
 #include "rnullfs/xarray.h"
-#include "tree/device_entry.h"
+#include "tree/device_directory.h"
+#include "tree/entry.h"
 #include "tree/index_pool.h"
 
 namespace rnullfs {
@@ -37,13 +38,10 @@ class Root final : public Directory {
   std::shared_ptr<Entry> Find(Inode inode);
 
   Inode inode() const override { return kRootInode; }
-  mode_t mode() const override { return 0755; }
-  Ownership ownership() const override { return OwnershipOf(kRootInode); }
-  void ChangeOwnership(const OwnershipChange& change) override { Change(kRootInode, change); }
-  Inode parent() const override { return kRootInode; }
-  uint64_t directories() const override { return device_count(); }
+  absl::Status ChangeOwnership(const OwnershipChange& change) override {
+    return Change(kRootInode, change);
+  }
   std::shared_ptr<Entry> Lookup(std::string_view name) override;
-  void List(uint64_t cursor, Show show) override;
   // Makes a device.  Bytes that are no UTF-8 are taken for a name, as by other file systems.
   absl::StatusOr<std::shared_ptr<Entry>> Make(std::string_view name,
                                               const Creation& creation) override;
@@ -60,7 +58,7 @@ class Root final : public Directory {
 
   // Of the root and its files, which know nothing but their numbers.
   Ownership OwnershipOf(Inode inode) const;
-  void Change(Inode inode, const OwnershipChange& change);
+  absl::Status Change(Inode inode, const OwnershipChange& change);
   const std::function<std::string()>& status() const { return status_; }
 
   // Remembers why something was refused here.
@@ -68,6 +66,10 @@ class Root final : public Directory {
   std::string last_error() const;
 
  private:
+  Ownership ownership() const override { return OwnershipOf(kRootInode); }
+  Inode parent() const override { return kRootInode; }
+  uint64_t directories() const override { return device_count(); }
+  void ListBehind(uint64_t offset, Show show) override;
   absl::Status CheckRoom() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   absl::Status Insert(const std::shared_ptr<DeviceNode>& node)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -4,8 +4,7 @@
 // configfs' own: what does not belong in the tree (files of one's own, links) is EPERM.
 //
 // Thread safety: all calls from any thread.  OpenDiskOwner() takes no lock.
-// Errors: ENOENT for a number or a name of what there is not, or not any more; ENOTDIR for a file
-// where a directory is needed; what else the entries say (entry.h).
+// Errors: as entry.h.
 #ifndef RNULLFS_TREE_TREE_H_
 #define RNULLFS_TREE_TREE_H_
 
@@ -38,24 +37,35 @@ class Tree {
   Tree(const Tree&) = delete;
   Tree& operator=(const Tree&) = delete;
 
+  // What the number stands for; never null.
+  std::shared_ptr<Entry> Find(Inode inode) const;
+
+  // What the entry says that has the number (entry.h).
   absl::StatusOr<std::shared_ptr<Entry>> Lookup(Inode parent, std::string_view name) const;
-  absl::StatusOr<struct stat> Stat(Inode inode) const;
-  absl::Status ChangeOwnership(Inode inode, const OwnershipChange& change) const;
-
-  // As Directory::List(), with "." and "..", which have the offsets 1 and 2.
-  absl::Status List(Inode directory, uint64_t offset, Directory::Show show) const;
-
+  absl::StatusOr<struct stat> Stat(Inode inode) const { return Find(inode)->Stat(); }
+  absl::Status ChangeOwnership(Inode inode, const OwnershipChange& change) const {
+    return Find(inode)->ChangeOwnership(change);
+  }
+  absl::Status List(Inode directory, uint64_t offset, Entry::Show show) const {
+    return Find(directory)->List(offset, show);
+  }
   absl::StatusOr<std::shared_ptr<Entry>> Make(Inode parent, std::string_view name,
-                                              const Creation& creation) const;
+                                              const Creation& creation) const {
+    return Find(parent)->Make(name, creation);
+  }
   absl::Status Remove(Inode parent, std::string_view name, uint64_t request = 0,
                       IfOpen if_open = IfOpen::kWait) const;
   absl::Status Rename(Inode from, std::string_view name, Inode to, std::string_view new_name,
-                      unsigned flags) const;
-
-  // Opens a file that is no `disk`.  EACCES to write where only reading is possible.
+                      unsigned flags) const {
+    return Find(from)->Rename(name, *Find(to), new_name, flags);
+  }
   absl::StatusOr<std::unique_ptr<FileHandle>> Open(Inode inode, int flags,
-                                                   uint64_t handle = 0) const;
-  absl::Status Truncate(Inode inode, uint64_t length) const;
+                                                   uint64_t handle = 0) const {
+    return Find(inode)->Open(flags, handle);
+  }
+  absl::Status Truncate(Inode inode, uint64_t length) const {
+    return Find(inode)->Truncate(length);
+  }
 
   // Remembers why something was refused: in last_error of the device that the inode belongs to, or
   // of the root (status.json).  An OK changes nothing.  Returns the status.
@@ -82,10 +92,6 @@ class Tree {
   uint64_t device_count() const { return root_->device_count(); }
 
  private:
-  absl::StatusOr<std::shared_ptr<Entry>> Find(Inode inode) const;
-  absl::StatusOr<std::shared_ptr<File>> FindFile(Inode inode) const;
-  absl::StatusOr<std::shared_ptr<Directory>> FindDirectory(Inode inode) const;
-
   const std::shared_ptr<Root> root_;
 };
 

@@ -88,9 +88,8 @@ TEST_F(OperationsTest, RmdirRemovesADeviceUnlessItsDiskIsOpen) {
 
 TEST_F(OperationsTest, NothingElseIsMadeRenamedOrUnlinked) {
   const uint64_t device = kernel_.MakeDevice("d", "{}");
-  // Arguments long enough for each, of which the first may be another directory; then two names.
-  const std::string payload = std::string(reinterpret_cast<const char*>(&device), sizeof device) +
-                              std::string(8, '\0') + std::string("size\0target\0", 12);
+  // Arguments long enough for each, then two names.
+  const std::string payload = std::string(16, '\0') + std::string("size\0target\0", 12);
   for (const uint32_t opcode :
        {FUSE_MKNOD, FUSE_CREATE, FUSE_UNLINK, FUSE_SYMLINK, FUSE_LINK, FUSE_RENAME, FUSE_RENAME2}) {
     EXPECT_EQ(kernel_.Call(opcode, device, payload).error, EPERM) << opcode;

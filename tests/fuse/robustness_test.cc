@@ -76,7 +76,7 @@ TEST_F(RobustnessTest, RemovedNodesAreNotFound) {
     EXPECT_EQ(kernel_.StatFs(node).error, 0);
   }
   EXPECT_EQ(kernel_.Lookup(device, "size").error, ENOENT);
-  EXPECT_EQ(kernel_.MakeDirectory(device, "nested").error, ENOENT);
+  EXPECT_EQ(kernel_.MakeDirectory(device, "nested").error, EPERM);
 }
 
 TEST_F(RobustnessTest, FilesOpenAtRmdirStaySafe) {

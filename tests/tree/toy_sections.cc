@@ -28,8 +28,10 @@ class MomentFile final : public DeviceEntry<File> {
  public:
   using DeviceEntry::DeviceEntry;
   std::string_view name() const override { return "moment"; }
+  mode_t mode() const override { return mode_; }
   uint64_t size() const override { return Text().size(); }
-  absl::StatusOr<std::unique_ptr<FileHandle>> Open(int /*flags*/, uint64_t /*handle*/) override {
+  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/,
+                                                         uint64_t /*handle*/) override {
     return std::make_unique<TextFile>([text = Text()] { return text; });
   }
 
@@ -45,8 +47,8 @@ class Moment final : public DeviceEntry<Directory> {
   std::shared_ptr<Entry> Lookup(std::string_view name) override {
     return name == "moment" ? FindAt(node_, place_ + 1) : nullptr;
   }
-  void List(uint64_t cursor, Show show) override {
-    if (cursor == 0) show("moment", MakeInode(node_->id(), place_ + 1), S_IFREG, 1);
+  void ListBehind(uint64_t offset, Show show) override {
+    if (offset == 0) show("moment", MakeInode(node_->id(), place_ + 1), S_IFREG, 1);
   }
 };
 
@@ -60,10 +62,10 @@ class At final : public DeviceEntry<Directory> {
     if (std::to_string(moment) != name) return nullptr;  // one name for each
     return FindAt(node_, PlaceOfMoment(moment));
   }
-  void List(uint64_t cursor, Show show) override {
+  void ListBehind(uint64_t offset, Show show) override {
     for (const uint32_t moment : {kFirstMoment, kLastMoment}) {
       const Inode inode = MakeInode(node_->id(), PlaceOfMoment(moment));
-      if (moment > cursor && !show(std::to_string(moment), inode, S_IFDIR, moment)) return;
+      if (moment > offset && !show(std::to_string(moment), inode, S_IFDIR, moment)) return;
     }
   }
 };
@@ -93,7 +95,7 @@ class Mark final : public DeviceEntry<Directory> {
   using DeviceEntry::DeviceEntry;
   Inode parent() const override { return MakeInode(node_->id(), MakePlace(kMarksView, 0)); }
   std::shared_ptr<Entry> Lookup(std::string_view /*name*/) override { return nullptr; }
-  void List(uint64_t /*cursor*/, Show /*show*/) override {}
+  void ListBehind(uint64_t /*offset*/, Show /*show*/) override {}
 };
 
 class MarkDirectory final : public DeviceEntry<Directory> {
@@ -109,10 +111,10 @@ class MarkDirectory final : public DeviceEntry<Directory> {
     const auto it = marks_.slots.find(name);
     return it == marks_.slots.end() ? nullptr : MarkAt(it->second);
   }
-  void List(uint64_t cursor, Show show) override {
+  void ListBehind(uint64_t offset, Show show) override {
     const LockGuard lock(marks_.mutex);
     for (const auto& [name, slot] : marks_.slots) {  // a real one would go by slot
-      if (slot > cursor && !show(name, MarkAt(slot)->inode(), S_IFDIR, slot)) return;
+      if (slot > offset && !show(name, MarkAt(slot)->inode(), S_IFDIR, slot)) return;
     }
   }
   absl::StatusOr<std::shared_ptr<Entry>> Make(std::string_view name,
@@ -127,7 +129,7 @@ class MarkDirectory final : public DeviceEntry<Directory> {
     const LockGuard lock(marks_.mutex);
     return marks_.slots.erase(std::string(name)) == 0 ? NoSuchFile() : absl::OkStatus();
   }
-  absl::Status Rename(std::string_view name, Directory& to, std::string_view new_name,
+  absl::Status Rename(std::string_view name, Entry& to, std::string_view new_name,
                       unsigned /*flags*/) override {
     if (to.inode() != inode()) return Error(EXDEV, "a mark stays with its disk");
     const LockGuard lock(marks_.mutex);

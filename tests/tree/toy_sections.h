@@ -3,7 +3,7 @@
 #ifndef RNULLFS_TESTS_TREE_TOY_SECTIONS_H_
 #define RNULLFS_TESTS_TREE_TOY_SECTIONS_H_
 
-#include "tree/device_entry.h"
+#include "tree/device_directory.h"
 
 namespace rnullfs {
 

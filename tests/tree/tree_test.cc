@@ -33,12 +33,12 @@ TEST_F(TreeTest, TheRootHasItsTwoFiles) {
   EXPECT_EQ(root.st_gid, 2U);
   EXPECT_EQ(root.st_nlink, 2U);
 
-  const struct stat features = tree_.Lookup(kRootInode, "features").value()->Stat();
+  const struct stat features = tree_.Lookup(kRootInode, "features").value()->Stat().value();
   EXPECT_EQ(features.st_mode, S_IFREG | 0444U);
   EXPECT_EQ(features.st_size, 4096);
   EXPECT_EQ(tree_.Open(features.st_ino, O_RDONLY).value()->Read(0, 4096).value(), FeaturesLine());
 
-  const struct stat status = tree_.Lookup(kRootInode, "status.json").value()->Stat();
+  const struct stat status = tree_.Lookup(kRootInode, "status.json").value()->Stat().value();
   EXPECT_EQ(status.st_size, 18);
   EXPECT_EQ(tree_.Open(status.st_ino, O_RDONLY).value()->Read(0, 4096).value(),
             "{\"state\": \"well\"}\n");
@@ -58,7 +58,7 @@ TEST_F(TreeTest, ADeviceHasAFileForEachAttribute) {
   EXPECT_EQ(List(directory), expected);
   for (const std::string& name : List(directory)) {
     if (name[0] == '.' || name.ends_with("_inject")) continue;
-    const struct stat st = tree_.Lookup(directory, name).value()->Stat();
+    const struct stat st = tree_.Lookup(directory, name).value()->Stat().value();
     EXPECT_EQ(tree_.Stat(st.st_ino).value().st_size, st.st_size) << name;
     EXPECT_EQ(st.st_mode & ~0222U, S_IFREG | 0444U) << name;
     EXPECT_EQ(st.st_uid, 10U);
@@ -109,7 +109,7 @@ TEST_F(TreeTest, TheDiskIsThereWhileTheDeviceIsOn) {
 
   ASSERT_THAT(device->StoreJson(R"({"size": 3, "power": true})"), IsOk());
   EXPECT_EQ(List(directory).back(), "disk");
-  const struct stat st = tree_.Lookup(directory, "disk").value()->Stat();
+  const struct stat st = tree_.Lookup(directory, "disk").value()->Stat().value();
   EXPECT_EQ(st.st_ino, disk);
   EXPECT_EQ(st.st_mode, S_IFREG | 0600U);
   EXPECT_EQ(st.st_size, 3 << 20);
@@ -178,7 +178,7 @@ TEST_F(TreeTest, NamesAreTakenOnce) {
 TEST_F(TreeTest, DirectoriesAreMadeInTheRootOnly) {
   const auto device = Device("d");
   EXPECT_THAT(tree_.Make(Find(kRootInode, "d"), "nested", {}), Refused(EPERM));
-  EXPECT_THAT(tree_.Make(kNoSuchInode, "nested", {}), Refused(ENOENT));
+  EXPECT_THAT(tree_.Make(kNoSuchInode, "nested", {}), Refused(EPERM));
 }
 
 TEST_F(TreeTest, RemovesDevicesAndNothingElse) {

@@ -129,12 +129,11 @@ class File : public Entry {
 
  protected:
   virtual std::string_view name() const = 0;
-  virtual mode_t mode() const = 0;  // permission bits when new
   virtual Ownership ownership() const = 0;
+  virtual bool writable() const { return false; }
   // What sysfs and configfs show for every attribute.
   virtual uint64_t size() const { return 4096; }
   virtual absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int flags, uint64_t handle) = 0;
-  bool writable() const { return (mode() & 0222) != 0; }
 };
 
 // A Directory or File of a device, owned as the place in the device is.

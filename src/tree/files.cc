@@ -29,7 +29,7 @@ class DeviceFile : public DeviceEntry<File> {
 
  protected:
   std::string_view name() const override { return row_.name; }
-  mode_t mode() const override { return mode_; }
+  bool writable() const override { return (row_.mode & 0222) != 0; }
 
   const FileRow& row_;
 };

@@ -50,7 +50,6 @@ class RootFile final : public File {
 
  private:
   std::string_view name() const override { return row_.name; }
-  mode_t mode() const override { return 0444; }
   Ownership ownership() const override { return root_.OwnershipOf(row_.inode); }
   uint64_t size() const override { return row_.sized ? row_.show(root_)().size() : File::size(); }
   absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/,

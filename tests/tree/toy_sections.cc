@@ -28,7 +28,6 @@ class MomentFile final : public DeviceEntry<File> {
  public:
   using DeviceEntry::DeviceEntry;
   std::string_view name() const override { return "moment"; }
-  mode_t mode() const override { return mode_; }
   uint64_t size() const override { return Text().size(); }
   absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/,
                                                          uint64_t /*handle*/) override {

@@ -82,7 +82,7 @@ absl::Status Session::Attach(bool ring) {
 }
 
 // For who takes over.
-void Session::NoteInit(std::string_view init) {
+void Session::NoteInit(std::string_view init) const {
   if (heritage_.survival == nullptr) return;
   heritage_.survival->UpdateMount([init](MountRecord& mount) { mount.init = init; });
 }

@@ -108,7 +108,7 @@ class Session {
   absl::Status Receive();
   void GoOn();
   void End();
-  void NoteInit(std::string_view init);
+  void NoteInit(std::string_view init) const;
 
   const MountOptions options_;
   MemoryLimit& memory_;

@@ -47,6 +47,9 @@ std::shared_ptr<FileHandle> HandleOf(fuse_req_t request, fuse_ino_t inode,
 void AttemptOrPark(fuse_req_t request, uint64_t device_id, std::chrono::milliseconds patience,
                    const Parking::Attempt& attempt);
 
+// Device::Submit(), whichever way the request has come.
+void Submit(fuse_req_t request, Device& device, const Command& command, const Completion& done);
+
 // The disk's side of the operations that text files have too.
 void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file);
 void ReleaseDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info* file);

@@ -103,6 +103,7 @@ absl::Status Root::Restore(std::vector<UniqueFd> memfds) {
     if (absl::Status inserted = Insert(node); !inserted.ok()) return inserted;
   }
   left.Drop(services_.survival->keeper());
+  services_.survival->TakeOver();
   return absl::OkStatus();
 }
 

@@ -61,7 +61,7 @@ absl::StatusOr<Devices> MakeDevices(const MountOptions& options, Tree& tree) {
   Devices devices;
   for (uint32_t i = 0; i < options.nr_devices; ++i) {
     const auto node =
-        tree.MakeDevice(kRootInode, absl::StrCat("rnullb", i), 0755, getuid(), getgid());
+        tree.MakeDevice(absl::StrCat("rnullb", i), {.uid = getuid(), .gid = getgid()});
     if (!node.ok()) return node.status();
     if (absl::Status status = (*node)->Store(off); !status.ok()) return status;
     devices.push_back(*node);

@@ -81,9 +81,10 @@ refused() {
   fi
 }
 
-# within SECONDS COMMAND...: waits until the command succeeds.
+# within SECONDS COMMAND...: waits until the command succeeds.  A busy machine has more time than that,
+# unless $slack is 1.
 within() {
-  local deadline=$((SECONDS + $1))
+  local deadline=$((SECONDS + $1 * ${slack:-6}))
   shift
   until "$@"; do
     ((SECONDS <= deadline)) || return 1
@@ -107,7 +108,12 @@ needs() {
       root) ((EUID == 0)) || cannot_run 'it needs root' ;;
       fuse)
         [[ -c /dev/fuse ]] || cannot_run 'there is no /dev/fuse (modprobe fuse?)'
-        ((EUID == 0)) || needs fusermount3
+        [[ -r /dev/fuse && -w /dev/fuse ]] || cannot_run 'we may not open /dev/fuse'
+        if ((EUID != 0)); then
+          needs fusermount3
+        elif ! has_capability 21; then
+          cannot_run 'to mount, root needs CAP_SYS_ADMIN'
+        fi
         ;;
       loop) loops_work || cannot_run 'loop devices cannot be attached (modprobe loop?)' ;;
       *) command -v "$need" >/dev/null || cannot_run "there is no $need" ;;
@@ -125,6 +131,9 @@ cannot_run() {
   rm -rf "$scratch"
   exit 0
 }
+
+# has_capability BIT
+has_capability() { ((0x$(awk '/^CapEff:/ { print $2 }' /proc/self/status) >> $1 & 1)); }
 
 loops_work() {
   local probe

@@ -136,7 +136,7 @@ class Disk {
   const uint64_t id_;
   const std::string name_;
   const Services services_;
-  DeviceCounters own_counters_;  // where none are given
+  const std::unique_ptr<DeviceCounters> own_counters_;  // where none are given
   DeviceCounters& counters_;
   DeviceConfig config_;
   std::string unknown_;  // a later version's attributes

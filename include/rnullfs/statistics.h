@@ -7,10 +7,10 @@
 #define RNULLFS_STATISTICS_H_
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 
 #include "rnullfs/command.h"
+#include "rnullfs/counters.h"
 
 namespace rnullfs {
 
@@ -30,6 +30,9 @@ struct StatisticsSnapshot {
 
 class Statistics {
  public:
+  // `counters` have them all, and outlive this.
+  explicit Statistics(Counters& counters);
+
   void Started();
   void Finished(Op op, uint64_t bytes, int error);
   StatisticsSnapshot Snapshot() const;
@@ -38,16 +41,12 @@ class Statistics {
   void ForgetInFlight();
 
  private:
-  static constexpr int kShards = 16;
-  struct Counter {
-    std::atomic<uint64_t> requests{0}, bytes{0}, errors{0};
+  struct OpCells {
+    ShardedCell requests, bytes, errors;
   };
-  struct alignas(64) Shard {
-    std::array<Counter, kOpCount> ops;
-    std::atomic<uint64_t> started{0}, finished{0};
-  };
-  Shard& Mine();
-  std::array<Shard, kShards> shards_;
+  const std::array<OpCells, kOpCount> ops_;  // indexed by Op
+  const ShardedCell started_;
+  const ShardedCell finished_;
 };
 
 }  // namespace rnullfs

@@ -1,5 +1,5 @@
-// The JSON library's event parser goes over a text twice: what is no JSON is refused before any value
-// is looked at.
+// The JSON library's event parser goes over a text twice: what is no JSON is refused before any
+// value is looked at.
 #include "config/json.h"
 
 #include <algorithm>

@@ -49,7 +49,7 @@ RNULLFS_FIELDS(DeviceRecord, id, name, request, config, created, ownership, memf
                next_handle, backing_id, last_error, unfinished_json, writes_seen, stored_seen,
                unfinished_handle, unfinished_begin, unfinished_aside, texts, needs)
 RNULLFS_FIELDS(MountRecord, memory_limit, next_id, ownership, removals, init, capabilities,
-               counters_layout, last_error, needs)
+               counters_layout, counters, last_error, needs)
 
 // What a record cannot be without; the other fields have their defaults.
 using Names = std::initializer_list<const char*>;

@@ -48,7 +48,7 @@ struct DeviceRecord {
   uint64_t id = 0;
   std::string name;
   uint64_t request = 0;  // the number of the request that made it
-  Settings config;     // those that lie in the counters, too, as of when this was saved
+  Settings config;       // those that lie in the counters, too, as of when this was saved
   Ownership created;
   std::map<uint32_t, Ownership> ownership;  // by slot
   uint64_t memfd = 0;                       // the store's file, by inode number; 0: none yet
@@ -74,8 +74,9 @@ struct MountRecord {
   std::vector<uint64_t> removals;           // numbers of the requests that removed devices lately
   std::string init;                         // the kernel's FUSE_INIT request, to be read again
   std::vector<std::string> capabilities;    // what was agreed with the kernel
-  uint64_t counters_layout = 0;             // of the pages that count requests
+  uint64_t counters_layout = 0;             // of the first page of counters, before it had a table
   std::string last_error = {};              // of what was refused in the root
+  std::vector<std::string> counters = {};   // rnullfs/counters.h's table
   std::vector<std::string> needs = {};
   std::string unknown = {};
 };

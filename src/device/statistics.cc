@@ -1,49 +1,68 @@
 #include "rnullfs/statistics.h"
 
+#include <string>
+
+#include "device/counter_list.h"
+#include "rnullfs/device_counters.h"
+
 namespace rnullfs {
 
-Statistics::Shard& Statistics::Mine() {
-  static std::atomic<unsigned> threads{0};
-  thread_local const unsigned thread = threads.fetch_add(1, std::memory_order_relaxed);
-  return shards_[thread % kShards];
+Statistics::Statistics(Counters& counters)
+    : ops_([&counters] {
+        const auto cells = [&counters](const std::string& op) -> OpCells {
+          return {counters.Sharded(op + ".requests"), counters.Sharded(op + ".bytes"),
+                  counters.Sharded(op + ".errors")};
+        };
+        return std::array<OpCells, kOpCount>{cells("reads"),        cells("writes"),
+                                             cells("flushes"),      cells("discards"),
+                                             cells("write_zeroes"), cells("allocates")};
+      }()),
+      started_(counters.Sharded("started")),
+      finished_(counters.Sharded("finished")) {}
+
+void Statistics::Started() {
+  started_[ShardedCell::MyShard()].fetch_add(1, std::memory_order_relaxed);
 }
 
-void Statistics::Started() { Mine().started.fetch_add(1, std::memory_order_relaxed); }
-
 void Statistics::Finished(Op op, uint64_t bytes, int error) {
-  Shard& shard = Mine();
-  Counter& counter = shard.ops[static_cast<int>(op)];
-  counter.requests.fetch_add(1, std::memory_order_relaxed);
+  const size_t shard = ShardedCell::MyShard();
+  const OpCells& cells = ops_[static_cast<int>(op)];
+  cells.requests[shard].fetch_add(1, std::memory_order_relaxed);
   if (error == 0) {
-    counter.bytes.fetch_add(bytes, std::memory_order_relaxed);
+    cells.bytes[shard].fetch_add(bytes, std::memory_order_relaxed);
   } else {
-    counter.errors.fetch_add(1, std::memory_order_relaxed);
+    cells.errors[shard].fetch_add(1, std::memory_order_relaxed);
   }
   // Whoever counts this end must count the start, which happened before it.
-  shard.finished.fetch_add(1, std::memory_order_release);
+  finished_[shard].fetch_add(1, std::memory_order_release);
 }
 
 StatisticsSnapshot Statistics::Snapshot() const {
   StatisticsSnapshot snapshot;
-  uint64_t finished = 0;
-  for (const Shard& shard : shards_) {
-    finished += shard.finished.load(std::memory_order_acquire);
-    for (int op = 0; op < kOpCount; ++op) {
-      const Counter& counter = shard.ops[op];
-      snapshot.ops[op].requests += counter.requests.load(std::memory_order_relaxed);
-      snapshot.ops[op].bytes += counter.bytes.load(std::memory_order_relaxed);
-      snapshot.ops[op].errors += counter.errors.load(std::memory_order_relaxed);
-    }
+  const uint64_t finished = finished_.Sum(std::memory_order_acquire);
+  for (int op = 0; op < kOpCount; ++op) {
+    const OpCells& cells = ops_[op];
+    snapshot.ops[op] = {cells.requests.Sum(), cells.bytes.Sum(), cells.errors.Sum()};
   }
   // Only now, so that there are never fewer starts than ends.
-  uint64_t started = 0;
-  for (const Shard& shard : shards_) started += shard.started.load(std::memory_order_relaxed);
-  snapshot.in_flight = started - finished;
+  snapshot.in_flight = started_.Sum() - finished;
   return snapshot;
 }
 
 void Statistics::ForgetInFlight() {
-  for (Shard& shard : shards_) shard.started.store(shard.finished.load());
+  for (size_t shard = 0; shard < CounterTable::kShards; ++shard) {
+    started_[shard].store(finished_[shard].load());
+  }
+}
+
+DeviceCounters::DeviceCounters()
+    : DeviceCounters(
+          []() -> const CounterTable& {
+            static const CounterTable table = *CounterTable::Make(CounterRows(), {});
+            return table;
+          }(),
+          nullptr) {
+  for (const FaultCounters* fault : {&timeout, &requeue, &init_hctx}) fault->times = 1;
 }
 
 }  // namespace rnullfs

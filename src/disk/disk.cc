@@ -46,7 +46,8 @@ Disk::Disk(uint64_t id, const std::string& name, Services services)
     : id_(id),
       name_(name),
       services_(std::move(services)),
-      counters_(services_.counters == nullptr ? own_counters_ : *services_.counters),
+      own_counters_(services_.counters == nullptr ? std::make_unique<DeviceCounters>() : nullptr),
+      counters_(services_.counters == nullptr ? *own_counters_ : *services_.counters),
       medium_(std::make_unique<Medium>(
           Medium::Services{.name = DiskMemfdName(id_, name_),
                            .cache_name = CacheMemfdName(id_, name_),

@@ -10,6 +10,7 @@
 #include <fuse_lowlevel.h>
 
 #include <chrono>
+#include <memory>
 
 #include "fuse/parking.h"
 #include "fuse/session.h"
@@ -20,7 +21,9 @@ namespace rnullfs {
 // Every operation but init(), which is the session's.
 fuse_lowlevel_ops Operations();
 
-// The part of them that serves `disk` (disk_io.cc).
+// The parts of them, a file each: for names and directories, for open files, for `disk` alone.
+void AddNameOperations(fuse_lowlevel_ops& operations);
+void AddFileOperations(fuse_lowlevel_ops& operations);
 void AddDiskOperations(fuse_lowlevel_ops& operations);
 
 inline Session& SessionOf(fuse_req_t request) {
@@ -29,13 +32,23 @@ inline Session& SessionOf(fuse_req_t request) {
 
 inline Tree& TreeOf(fuse_req_t request) { return SessionOf(request).tree(); }
 
-inline bool IsDisk(fuse_ino_t inode) {
-  return SlotOf(inode) == kDiskSlot && DeviceIdOf(inode) != 0;
-}
+// Sizes and times change without the kernel.
+inline constexpr double kAttrTimeoutSec = 0;
+
+void Reply(fuse_req_t request, const absl::Status& status);
+// Answers, and keeps the sentence of a refusal for last_error of what the inode belongs to.
+void Refuse(fuse_req_t request, fuse_ino_t inode, const absl::Status& status);
+
+// Null for a file that is gone.
+std::shared_ptr<FileHandle> HandleOf(fuse_req_t request, fuse_ino_t inode,
+                                     const fuse_file_info* file);
 
 // Does `attempt`, now or (Parking) when a disk of the device has been closed.
 void AttemptOrPark(fuse_req_t request, uint64_t device_id, std::chrono::milliseconds patience,
                    const Parking::Attempt& attempt);
+
+// Device::Submit(), whichever way the request has come.
+void Submit(fuse_req_t request, Device& device, const Command& command, const Completion& done);
 
 // The disk's side of the operations that text files have too.
 void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file);

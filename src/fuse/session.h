@@ -6,29 +6,30 @@
 #ifndef RNULLFS_FUSE_SESSION_H_
 #define RNULLFS_FUSE_SESSION_H_
 
-#include <pthread.h>
 #include <sys/types.h>
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "base/pressure.h"
 #include "config/mount_options.h"
+#include "fuse/mount.h"
 #include "fuse/parking.h"
 #include "fuse/receive_loop.h"
+#include "fuse/ring_loop.h"
+#include "fuse/signals.h"
 #include "fuse/text_handles.h"
+#include "fuse/transport.h"
 #include "rnullfs/memory_limit.h"
 #include "rnullfs/mutex.h"
 #include "tree/huge_page_keeper.h"
 #include "tree/recaller.h"
 #include "tree/survival.h"
 
-struct fuse_session;
 struct fuse_conn_info;
 
 namespace rnullfs {
@@ -47,7 +48,7 @@ class Session {
  public:
   // `heritage`: what other processes did and do for this mount.
   Session(const MountOptions& options, MemoryLimit& memory, Heritage heritage = {});
-  ~Session();  // unmounts if Serve() did not
+  ~Session() = default;  // unmounts if Serve() did not
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -75,8 +76,8 @@ class Session {
   // for disks that are in use, naming them; a second one does not.
   absl::Status Serve(Hooks hooks);
 
-  // StatFs() says by which way a request came: the first one is our own (transport.cc).
-  void NoteTransport(bool ring) { over_ring_.store(ring); }
+  // StatFs() says by which way a request came.
+  void NoteTransport(bool ring) { transport_.Note(ring); }
 
   // Why this mount can have no passthrough; empty when it can.
   std::string passthrough_obstacle() const;
@@ -86,7 +87,7 @@ class Session {
 
   Tree& tree() const { return *tree_; }
   MemoryLimit& memory() const { return memory_; }
-  int fuse_fd() const;
+  int fuse_fd() const { return mount_.fd(); }
   HugePageKeeper& huge_pages() { return huge_pages_; }
   TextHandles& text_handles() { return text_handles_; }
   Parking& parking() { return parking_; }
@@ -102,48 +103,32 @@ class Session {
 
   static void Init(void* userdata, fuse_conn_info* connection);
   void Negotiate(fuse_conn_info* connection);
-  absl::Status Attach();
+  absl::Status Attach(bool ring);
   absl::Status Loop();
-  void ChooseTransport();
-  void FallBack(const std::string& why);
-  bool RingPromised() const;
-  void AwaitRing();
-  void AwaitSignals();
-  bool TakeSignal(bool& ending);
-  void End();
-  void EndLoop();
-  absl::Status ServeRing();
+  absl::Status Receive();
   void GoOn();
-  void Unmount();
-  static bool Mountable(const std::string& flag);
-  std::vector<std::string> MountFlags() const;
+  void End();
+  void NoteInit(std::string_view init) const;
 
   const MountOptions options_;
   MemoryLimit& memory_;
   const bool allow_other_;
   const Heritage heritage_;
-  std::atomic<bool> guard_lost_{false};
+  Signals signals_;  // first of what has threads
   Tree* tree_ = nullptr;
-  fuse_session* session_ = nullptr;
-  std::unique_ptr<ReceiveLoop> loop_;  // null over a ring
+  FuseMount mount_;
+  TransportChoice transport_;
+  std::unique_ptr<ReceiveLoop> loop_;  // one of the two serves, the other is null
+  std::unique_ptr<RingLoop> ring_;
   HugePageKeeper huge_pages_;
   Recaller recaller_;
   TextHandles text_handles_;
   Parking parking_;
-  bool wants_ring_ = false;  // set while no thread serves
-  std::thread ring_watch_;   // AwaitRing()
-  bool ring_is_silent_ = false;
-  std::atomic<bool> over_ring_{false};
   Hooks hooks_;
-  pthread_t main_thread_ = {};
-  std::atomic<bool> ending_{false};    // a signal has asked for the end
-  std::atomic<bool> finished_{false};  // libfuse's loop has ended
 
   mutable Mutex mutex_;
   Negotiated negotiated_ ABSL_GUARDED_BY(mutex_);
-  std::string transport_why_ ABSL_GUARDED_BY(mutex_);
   absl::Status not_ready_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::string> awaited_ ABSL_GUARDED_BY(mutex_);  // disks that hold up the end
 };
 
 }  // namespace rnullfs

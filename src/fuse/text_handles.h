@@ -31,17 +31,17 @@ class TextHandles {
     return next_++ << kFlagBits | FlagsOf(flags);
   }
 
-  void Add(uint64_t handle, std::unique_ptr<TextFile> file) {
+  void Add(uint64_t handle, std::unique_ptr<FileHandle> file) {
     const LockGuard lock(mutex_);
     files_[handle] = std::move(file);
   }
 
   // The open file; made again if another process had it open.  Null when that cannot be.
-  std::shared_ptr<TextFile> Find(const Tree& tree, Inode inode, uint64_t handle) {
+  std::shared_ptr<FileHandle> Find(const Tree& tree, Inode inode, uint64_t handle) {
     const LockGuard lock(mutex_);
     const auto it = files_.find(handle);
     if (it != files_.end()) return it->second;
-    absl::StatusOr<std::unique_ptr<TextFile>> file =
+    absl::StatusOr<std::unique_ptr<FileHandle>> file =
         tree.Open(inode, (handle & 1) != 0 ? O_RDONLY | O_APPEND : O_RDONLY, handle);
     if (!file.ok()) return nullptr;
     return files_.emplace(handle, *std::move(file)).first->second;
@@ -59,7 +59,7 @@ class TextHandles {
   Mutex mutex_;
   uint64_t next_ ABSL_GUARDED_BY(mutex_);
   // Not abseil's map: without memory to grow one is left in pieces.
-  std::unordered_map<uint64_t, std::shared_ptr<TextFile>> files_ ABSL_GUARDED_BY(mutex_);
+  std::unordered_map<uint64_t, std::shared_ptr<FileHandle>> files_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace rnullfs

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/kill_point.h"
 #include "base/memfd_name.h"
+#include "rnullfs/counters.h"
 #include "rnullfs/error.h"
 #include "store/arena.h"
 
@@ -22,11 +23,12 @@ namespace {
 constexpr uint64_t kMagic = 0x31474f4c4c554e52;  // "RNULLOG1"
 constexpr uint64_t kRegionSize = uint64_t{1} << 40;
 constexpr uint64_t kCounters = 2 * kRegionSize;
+constexpr uint64_t kMoreCounters = uint64_t{1} << 59;
+constexpr uint64_t kMoreBytes = CounterTable::kBytesMax - RecordLog::kPageSize;  // of a key
 constexpr uint64_t kFileSize = uint64_t{1} << 60;
-constexpr uint64_t kKeyMax = (kFileSize - kCounters) / RecordLog::kPageSize - 1;
+constexpr uint64_t kKeyMax = (kFileSize - kMoreCounters) / kMoreBytes - 1;
 
-constexpr uint64_t kWindowPages = 16384;
-constexpr uint64_t kWindowBytes = kWindowPages * RecordLog::kPageSize;
+constexpr uint64_t kWindowBytes = uint64_t{64} << 20;  // 16,384 pages
 
 // So much history is not worth a copy.
 constexpr uint64_t kHistoryMax = uint64_t{1} << 20;
@@ -80,6 +82,11 @@ absl::StatusOr<std::string> ReadRange(int fd, uint64_t offset, uint64_t length) 
     got += count;
   }
   return text;
+}
+
+void Punch(int fd, uint64_t offset, uint64_t length) {
+  fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+            static_cast<off_t>(length));
 }
 
 }  // namespace
@@ -184,8 +191,8 @@ void RecordLog::Erase(uint64_t key) {
   Append(key, {}, true);
   live_ -= sizeof(RecordHeader) + it->second.size();
   records_.erase(it);
-  fallocate(memfd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-            static_cast<off_t>(kCounters + key * kPageSize), kPageSize);
+  Punch(memfd_.get(), kCounters + key * kPageSize, kPageSize);
+  Punch(memfd_.get(), kMoreCounters + key * kMoreBytes, kMoreBytes);
   CompactIfWorthwhile();
 }
 
@@ -251,27 +258,32 @@ void RecordLog::CompactIfWorthwhile() {
     end_ = old_end;
     return;
   }
-  fallocate(memfd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-            static_cast<off_t>(RegionOffset(old_region)), static_cast<off_t>(old_end));
+  Punch(memfd_.get(), RegionOffset(old_region), old_end);
 }
 
-void* RecordLog::MapPage(uint64_t key) {
-  if (key > kKeyMax) return nullptr;
-  const auto offset = static_cast<off_t>(kCounters + key * kPageSize);
+void* RecordLog::MapCounters(uint64_t key, uint64_t at, uint64_t bytes) {
+  const bool first_page = at < kPageSize;
+  const uint64_t end = first_page ? kPageSize : kPageSize + kMoreBytes;
+  if (key > kKeyMax || at > end || bytes > end - at) return nullptr;
+  const uint64_t offset = first_page ? kCounters + key * kPageSize + at
+                                     : kMoreCounters + key * kMoreBytes + at - kPageSize;
   // Taken by a system call: it returns an errno where a page fault would end the process.
-  if (fallocate(memfd_.get(), FALLOC_FL_KEEP_SIZE, offset, kPageSize) != 0) return nullptr;
+  if (fallocate(memfd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                static_cast<off_t>(bytes)) != 0) {
+    return nullptr;
+  }
   const LockGuard lock(mutex_);
-  char* const window = Window(key / kWindowPages);
-  return window == nullptr ? nullptr : window + key % kWindowPages * kPageSize;
+  char* const window = Window(offset / kWindowBytes);
+  return window == nullptr ? nullptr : window + offset % kWindowBytes;
 }
 
-char* RecordLog::Window(uint64_t window) {
-  if (const auto it = windows_.find(window); it != windows_.end()) return it->second;
+char* RecordLog::Window(uint64_t number) {
+  if (const auto it = windows_.find(number); it != windows_.end()) return it->second;
   void* const start =
       mmap(nullptr, kWindowBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memfd_.get(),
-           static_cast<off_t>(kCounters + window * kWindowBytes));
+           static_cast<off_t>(number * kWindowBytes));
   if (start == MAP_FAILED) return nullptr;
-  return windows_[window] = static_cast<char*>(start);
+  return windows_[number] = static_cast<char*>(start);
 }
 
 }  // namespace rnullfs

@@ -1,5 +1,5 @@
 // Records that outlive the process which writes them: texts by key, in a memfd that somebody else
-// holds, too.  And beside them a page for each key, for counters.
+// holds, too.  And beside them memory for each key, for counters.
 //
 // A record is appended, and then the log's end is moved behind it: whoever reads the file after a
 // SIGKILL at any moment finds every record whole, the last of each key being the one that counts.
@@ -7,7 +7,8 @@
 // When most of the log is history, what counts is copied to the other of two regions, and one write
 // to the header makes that the log.
 //
-// The file is sparse:  0 header | 4 KiB region 0 | 1 TiB region 1 | 2 TiB counters, a page a key.
+// The file is sparse:  0 header | 4 KiB region 0 | 1 TiB region 1 | 2 TiB the first page of each
+// key's counters | 512 PiB the rest of them, 1 MiB a key.
 //
 // Thread safety: all calls from any thread.  Units: bytes.  Errors: positive errno; ENOSPC when
 // there is no memory.
@@ -46,9 +47,9 @@ class RecordLog {
   int Put(uint64_t key, std::string_view text) ABSL_LOCKS_EXCLUDED(mutex_);
   void Erase(uint64_t key) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // The counters' page of the key, zeros when new, mapped as long as the log is here; null when
-  // there is no memory.  Erase() gives it back.
-  void* MapPage(uint64_t key) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Part of the key's memory for counters, zeros when new, mapped as long as the log is here; null
+  // when there is none.  Erase() gives it back.
+  void* MapCounters(uint64_t key, uint64_t at, uint64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
 
   int fd() const { return memfd_.get(); }
 
@@ -60,7 +61,7 @@ class RecordLog {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int Commit(uint64_t region, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string Compacted() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  char* Window(uint64_t window) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  char* Window(uint64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CompactIfWorthwhile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const UniqueFd memfd_;
@@ -70,7 +71,7 @@ class RecordLog {
   uint64_t end_ ABSL_GUARDED_BY(mutex_) = 0;     // bytes of the region in use
   uint64_t live_ ABSL_GUARDED_BY(mutex_) = 0;    // of them, those that count
   // Counters are mapped many at once: a process may have 65530 mappings (vm.max_map_count).
-  std::map<uint64_t, char*> windows_ ABSL_GUARDED_BY(mutex_);  // key / kWindowPages -> its start
+  std::map<uint64_t, char*> windows_ ABSL_GUARDED_BY(mutex_);  // by number, where in the file
 };
 
 }  // namespace rnullfs

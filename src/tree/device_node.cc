@@ -37,8 +37,8 @@ DeviceNode::DeviceNode(uint64_t id, std::string name, const Ownership& ownership
       name_(std::move(name)),
       services_(std::move(services)),
       request_(request),
-      surviving_counters_(services_.survival == nullptr ? nullptr
-                                                        : services_.survival->CountersOf(id)),
+      counters_(services_.survival == nullptr ? DeviceCounters()
+                                              : services_.survival->CountersOf(id)),
       disk_(id_, name_, DiskServices()),
       doors_(disk_, DiskMemfdName(id_, name_), services_.passthrough_obstacle),
       owners_(ownership, disk_, services_.device.clock) {}
@@ -50,7 +50,7 @@ Disk::Services DeviceNode::DiskServices() {
       .memory = services_.memory,
       .keeper = services_.survival == nullptr ? MemfdKeeper::None() : services_.survival->keeper(),
       .indexes = services_.indexes,
-      .counters = surviving_counters_.get(),
+      .counters = &counters_,
       .complain =
           [this](const std::string& sentence) {
             static_cast<void>(Refuse(Error(EINVAL, sentence)));

@@ -161,7 +161,7 @@ class DeviceNode {
   const std::string name_;
   const NodeServices services_;
   const uint64_t request_;
-  const Survival::Counters surviving_counters_;
+  DeviceCounters counters_;
 
   mutable Mutex mutex_;
   std::condition_variable_any last_close_;

@@ -1,12 +1,13 @@
-// The files there are: in the root, and in every device's directory.
+// The files that every device's directory has, and the directories of its faults, as a table.
 //
-// Thread safety: the lists are constant.
+// Thread safety: the table is constant.
 #ifndef RNULLFS_TREE_FILES_H_
 #define RNULLFS_TREE_FILES_H_
 
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "absl/types/span.h"
@@ -14,37 +15,25 @@
 
 namespace rnullfs {
 
-enum class FileKind : uint8_t {
-  kFeatures,
-  kStatusJson,
-  kAttribute,
-  kConfigJson,
-  kStatsJson,
-  kLastError,
-  kDisk,
-  kDirectory,
-};
+class DeviceNode;
+class File;
 
-struct File {
+struct FileRow {
   std::string_view name;
-  FileKind kind;
-  uint32_t slot;                         // in the inode number; never changes its meaning
-  mode_t mode;                           // permission bits when new
-  const Attribute* attribute = nullptr;  // of a kAttribute
+  uint32_t slot;  // in the inode number; never changes its meaning
+  mode_t mode;    // permission bits when new
+  // Makes the file; null for a directory.
+  std::shared_ptr<File> (*make)(std::shared_ptr<DeviceNode> node, const FileRow& row) = nullptr;
+  const Attribute* attribute = nullptr;  // whose text the file is, if one's
   uint32_t directory = 0;                // the slot of the directory it is in
-
-  bool writable() const { return (mode & 0222) != 0; }
 };
 
-inline constexpr uint32_t kDiskSlot = 4;
+// In the order a listing shows them, with those in their directories.
+absl::Span<const FileRow> DeviceFiles();
 
-// In the order a listing shows them; a device's with those in its directories.
-absl::Span<const File> RootFiles();
-absl::Span<const File> DeviceFiles();
-
-// The file of that list with that name in a directory, or with that slot, or null.
-const File* FindFile(absl::Span<const File> files, uint32_t directory, std::string_view name);
-const File* FindFile(absl::Span<const File> files, uint32_t slot);
+// The row with that name in a directory, or with that slot, or null.
+const FileRow* FindFile(absl::Span<const FileRow> files, uint32_t directory, std::string_view name);
+const FileRow* FindFile(absl::Span<const FileRow> files, uint32_t slot);
 
 }  // namespace rnullfs
 

@@ -1,5 +1,6 @@
 #include "tree/stats_text.h"
 
+#include <string_view>
 #include <utility>
 
 #include "config/document.h"
@@ -9,7 +10,6 @@ namespace rnullfs {
 
 std::string StatsText(const Disk& disk, const Doors& doors) {
   const DeviceCounters& counters = disk.counters();
-  const StatisticsSnapshot counts = counters.statistics.Snapshot();
   const Medium* const medium = disk.medium();
   const uint64_t pages = medium == nullptr ? 0 : medium->stored_pages();
   const bool power = disk.config().power;
@@ -23,35 +23,28 @@ std::string StatsText(const Disk& disk, const Doors& doors) {
       .AddNumber("stored_pages", pages)
       .AddNumber("stored_bytes", pages * PageStore::kPageSize)
       .AddBool("emulates_sectors", disk.device() != nullptr && disk.device()->emulates_sectors())
-      .AddNumber("in_flight", counts.in_flight)
+      .AddNumber("in_flight", counters.statistics.Snapshot().in_flight)
       .AddNumber("disk_opens", doors.opens().all())
       .AddNumber("passthrough_opens", doors.opens().passthrough());
-  constexpr std::pair<const char*, Op> kOps[] = {
-      {"reads", Op::kRead},
-      {"writes", Op::kWrite},
-      {"flushes", Op::kFlush},
-      {"discards", Op::kDiscard},
-      {"write_zeroes", Op::kWriteZeroes},
-      {"allocates", Op::kAllocate},
+  const uint64_t cached_pages = medium == nullptr ? 0 : medium->cached_pages();
+  // Each group becomes an object, in the list's order.
+  std::string_view group;
+  Document members;
+  const auto add_group = [&] {
+    if (!group.empty()) document.AddObject(group, std::exchange(members, Document()));
   };
-  for (const auto& [name, op] : kOps) {
-    Document one;
-    one.AddNumber("requests", counts[op].requests)
-        .AddNumber("bytes", counts[op].bytes)
-        .AddNumber("errors", counts[op].errors);
-    document.AddObject(name, one);
-  }
-  Document cache;
-  cache.AddNumber("pages", medium == nullptr ? 0 : medium->cached_pages())
-      .AddNumber("written_back", counters.cache.written_back.load())
-      .AddNumber("dropped", counters.cache.dropped.load());
-  document.AddObject("cache", cache);
-  Document faults;
-  faults.AddNumber("seed", counters.random.seed.load())
-      .AddNumber("timeouts", counters.timeout.failed.load())
-      .AddNumber("requeues", counters.requeue.failed.load())
-      .AddNumber("init_hctx", counters.init_hctx.failed.load());
-  document.AddObject("faults", faults);
+  counters.Walk([&](const Counters::Reading& counter) {
+    const auto [of, name] = counter.row.SplitName();
+    if (of.empty() || counter.row.kind == CounterKind::kValue || counter.histogram != nullptr)
+      return;
+    if (of != group) {
+      add_group();
+      group = of;
+      if (group == "cache") members.AddNumber("pages", cached_pages);
+    }
+    members.AddNumber(name, counter.value);
+  });
+  add_group();
   document.AddList("warnings", Warnings(disk.config()));
   return document.Text();
 }

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
+#include "device/counter_list.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -15,9 +16,9 @@ namespace {
 // The log's key of the mount's record; a device's is its id.
 constexpr uint64_t kMountKey = 0;
 
-// What a page of counters looks like.  One that a program of another layout has left starts anew.
-constexpr uint64_t kCountersLayout = sizeof(DeviceCounters) << 8 | kOpCount;
-static_assert(sizeof(DeviceCounters) <= RecordLog::kPageSize);
+// What versions without a table of counters called a page that is as FirstCounterTable() has it:
+// its bytes, and how many operations there are.  A page of another layout starts anew.
+constexpr uint64_t kCountersLayout = 3200 << 8 | 6;
 
 }  // namespace
 
@@ -27,6 +28,8 @@ absl::StatusOr<std::unique_ptr<Survival>> Survival::Create(MemfdKeeper& keeper) 
   if (absl::Status kept = KeepElsewhere(keeper, (*log)->fd()); !kept.ok()) return kept;
   std::unique_ptr<Survival> survival(new Survival(*std::move(log), keeper));
   survival->UpdateMount([](MountRecord& mount) { mount.counters_layout = kCountersLayout; });
+  if (absl::Status table = survival->ReadCounters(survival->mount()); !table.ok()) return table;
+  survival->TakeOver();
   return survival;
 }
 
@@ -54,18 +57,28 @@ absl::Status Survival::Read() {
     if (device->id != key) return Error(EINVAL, "the saved state has a disk under a wrong number");
     devices_.push_back(*std::move(device));
   }
-  return has_mount ? absl::OkStatus() : Error(EINVAL, "the saved state knows no mount");
+  if (!has_mount) return Error(EINVAL, "the saved state knows no mount");
+  return ReadCounters(mount());
+}
+
+absl::Status Survival::ReadCounters(const MountRecord& mount) {
+  const bool anew = mount.counters_layout != kCountersLayout;
+  const bool has_table = !anew && !mount.counters.empty();
+  absl::StatusOr<CounterTable> table =
+      CounterTable::Make(CounterRows(), has_table ? mount.counters : FirstCounterTable(), anew);
+  if (!table.ok()) return table.status();
+  table_.emplace(*std::move(table));
+  return absl::OkStatus();
 }
 
 void Survival::TakeOver() {
-  if (mount().counters_layout == kCountersLayout) return;
-  Log("the counters in stats.json start anew: this version keeps them in another way");
-  for (const DeviceRecord& device : devices_) {
-    const Counters counters = CountersOf(device.id);
-    if (counters != nullptr)
-      std::memset(static_cast<void*>(counters.get()), 0, sizeof(DeviceCounters));
-  }
-  UpdateMount([](MountRecord& mount) { mount.counters_layout = kCountersLayout; });
+  UpdateMount([this](MountRecord& mount) {
+    if (mount.counters_layout != kCountersLayout) {
+      Log("the counters in stats.json start anew: this version keeps them in another way");
+    }
+    mount.counters_layout = kCountersLayout;
+    mount.counters = table_->Texts();
+  });
 }
 
 MountRecord Survival::mount() const {
@@ -83,9 +96,10 @@ void Survival::Save(const DeviceRecord& device) { Put(device.id, device); }
 
 void Survival::Forget(uint64_t id) { log_->Erase(id); }
 
-Survival::Counters Survival::CountersOf(uint64_t id) {
-  // A page of zeros is a DeviceCounters that has counted nothing.
-  return Counters(static_cast<DeviceCounters*>(log_->MapPage(id)));
+DeviceCounters Survival::CountersOf(uint64_t id) const {
+  return DeviceCounters(*table_, [log = log_.get(), id](uint64_t at, uint64_t bytes) {
+    return log->MapCounters(id, at, bytes);
+  });
 }
 
 template <typename Record>

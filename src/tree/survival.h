@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -35,8 +36,7 @@ class Survival {
   // can be read: nothing is written.  EINVAL, with a sentence, when it is damaged.
   static absl::StatusOr<std::unique_ptr<Survival>> Open(UniqueFd memfd, MemfdKeeper& keeper);
 
-  // For who goes on with what was found, before any counters are used: those that another version
-  // has left in another layout start anew.
+  // For who has gone on with what was found: its counters are those of all who come after it.
   void TakeOver();
 
   MemfdKeeper& keeper() const { return keeper_; }
@@ -53,23 +53,21 @@ class Survival {
   void SayUnsaved(int error);
   void Forget(uint64_t id);
 
-  // The device's counters, zeros when new; null when there is no memory.  The log owns them.
-  struct LeaveToLog {
-    void operator()(DeviceCounters* /*counters*/) const {}
-  };
-  using Counters = std::unique_ptr<DeviceCounters, LeaveToLog>;
-  Counters CountersOf(uint64_t id);
+  // The device's counters, zeros when new.  Where there is no memory that survives, they do not.
+  DeviceCounters CountersOf(uint64_t id) const;
 
  private:
   Survival(std::unique_ptr<RecordLog> log, MemfdKeeper& keeper)
       : log_(std::move(log)), keeper_(keeper) {}
   absl::Status Read();
+  absl::Status ReadCounters(const MountRecord& mount);
   template <typename Record>
   void Put(uint64_t key, const Record& record);
 
   const std::unique_ptr<RecordLog> log_;
   MemfdKeeper& keeper_;
   std::vector<DeviceRecord> devices_;
+  std::optional<CounterTable> table_;  // constant after Create() or Open()
   std::atomic<bool> complained_{false};
   mutable Mutex mutex_;
   MountRecord mount_ ABSL_GUARDED_BY(mutex_);

@@ -1,12 +1,9 @@
 #include "tree/text_file.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "config/json.h"
-#include "rnullfs/error.h"
 
 namespace rnullfs {
 namespace {
@@ -15,25 +12,16 @@ constexpr uint64_t kAttributeBytesMax = 4095;  // SIMPLE_ATTR_SIZE - 1 in fs/con
 
 }  // namespace
 
-std::string TextFile::Read(uint64_t offset, uint64_t length) {
+absl::StatusOr<std::string> TextFile::Read(uint64_t offset, uint64_t length) {
   LockGuard lock(mutex_);
-  if (offset > 0 && offset >= end_) return {};
+  if (offset > 0 && offset >= end_) return std::string();
   if (offset == 0 || shown_.empty()) {
     shown_ = show_();
     end_ = shown_.size();
   }
-  if (offset >= end_) return {};
+  if (offset >= end_) return std::string();
   if (length < end_ - offset) return shown_.substr(offset, length);
   return std::exchange(shown_, {}).substr(offset);
-}
-
-absl::StatusOr<uint64_t> TextFile::Write(uint64_t /*offset*/, std::string_view /*data*/,
-                                         uint64_t /*request*/, IfOpen /*if_open*/) {
-  return Error(EACCES, "the file is read-only");
-}
-
-absl::Status TextFile::Truncate(uint64_t /*length*/) {
-  return Error(EACCES, "the file is read-only");
 }
 
 AttributeFile::AttributeFile(std::shared_ptr<DeviceNode> node, const Attribute& attribute)

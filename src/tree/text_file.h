@@ -1,4 +1,4 @@
-// An open file of text: everything in the tree but `disk`.
+// An open file of text, which all files of the tree are but `disk`.
 //
 // What the file shows is made when reading begins and stays the same until it has been read to its
 // end, or begins again at the start, so that one reader never sees half of two states.  (configfs
@@ -22,31 +22,15 @@
 #include "rnullfs/attributes.h"
 #include "rnullfs/mutex.h"
 #include "tree/device_node.h"
+#include "tree/entry.h"
 
 namespace rnullfs {
 
-class TextFile {
+class TextFile : public FileHandle {
  public:
   // A file that is only read; `show` makes its text.
   explicit TextFile(std::function<std::string()> show) : show_(std::move(show)) {}
-  virtual ~TextFile() = default;
-  TextFile(const TextFile&) = delete;
-  TextFile& operator=(const TextFile&) = delete;
-
-  // The bytes at `offset`, at most `length`; empty at the end.
-  std::string Read(uint64_t offset, uint64_t length);
-
-  // How many bytes were taken.  EACCES where there is nothing to write.  `request` is the FUSE
-  // request's number, by which one that is heard again is recognized; 0 for none.  EAGAIN as IfOpen
-  // has it: it is to be written again.
-  virtual absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data,
-                                         uint64_t request = 0, IfOpen if_open = IfOpen::kWait);
-
-  // ftruncate() on this open file.
-  virtual absl::Status Truncate(uint64_t length);
-
-  // close(), also of a duplicate: the last word on what has been written.
-  virtual absl::Status Flush() { return absl::OkStatus(); }
+  absl::StatusOr<std::string> Read(uint64_t offset, uint64_t length) override;
 
  private:
   const std::function<std::string()> show_;

@@ -129,7 +129,7 @@ deadline=$((SECONDS + patience))
 hung=0
 for name in "${!load_pids[@]}"; do
   pid=${load_pids[$name]}
-  if ! within $((deadline > SECONDS ? deadline - SECONDS : 0)) gone "$pid"; then
+  if ! slack=1 within $((deadline > SECONDS ? deadline - SECONDS : 0)) gone "$pid"; then
     fail "$name: ends" "it hangs" "$(tail -n 5 "$scratch/load-$name")"
     hung=1
   elif wait "$pid"; then

@@ -3,6 +3,7 @@
 # not know.
 # usage: versions.sh later        with a build whose records have more in them, there and back
 #        versions.sh from COMMIT  from an earlier version, which is built first
+#        versions.sh back COMMIT  from it, and back to it in between
 . "$(dirname "$0")/../lib.sh"
 needs root fuse loop jq fio python3
 how=$1
@@ -25,10 +26,11 @@ case $how in
     first=$RNULLFS
     upgrades=("$RNULLFS_LATER" "$RNULLFS" "$RNULLFS_LATER" "$RNULLFS")
     ;;
-  from)
+  from | back)
     check "version $2 builds" build_earlier "$2"
     first=$scratch/earlier/build/rnullfs
-    upgrades=("$RNULLFS" "$RNULLFS_LATER" "$RNULLFS")
+    upgrades=("$RNULLFS" "$RNULLFS_LATER" "$RNULLFS" "$RNULLFS_LATER")
+    [[ $how == from ]] || upgrades[2]=$first
     ;;
 esac
 
@@ -41,6 +43,10 @@ make_disk used '{"size": 64, "datapath": "daemon"}'
 make_disk shaped '{"size": 16, "irqmode": 2, "completion_nsec": 1000000}'
 attach --direct-io=on "$mnt/used/disk"
 chmod 640 "$mnt/shaped/disk"
+dd if=/dev/zero of="$mnt/shaped/disk" bs=64k count=5 oflag=direct conv=notrunc status=none
+dd if="$mnt/shaped/disk" of=/dev/null bs=64k count=3 iflag=direct status=none
+counts() { field "$mnt/shaped/stats.json" '"\(.reads) \(.writes) \(.faults)"'; }
+counted=$(counts)
 exec 3>"$mnt/shaped/config.json"
 
 # Until $scratch/stop is there, or something is wrong.
@@ -59,6 +65,7 @@ load=$!
 
 round=0
 logged=0
+lives=0
 for next in "${upgrades[@]}"; do
   round=$((round + 1))
   what="$round: to ${next##*/}"
@@ -81,6 +88,12 @@ for next in "${upgrades[@]}"; do
   same "$what: the configuration is there" '16 2 1000000' \
     "$(field "$mnt/shaped/config.json" '"\(.size) \(.irqmode) \(.completion_nsec)"')"
   same "$what: the mode is there" 640 "$(stat -c %a "$mnt/shaped/disk")"
+  same "$what: the counts are there" "$counted" "$(counts)"
+  if [[ $next == "$RNULLFS_LATER" ]]; then
+    lives=$((lives + 1))
+    same "$what: so are those that this version has added" $lives \
+      "$(field "$mnt/shaped/stats.json" .later.lives)"
+  fi
   check "$what: new disks are made" mkdir "$mnt/new$round"
   sleep 1
   check "$what: I/O goes on" kill -0 "$load"

@@ -68,7 +68,7 @@ TEST(DeviceRecord, KeepsEveryAttribute) {
     } else {
       ASSERT_TRUE(StoreAttribute(row, OtherText(row), record.config).ok()) << row.name;
     }
-    EXPECT_EQ(ReadDeviceRecord(WriteRecord(record))->settings, record.config) << row.name;
+    EXPECT_EQ(ReadDeviceRecord(WriteRecord(record))->config, record.config) << row.name;
   }
 }
 
@@ -193,6 +193,7 @@ TEST(MountRecord, IsReadAsItWasWritten) {
   record.init = std::string("\x68\0\0\0", 4);
   record.capabilities = {"async_dio", "passthrough"};
   record.counters_layout = 9;
+  record.counters = {"reads.bytes counter 16x1 8", "of a later version"};
   const auto read = ReadMountRecord(WriteRecord(record));
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(WriteRecord(*read), WriteRecord(record));

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "rnullfs/device_counters.h"
+
 namespace rnullfs {
 namespace {
 
@@ -57,7 +59,8 @@ class Log {
   }
 
   std::vector<std::unique_ptr<Tag>> tags_;
-  Statistics statistics_;
+  DeviceCounters counters_;
+  Statistics& statistics_ = counters_.statistics;
   std::mutex mutex_;
   std::vector<int> numbers_;
   std::map<int, int64_t> sent_nsec_;
@@ -147,7 +150,8 @@ TEST(CompletionQueue, LosesNothingThatIsPostedWhileItStops) {
 TEST(CompletionQueue, MayPostFromACompletion) {
   struct Again {
     Log log;
-    Statistics statistics;
+    DeviceCounters counters;
+    Statistics& statistics = counters.statistics;
     CompletionQueue queue{Clock::Real()};
   } again;
   again.statistics.Started();

@@ -29,9 +29,9 @@ struct Injected {
   Injected(const Fault& fault, uint64_t seed) : Injected(seed) { Write(fault); }
   void Write(const Fault& fault) { injection.Restart(fault.attr, &fault.left); }
 
-  FaultCounters counters;
-  RandomState state;
-  Random random{state};
+  DeviceCounters all;
+  FaultCounters& counters = all.timeout;
+  Random random{all.random};
   FaultInjection injection{counters, random};
 };
 
@@ -93,7 +93,7 @@ TEST(FaultInjection, DecidesInTheKernelsOrder) {
     const FaultLeft left = LeftOf(injected.counters);
     EXPECT_EQ(left.times, expected.times) << expected.outcomes;
     EXPECT_EQ(left.space, expected.space) << expected.outcomes;
-    EXPECT_EQ(injected.state.drawn, expected.drawn) << expected.outcomes;
+    EXPECT_EQ(injected.all.random.drawn, expected.drawn) << expected.outcomes;
     EXPECT_EQ(injected.injection.armed(), Armed(expected.fault.attr, left)) << expected.outcomes;
   }
 }
@@ -138,7 +138,7 @@ TEST(FaultInjection, GoesOnInTheNextProcess) {
   Injected injected(fault, 42);
   std::string outcomes;
   for (int process = 0; process < 100; ++process) {
-    Random random(injected.state);
+    Random random(injected.all.random);
     FaultInjection injection(injected.counters, random);
     injection.Set(fault.attr);
     outcomes += Outcomes(injection, 1);

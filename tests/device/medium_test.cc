@@ -23,7 +23,8 @@ void Write(Medium& medium, uint64_t offset, const std::string& data) {
 
 TEST(Medium, HasNoStoreUntilItIsNeeded) {
   MemoryLimit memory;
-  CacheCounters counters;
+  DeviceCounters all;
+  CacheCounters& counters = all.cache;
   Medium medium{
       {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
   EXPECT_EQ(medium.store(), nullptr);
@@ -37,7 +38,8 @@ TEST(Medium, HasNoStoreUntilItIsNeeded) {
 
 TEST(Medium, KeepsTheStoreWhileItIsNotUsed) {
   MemoryLimit memory;
-  CacheCounters counters;
+  DeviceCounters all;
+  CacheCounters& counters = all.cache;
   Medium medium{
       {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
   ASSERT_TRUE(medium.Prepare(Config(2, true)).ok());
@@ -49,7 +51,8 @@ TEST(Medium, KeepsTheStoreWhileItIsNotUsed) {
 
 TEST(Medium, FollowsTheSize) {
   MemoryLimit memory;
-  CacheCounters counters;
+  DeviceCounters all;
+  CacheCounters& counters = all.cache;
   Medium medium{
       {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
   ASSERT_TRUE(medium.Prepare(Config(2, true)).ok());
@@ -64,7 +67,8 @@ TEST(Medium, FollowsTheSize) {
 // What a smaller size cuts off is lost, so that it waits for whatever may fail.
 TEST(Medium, IsAsItWasWhenThereCanBeNoCache) {
   MemoryLimit memory;
-  CacheCounters counters;
+  DeviceCounters all;
+  CacheCounters& counters = all.cache;
   Medium medium{
       {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
   ASSERT_TRUE(medium.Prepare(Config(2, true)).ok());
@@ -95,7 +99,8 @@ TEST(Medium, RefusesASizeBeyondAnyFile) {
   for (const bool memory_backed : {false, true}) {
     for (const uint64_t size : {kLargestMib + 1, UINT64_MAX}) {
       MemoryLimit memory;
-      CacheCounters counters;
+      DeviceCounters all;
+      CacheCounters& counters = all.cache;
       Medium medium{
           {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
       const absl::Status status = medium.Prepare(Config(size, memory_backed));
@@ -111,7 +116,8 @@ TEST(Medium, RefusesASizeBeyondAnyFile) {
 
 TEST(Medium, IsUnchangedWhenRefused) {
   MemoryLimit memory;
-  CacheCounters counters;
+  DeviceCounters all;
+  CacheCounters& counters = all.cache;
   Medium medium{
       {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
   ASSERT_TRUE(medium.Prepare(Config(1, true)).ok());
@@ -123,7 +129,8 @@ TEST(Medium, IsUnchangedWhenRefused) {
 
 TEST(Medium, TakesTheLargestSize) {
   MemoryLimit memory;
-  CacheCounters counters;
+  DeviceCounters all;
+  CacheCounters& counters = all.cache;
   Medium medium{
       {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
   ASSERT_TRUE(medium.Prepare(Config(kLargestMib, true)).ok());

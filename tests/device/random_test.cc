@@ -27,7 +27,8 @@ std::vector<uint64_t> Draw(Random& random, int count, uint64_t bound) {
 }
 
 std::vector<uint64_t> SeriesOf(uint64_t seed, int count, uint64_t bound) {
-  RandomState state;
+  DeviceCounters counters;
+  RandomState& state = counters.random;
   Random random(state);
   random.Start(seed, kClock);
   return Draw(random, count, bound);
@@ -64,7 +65,8 @@ TEST(Random, RepeatsFromItsSeedAlone) {
 }
 
 TEST(Random, StartBeginsAgain) {
-  RandomState state;
+  DeviceCounters counters;
+  RandomState& state = counters.random;
   Random random(state);
   random.Start(9, kClock);
   const std::vector<uint64_t> first = Draw(random, 20, 1000);
@@ -83,14 +85,16 @@ TEST(Random, TakesASeedFromTheClockWhereThereIsNone) {
   } cases[] = {
       {5, 77, 5}, {UINT64_MAX, 77, UINT64_MAX}, {0, 77, 77}, {0, INT64_MAX, INT64_MAX}, {0, 0, 1}};
   for (const auto& [seed, now_nsec, in_use] : cases) {
-    RandomState state;
+    DeviceCounters counters;
+    RandomState& state = counters.random;
     Random(state).Start(seed, StoppedClock(now_nsec));
     EXPECT_EQ(state.seed, in_use) << seed << " at " << now_nsec;
   }
 }
 
 TEST(Random, GoesOnInTheNextProcess) {
-  RandomState state;
+  DeviceCounters counters;
+  RandomState& state = counters.random;
   Random(state).Start(9, kClock);
   std::vector<uint64_t> numbers;
   for (int process = 0; process < 20; ++process) numbers.push_back(Random(state).Below(1000));
@@ -100,7 +104,8 @@ TEST(Random, GoesOnInTheNextProcess) {
 TEST(Random, DrawsEachNumberOnceFromManyThreads) {
   constexpr int kThreads = 8;
   constexpr int kDraws = 5000;
-  RandomState state;
+  DeviceCounters counters;
+  RandomState& state = counters.random;
   Random random(state);
   random.Start(3, kClock);
   std::vector<std::vector<uint64_t>> drawn(kThreads);

@@ -1,5 +1,3 @@
-#include "rnullfs/statistics.h"
-
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -7,11 +5,13 @@
 #include <thread>
 #include <vector>
 
+#include "rnullfs/device_counters.h"
+
 namespace rnullfs {
 namespace {
 
 TEST(Statistics, StartAtZero) {
-  const StatisticsSnapshot snapshot = Statistics().Snapshot();
+  const StatisticsSnapshot snapshot = DeviceCounters().statistics.Snapshot();
   EXPECT_EQ(snapshot.in_flight, 0);
   for (const OpStatistics& op : snapshot.ops) {
     EXPECT_EQ(op.requests, 0);
@@ -21,7 +21,8 @@ TEST(Statistics, StartAtZero) {
 }
 
 TEST(Statistics, CountEachOperationApart) {
-  Statistics statistics;
+  DeviceCounters counters;
+  Statistics& statistics = counters.statistics;
   for (int i = 0; i < 5; ++i) statistics.Started();
   statistics.Finished(Op::kRead, 100, 0);
   statistics.Finished(Op::kRead, 50, 0);
@@ -42,7 +43,8 @@ TEST(Statistics, CountEachOperationApart) {
 TEST(Statistics, AreExactFromManyThreads) {
   constexpr uint64_t kThreads = 20;  // more than there are shards
   constexpr uint64_t kRequests = 2000;
-  Statistics statistics;
+  DeviceCounters counters;
+  Statistics& statistics = counters.statistics;
   std::atomic<bool> done{false};
   std::vector<std::thread> threads;
   for (uint64_t i = 0; i < kThreads; ++i) {

@@ -13,7 +13,7 @@ namespace rnullfs {
 
 class FuseTest : public testing::Test {
  protected:
-  FuseTest() { kernel_.Init(); }
+  explicit FuseTest(Sections sections = DeviceSections()) : session_(sections) { kernel_.Init(); }
 
   // Every test ends with a clean end: nothing in use, nothing leaked, nothing a sanitizer minds.
   void TearDown() override {

@@ -21,16 +21,18 @@
 namespace rnullfs {
 namespace {
 
-int Serve(int fd) {
+int Serve(int fd, Sections sections) {
   CompletionQueue completions(Clock::Real());
   MountOptions options;
   options.mountpoint = "/dev/fd/" + std::to_string(fd);
   MemoryLimit memory;
   Session session(options, memory);
-  Tree tree(getuid(), getgid(), [&session] { return session.StatusText(); },
-            {.device = {.clock = Clock::Real(), .completions = completions},
-             .memory = memory,
-             .passthrough_obstacle = [&session] { return session.passthrough_obstacle(); }});
+  Tree tree(
+      getuid(), getgid(), [&session] { return session.StatusText(); },
+      {.device = {.clock = Clock::Real(), .completions = completions},
+       .memory = memory,
+       .passthrough_obstacle = [&session] { return session.passthrough_obstacle(); }},
+      sections);
   if (absl::Status status = session.Mount(tree); !status.ok()) return ErrnoOf(status);
   return ErrnoOf(session.Serve({.ready = [] { return absl::OkStatus(); },
                                 .answering = [] {},
@@ -39,7 +41,7 @@ int Serve(int fd) {
 
 }  // namespace
 
-ServedSession::ServedSession() {
+ServedSession::ServedSession(Sections sections) {
   auto [kernel_end, session_end] = MakeConnection();
   log_ = UniqueFd(memfd_create("session's stderr", MFD_CLOEXEC));
   std::fflush(nullptr);  // or the child would print it again
@@ -50,7 +52,7 @@ ServedSession::ServedSession() {
     dup2(log_.get(), STDERR_FILENO);
     const int fd = dup(session_end.get());  // libfuse closes it
     session_end.Reset();
-    std::exit(Serve(fd));  // not _exit(): the leak checker has a word, too
+    std::exit(Serve(fd, sections));  // not _exit(): the leak checker has a word, too
   }
   kernel_end_ = std::move(kernel_end);
 }

@@ -11,12 +11,14 @@
 #include <utility>
 
 #include "rnullfs/unique_fd.h"
+#include "tree/device_directory.h"
 
 namespace rnullfs {
 
 class ServedSession {
  public:
-  ServedSession();
+  // `sections`: what the devices have.
+  explicit ServedSession(Sections sections = DeviceSections());
   ~ServedSession();  // kills it if it still runs
   ServedSession(const ServedSession&) = delete;
   ServedSession& operator=(const ServedSession&) = delete;

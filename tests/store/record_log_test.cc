@@ -66,23 +66,45 @@ TEST_F(RecordLogTest, HistoryDoesNotPileUp) {
   EXPECT_EQ(Found(*log_).at(9), text + "19999");
 }
 
-TEST_F(RecordLogTest, RefusesAKeyWithoutRoomForItsPage) {
+TEST_F(RecordLogTest, RefusesAKeyWithoutRoomForItsCounters) {
   EXPECT_EQ(log_->Put(UINT64_MAX, "x"), EINVAL);
-  EXPECT_EQ(log_->MapPage(UINT64_MAX), nullptr);
+  EXPECT_EQ(log_->MapCounters(UINT64_MAX, 0, 8), nullptr);
 }
 
 TEST_F(RecordLogTest, APageOutlivesItsMapping) {
   log_->Put(3, "x");
-  auto* page = static_cast<char*>(log_->MapPage(3));
+  auto* page = static_cast<char*>(log_->MapCounters(3, 0, 4096));
   ASSERT_NE(page, nullptr);
   EXPECT_EQ(page[100], 0);
   page[100] = 'y';
   const auto next = RecordLog::Open(Duplicate(*log_)).value();
-  page = static_cast<char*>(next->MapPage(3));
+  page = static_cast<char*>(next->MapCounters(3, 0, 4096));
   EXPECT_EQ(page[100], 'y');
   next->Erase(3);
-  page = static_cast<char*>(next->MapPage(3));
+  page = static_cast<char*>(next->MapCounters(3, 0, 4096));
   EXPECT_EQ(page[100], 0) << "whose key was erased";
+}
+
+TEST_F(RecordLogTest, AKeyHasMorePagesThanOne) {
+  constexpr uint64_t kEnd = 4096 + (uint64_t{1} << 20);
+  log_->Put(3, "x");
+  const uint64_t before = StoredBytes(*log_);
+  auto* last = static_cast<char*>(log_->MapCounters(3, kEnd - 8, 8));
+  ASSERT_NE(last, nullptr);
+  last[7] = 'y';
+  EXPECT_LE(StoredBytes(*log_), before + 2 * uint64_t{4096}) << "only what is used takes memory";
+  *static_cast<char*>(log_->MapCounters(3, 4096, 8)) = 'a';
+  *static_cast<char*>(log_->MapCounters(4, 4096, 8)) = 'b';
+  EXPECT_EQ(*static_cast<char*>(log_->MapCounters(3, 4096, 8)), 'a');
+  EXPECT_EQ(log_->MapCounters(3, kEnd - 8, 9), nullptr);
+  EXPECT_EQ(log_->MapCounters(3, 4088, 9), nullptr) << "mapped apart";
+  EXPECT_EQ(log_->MapCounters(3, UINT64_MAX, 8), nullptr);
+  const auto next = RecordLog::Open(Duplicate(*log_)).value();
+  last = static_cast<char*>(next->MapCounters(3, kEnd - 8, 8));
+  EXPECT_EQ(last[7], 'y');
+  next->Erase(3);
+  last = static_cast<char*>(next->MapCounters(3, kEnd - 8, 8));
+  EXPECT_EQ(last[7], 0);
 }
 
 // A process may have 65530 mappings, and a mount many devices.
@@ -93,13 +115,13 @@ TEST_F(RecordLogTest, CountersTakeFewMappings) {
   };
   const auto before = count();
   for (uint64_t key = 1; key <= 2000; ++key) {
-    auto* const page = static_cast<char*>(log_->MapPage(key));
+    auto* const page = static_cast<char*>(log_->MapCounters(key, 0, 4096));
     ASSERT_NE(page, nullptr);
     *page = static_cast<char>(key);
   }
   EXPECT_LT(count() - before, 10);
   for (uint64_t key = 1; key <= 2000; ++key) {
-    ASSERT_EQ(*static_cast<char*>(log_->MapPage(key)), static_cast<char>(key));
+    ASSERT_EQ(*static_cast<char*>(log_->MapCounters(key, 0, 4096)), static_cast<char>(key));
   }
 }
 

@@ -44,9 +44,9 @@ class Open {
 
 TEST_F(ConfigFileTest, ShowsTheConfiguration) {
   Open open(node_);
-  EXPECT_EQ((*open).Read(0, 65536), ShowJson(Settings()));
+  EXPECT_EQ((*open).Read(0, 65536).value(), ShowJson(Settings()));
   EXPECT_THAT(Set("size", "5"), IsOk());
-  EXPECT_THAT((*open).Read(0, 65536), HasSubstr("\"size\": 5,"));
+  EXPECT_THAT((*open).Read(0, 65536).value(), HasSubstr("\"size\": 5,"));
 }
 
 TEST_F(ConfigFileTest, APieceThatHasToWaitIsWrittenAgain) {
@@ -66,7 +66,7 @@ TEST_F(ConfigFileTest, APieceThatHasToWaitIsWrittenAgain) {
 
 TEST_F(ConfigFileTest, TakesWhatItShows) {
   Open open(node_);
-  EXPECT_THAT(open.Write((*open).Read(0, 65536)), IsOk());
+  EXPECT_THAT(open.Write((*open).Read(0, 65536).value()), IsOk());
   EXPECT_THAT(open.Close(), IsOk());
   EXPECT_EQ(node_->settings(), Settings());
 }

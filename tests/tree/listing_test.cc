@@ -36,9 +36,9 @@ TEST_F(ListingTest, SkipsNothingWhenOthersGo) {
   for (int i = 0; i < 10; ++i) Device("d" + std::to_string(i));
   uint64_t offset = 0;
   EXPECT_EQ(List(kRootInode, 0, 6, &offset).back(), "d1");
-  ASSERT_THAT(tree_.RemoveDevice(kRootInode, "d0"), IsOk());
-  ASSERT_THAT(tree_.RemoveDevice(kRootInode, "d1"), IsOk());
-  ASSERT_THAT(tree_.RemoveDevice(kRootInode, "d2"), IsOk());
+  ASSERT_THAT(tree_.Remove(kRootInode, "d0"), IsOk());
+  ASSERT_THAT(tree_.Remove(kRootInode, "d1"), IsOk());
+  ASSERT_THAT(tree_.Remove(kRootInode, "d2"), IsOk());
   EXPECT_THAT(List(kRootInode, offset, 2), ElementsAre("d3", "d4"));
 }
 

@@ -11,21 +11,21 @@ namespace {
 TEST_F(RestoreTest, RequestsThatAreHeardAgain) {
   Make("made", "{}", 200);
   Make("removed", "{}");
-  ASSERT_THAT(old_->tree.RemoveDevice(kRootInode, "removed", 202), IsOk());
+  ASSERT_THAT(old_->tree.Remove(kRootInode, "removed", 202), IsOk());
   TakeOver();
   Tree& tree = new_->tree;
-  EXPECT_THAT(tree.MakeDevice(kRootInode, "made", 0755, 1, 2, 200).status(), IsOk());
-  EXPECT_THAT(tree.MakeDevice(kRootInode, "made", 0755, 1, 2, 204).status(), Refused(EEXIST));
-  EXPECT_THAT(tree.RemoveDevice(kRootInode, "removed", 202), IsOk());
-  EXPECT_THAT(tree.RemoveDevice(kRootInode, "removed", 206), Refused(ENOENT));
-  EXPECT_THAT(tree.RemoveDevice(kRootInode, "never", 0), Refused(ENOENT));
+  EXPECT_THAT(tree.MakeDevice("made", {.uid = 1, .gid = 2, .request = 200}).status(), IsOk());
+  EXPECT_THAT(tree.MakeDevice("made", {.uid = 1, .gid = 2, .request = 204}).status(), Refused(EEXIST));
+  EXPECT_THAT(tree.Remove(kRootInode, "removed", 202), IsOk());
+  EXPECT_THAT(tree.Remove(kRootInode, "removed", 206), Refused(ENOENT));
+  EXPECT_THAT(tree.Remove(kRootInode, "never", 0), Refused(ENOENT));
 }
 
 TEST_F(RestoreTest, WritesOfTextThatAreHeardAgain) {
   const auto disk = Make("d", "{}");
   const Inode directory = MakeInode(disk->id(), 0);
-  const Inode config = old_->tree.Lookup(directory, "config.json").value().st_ino;
-  const Inode badblocks = old_->tree.Lookup(directory, "badblocks").value().st_ino;
+  const Inode config = old_->tree.Lookup(directory, "config.json").value()->inode();
+  const Inode badblocks = old_->tree.Lookup(directory, "badblocks").value()->inode();
   const auto heard = [&](Tree& tree, Inode file, int flags, uint64_t handle, uint64_t offset,
                          std::string_view text, uint64_t request) {
     return tree.Open(file, flags, handle).value()->Write(offset, text, request).status();
@@ -53,7 +53,7 @@ TEST_F(RestoreTest, WritesOfTextThatAreHeardAgain) {
 
 TEST_F(RestoreTest, AnUnfinishedConfigJson) {
   const auto disk = Make("d", "{}");
-  const Inode file = old_->tree.Lookup(MakeInode(disk->id(), 0), "config.json").value().st_ino;
+  const Inode file = old_->tree.Lookup(MakeInode(disk->id(), 0), "config.json").value()->inode();
   const auto open = old_->tree.Open(file, O_WRONLY, 2).value();
   ASSERT_EQ(open->Write(0, "{}").value(), 2U);
   ASSERT_EQ(open->Write(2, "\n{\"size\":").value(), 9U);
@@ -79,7 +79,7 @@ TEST_F(RestoreTest, WhatALaterVersionHasInItsRecords) {
   old_->survival->UpdateMount([](MountRecord& mount) { mount.unknown = R"({"zones":[1]})"; });
   TakeOver();
   EXPECT_THAT(Found("d")->StoreJson(R"({"size": 7})"), IsOk());
-  ASSERT_THAT(new_->tree.MakeDevice(kRootInode, "e", 0755, 1, 2).status(), IsOk());
+  ASSERT_THAT(new_->tree.MakeDevice("e", {.uid = 1, .gid = 2}).status(), IsOk());
   TakeOver();
   EXPECT_EQ(Found("d")->settings().config.size, 7U);
   EXPECT_EQ(Found("d")->settings().unknown, R"({"wear":3})");
@@ -91,13 +91,13 @@ TEST_F(RestoreTest, WhyTheRootRefused) {
   EXPECT_THAT(old_->tree.Refuse(kRootInode, Error(EPERM, "not here")), Refused(EPERM));
   TakeOver();
   EXPECT_EQ(new_->tree.last_error(), "not here");
-  ASSERT_THAT(new_->tree.MakeDevice(kRootInode, "e", 0755, 1, 2).status(), IsOk());
+  ASSERT_THAT(new_->tree.MakeDevice("e", {.uid = 1, .gid = 2}).status(), IsOk());
   EXPECT_EQ(new_->tree.last_error(), "");
 }
 
 TEST_F(RestoreTest, OwnersAndModes) {
   const auto disk = Make("d", "{}");
-  const Inode file = old_->tree.Lookup(MakeInode(disk->id(), 0), "config.json").value().st_ino;
+  const Inode file = old_->tree.Lookup(MakeInode(disk->id(), 0), "config.json").value()->inode();
   ASSERT_THAT(old_->tree.ChangeOwnership(file, {.mode = 0600, .uid = 33}), IsOk());
   ASSERT_THAT(old_->tree.ChangeOwnership(kRootInode, {.mode = 0700}), IsOk());
   TakeOver();
@@ -126,6 +126,40 @@ TEST_F(RestoreTest, Counters) {
   EXPECT_EQ(new_->Write(*Found("d"), 0, "678"), 0);
   EXPECT_THAT(Found("d")->StatsText(), testing::HasSubstr("\"requests\": 2,\n    \"bytes\": 8,"));
   EXPECT_THAT(Found("d")->StatsText(), testing::HasSubstr("\"in_flight\": 0"));
+}
+
+TEST_F(RestoreTest, CountersOfVersionsWithLessAndMoreOfThem) {
+  const auto disk = Make("d", R"({"memory_backed": true, "size": 4, "power": true})");
+  ASSERT_EQ(old_->Write(*disk, 0, "12345"), 0);
+  old_->survival->UpdateMount([](MountRecord& mount) { mount.counters.clear(); });
+  TakeOver();
+  EXPECT_THAT(Found("d")->StatsText(), testing::HasSubstr("\"requests\": 1,\n    \"bytes\": 5,"));
+  const std::string later = "later.kind histogram 1x3330 4096";
+  new_->survival->UpdateMount([&](MountRecord& mount) { mount.counters.push_back(later); });
+  TakeOver();
+  EXPECT_THAT(Found("d")->StatsText(), testing::HasSubstr("\"requests\": 1,\n    \"bytes\": 5,"));
+  EXPECT_EQ(new_->survival->mount().counters.back(), later);
+  new_->survival->UpdateMount([&](MountRecord& mount) { mount.counters.push_back(later); });
+  EXPECT_THAT(Survival::Open(guard_.State(), guard_).status(), RefusedWith(EINVAL, "counters"));
+}
+
+TEST_F(RestoreTest, OwnershipInEveryView) {
+  const auto disk = Make("d", "{}");
+  const uint32_t place = MakePlace(255, 65535);
+  disk->ChangeOwnership(place, 0444, {.mode = 0400});
+  TakeOver();
+  EXPECT_EQ(Found("d")->OwnershipOf(place, 0444).mode, 0400U);
+  EXPECT_EQ(Found("d")->OwnershipOf(SlotOf(place), 0444).mode, 0444U);
+}
+
+TEST_F(RestoreTest, DeviceNumbersEnd) {
+  old_->survival->UpdateMount([](MountRecord& mount) { mount.next_id = kDeviceIdMax; });
+  TakeOver();
+  ASSERT_THAT(new_->tree.MakeDevice("last", {}).status(), IsOk());
+  const Inode last = new_->tree.Lookup(kRootInode, "last").value()->inode();
+  EXPECT_EQ(DeviceIdOf(last), kDeviceIdMax);
+  EXPECT_THAT(new_->tree.Stat(last), IsOk());
+  EXPECT_THAT(new_->tree.MakeDevice("more", {}).status(), RefusedWith(ENOSPC, "mount another"));
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ TEST_F(RestoreTest, DevicesWithConfigurationPowerAndData) {
   EXPECT_EQ(Found("off")->settings(), off->settings());
   EXPECT_EQ(Found("off")->last_error(), off->last_error());
   EXPECT_EQ(new_->tree.device_count(), 2U);
-  EXPECT_GT(new_->tree.MakeDevice(kRootInode, "next", 0755, 1, 2).value()->id(), off->id());
+  EXPECT_GT(new_->tree.MakeDevice("next", {.uid = 1, .gid = 2}).value()->id(), off->id());
 }
 
 TEST_F(RestoreTest, DataOfADiskThatIsOff) {

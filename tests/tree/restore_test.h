@@ -96,7 +96,7 @@ class RestoreTest : public testing::Test {
  protected:
   std::shared_ptr<DeviceNode> Make(std::string_view name, std::string_view json,
                                    uint64_t request = 0) {
-    const auto node = old_->tree.MakeDevice(kRootInode, name, 0755, 10, 20, request).value();
+    const auto node = old_->tree.MakeDevice(name, {.uid = 10, .gid = 20, .request = request}).value();
     EXPECT_THAT(node->StoreJson(json), IsOk());
     return node;
   }
@@ -114,7 +114,7 @@ class RestoreTest : public testing::Test {
     const auto st = new_->tree.Lookup(kRootInode, name);
     const auto devices = new_->tree.Devices();
     const auto it = std::find_if(devices.begin(), devices.end(), [&](const auto& device) {
-      return st.ok() && device->id() == DeviceIdOf(st->st_ino);
+      return st.ok() && device->id() == DeviceIdOf((*st)->inode());
     });
     return it == devices.end() ? nullptr : *it;
   }

@@ -17,11 +17,11 @@ using testing::IsEmpty;
 TEST(TextFile, ShowsOneStateFromItsStartToItsEnd) {
   std::string state = "before";
   TextFile file([&state] { return state; });
-  EXPECT_EQ(file.Read(0, 3), "bef");
+  EXPECT_EQ(file.Read(0, 3).value(), "bef");
   state = "AFTERWARDS";
-  EXPECT_EQ(file.Read(3, 100), "ore");
-  EXPECT_EQ(file.Read(6, 100), "");
-  EXPECT_EQ(file.Read(0, 100), "AFTERWARDS");
+  EXPECT_EQ(file.Read(3, 100).value(), "ore");
+  EXPECT_EQ(file.Read(6, 100).value(), "");
+  EXPECT_EQ(file.Read(0, 100).value(), "AFTERWARDS");
 }
 
 TEST(TextFile, HasAStateOfItsOwnForEachOpen) {
@@ -29,26 +29,26 @@ TEST(TextFile, HasAStateOfItsOwnForEachOpen) {
   const auto show = [&opens] { return "reader " + std::to_string(++opens); };
   TextFile first(show);
   TextFile second(show);
-  EXPECT_EQ(first.Read(0, 6), "reader");
-  EXPECT_EQ(second.Read(0, 100), "reader 2");
-  EXPECT_EQ(first.Read(6, 100), " 1");
+  EXPECT_EQ(first.Read(0, 6).value(), "reader");
+  EXPECT_EQ(second.Read(0, 100).value(), "reader 2");
+  EXPECT_EQ(first.Read(6, 100).value(), " 1");
 }
 
 TEST(TextFile, ReadsAnywhereWithoutHavingReadTheStart) {
   TextFile file([] { return "0123456789"; });
-  EXPECT_EQ(file.Read(8, 100), "89");
-  EXPECT_EQ(file.Read(10, 100), "");
-  EXPECT_EQ(file.Read(UINT64_MAX, 100), "");
-  EXPECT_EQ(file.Read(4, UINT64_MAX), "456789");
+  EXPECT_EQ(file.Read(8, 100).value(), "89");
+  EXPECT_EQ(file.Read(10, 100).value(), "");
+  EXPECT_EQ(file.Read(UINT64_MAX, 100).value(), "");
+  EXPECT_EQ(file.Read(4, UINT64_MAX).value(), "456789");
 }
 
 TEST(TextFile, ShowsNothingOfAnotherStateBehindItsEnd) {
   std::string state = "before";
   TextFile file([&state] { return state; });
-  EXPECT_EQ(file.Read(0, 100), "before");
+  EXPECT_EQ(file.Read(0, 100).value(), "before");
   state = "and much longer afterwards";
-  EXPECT_EQ(file.Read(6, 100), "");
-  EXPECT_EQ(file.Read(0, 100), state);
+  EXPECT_EQ(file.Read(6, 100).value(), "");
+  EXPECT_EQ(file.Read(0, 100).value(), state);
 }
 
 TEST(TextFile, TakesNoWrites) {
@@ -65,11 +65,11 @@ class AttributeFileTest : public NodeTest {
 
 TEST_F(AttributeFileTest, TakesOneWriteAsOneValueWhateverItsOffset) {
   EXPECT_THAT(size_.Write(0, "8"), IsOk());
-  EXPECT_EQ(size_.Read(0, 100), "8\n");
+  EXPECT_EQ(size_.Read(0, 100).value(), "8\n");
   EXPECT_THAT(size_.Write(1, "16\n"), IsOk());
-  EXPECT_EQ(size_.Read(0, 100), "16\n");
+  EXPECT_EQ(size_.Read(0, 100).value(), "16\n");
   EXPECT_THAT(size_.Write(1'000'000, "32"), IsOk());
-  EXPECT_EQ(size_.Read(0, 100), "32\n");
+  EXPECT_EQ(size_.Read(0, 100).value(), "32\n");
 }
 
 TEST_F(AttributeFileTest, TakesAtMost4095Bytes) {
@@ -84,15 +84,15 @@ TEST_F(AttributeFileTest, TakesAtMost4095Bytes) {
 
 TEST_F(AttributeFileTest, TakesTheNulsBehindAText) {
   EXPECT_EQ(size_.Write(0, "7\n" + std::string(4094, '\0')).value(), 4096U);
-  EXPECT_EQ(size_.Read(0, 100), "7\n");
+  EXPECT_EQ(size_.Read(0, 100).value(), "7\n");
   EXPECT_EQ(size_.Write(512, std::string(3584, '\0')).value(), 3584U);
-  EXPECT_EQ(size_.Read(0, 100), "7\n");
+  EXPECT_EQ(size_.Read(0, 100).value(), "7\n");
 }
 
 TEST_F(AttributeFileTest, HasNoLengthToChange) {
   EXPECT_THAT(size_.Truncate(0), IsOk());
   EXPECT_THAT(size_.Truncate(100), IsOk());
-  EXPECT_EQ(size_.Read(0, 100), "4096\n");
+  EXPECT_EQ(size_.Read(0, 100).value(), "4096\n");
 }
 
 TEST_F(AttributeFileTest, IsRefusedOnceTheDeviceIsGone) {

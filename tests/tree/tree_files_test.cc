@@ -42,11 +42,12 @@ TEST_F(TreeFilesTest, OpenFilesAreWhatTheirNamesSay) {
     return tree_.Open(Find(directory, name), flags).value();
   };
   EXPECT_THAT(open("size", O_WRONLY)->Write(0, "64\n"), IsOk());
-  EXPECT_EQ(open("size", O_RDONLY)->Read(0, 100), "64\n");
-  EXPECT_THAT(open("config.json", O_RDWR)->Read(0, 4096), testing::HasSubstr("\"size\": 64,"));
-  EXPECT_EQ(open("stats.json", O_RDONLY)->Read(0, 4096), device->StatsText());
+  EXPECT_EQ(open("size", O_RDONLY)->Read(0, 100).value(), "64\n");
+  EXPECT_THAT(open("config.json", O_RDWR)->Read(0, 4096).value(),
+              testing::HasSubstr("\"size\": 64,"));
+  EXPECT_EQ(open("stats.json", O_RDONLY)->Read(0, 4096).value(), device->StatsText());
   EXPECT_THAT(open("power", O_WRONLY)->Write(0, "2"), Refused(EINVAL));
-  EXPECT_EQ(open("last_error", O_RDONLY)->Read(0, 4096), device->last_error());
+  EXPECT_EQ(open("last_error", O_RDONLY)->Read(0, 4096).value(), device->last_error());
 
   const auto piece = open("config.json", O_WRONLY);
   EXPECT_THAT(piece->Write(0, R"({"size": )"), IsOk());

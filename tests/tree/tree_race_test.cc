@@ -40,12 +40,12 @@ class TreeRaceTest : public testing::Test {
   }
 
   void Make(const std::string& name) {
-    const auto made = tree_.MakeDevice(kRootInode, name, 0755, 0, 0);
+    const auto made = tree_.MakeDevice(name, {});
     EXPECT_THAT(made, AnyOf(IsOk(), Refused(EEXIST)));
     if (made.ok()) ++made_;
   }
   void Remove(const std::string& name) {
-    const absl::Status removed = tree_.RemoveDevice(kRootInode, name);
+    const absl::Status removed = tree_.Remove(kRootInode, name);
     EXPECT_THAT(removed, AnyOf(IsOk(), Refused(ENOENT), Refused(EBUSY)));
     if (removed.ok()) ++removed_;
   }
@@ -53,8 +53,8 @@ class TreeRaceTest : public testing::Test {
     const auto directory = tree_.Lookup(kRootInode, name);
     EXPECT_THAT(directory, AnyOf(IsOk(), Refused(ENOENT)));
     if (!directory.ok()) return;
-    EXPECT_THAT(tree_.Lookup(directory->st_ino, "disk"), AnyOf(IsOk(), Refused(ENOENT)));
-    EXPECT_THAT(tree_.ChangeOwnership(directory->st_ino, {.mode = 0700}),
+    EXPECT_THAT(tree_.Lookup((*directory)->inode(), "disk"), AnyOf(IsOk(), Refused(ENOENT)));
+    EXPECT_THAT(tree_.ChangeOwnership((*directory)->inode(), {.mode = 0700}),
                 AnyOf(IsOk(), Refused(ENOENT)));
   }
   void List() {
@@ -66,27 +66,27 @@ class TreeRaceTest : public testing::Test {
   void WriteConfiguration(const std::string& name) {
     const auto directory = tree_.Lookup(kRootInode, name);
     if (!directory.ok()) return;
-    const auto file = tree_.Lookup(directory->st_ino, "config.json");
+    const auto file = tree_.Lookup((*directory)->inode(), "config.json");
     if (!file.ok()) return;
-    const auto open = tree_.Open(file->st_ino, O_RDWR);
+    const auto open = tree_.Open((*file)->inode(), O_RDWR);
     if (!open.ok()) return;
     EXPECT_THAT((*open)->Write(0, R"({"size": 1, "memory_backed": true, "power": true})"),
                 AnyOf(IsOk(), Refused(ENOENT), Refused(EBUSY)));
-    EXPECT_NE((*open)->Read(0, 65536), "");
+    EXPECT_NE((*open)->Read(0, 65536).value(), "");
     EXPECT_THAT((*open)->Flush(), IsOk());
   }
   // Whoever has the disk open can use it until it is closed.
   void UseDisk(const std::string& name) {
     const auto directory = tree_.Lookup(kRootInode, name);
     if (!directory.ok()) return;
-    const auto disk = tree_.Lookup(directory->st_ino, "disk");
+    const auto disk = tree_.Lookup((*directory)->inode(), "disk");
     if (!disk.ok()) return;
-    const std::shared_ptr<DeviceNode> owner = tree_.DiskOwner(disk->st_ino);
+    const std::shared_ptr<DeviceNode> owner = tree_.DiskOwner((*disk)->inode());
     if (owner == nullptr) return;
     const absl::StatusOr<DiskHandle> handle =
         owner->OpenDisk("test", O_RDWR, [](int) { return 0; });
     if (!handle.ok()) return;
-    Device* device = tree_.OpenDiskOwner(disk->st_ino)->device();
+    Device* device = tree_.OpenDiskOwner((*disk)->inode())->device();
     int error = -1;
     device->Submit(
         {.op = Op::kWrite, .length = 4, .data = "data"},
@@ -100,9 +100,9 @@ class TreeRaceTest : public testing::Test {
   void SwitchOff(const std::string& name) {
     const auto directory = tree_.Lookup(kRootInode, name);
     if (!directory.ok()) return;
-    const auto power = tree_.Lookup(directory->st_ino, "power");
+    const auto power = tree_.Lookup((*directory)->inode(), "power");
     if (!power.ok()) return;
-    const auto open = tree_.Open(power->st_ino, O_WRONLY);
+    const auto open = tree_.Open((*power)->inode(), O_WRONLY);
     if (!open.ok()) return;
     EXPECT_THAT((*open)->Write(0, "0"), AnyOf(IsOk(), Refused(ENOENT), Refused(EBUSY)));
   }

@@ -33,14 +33,15 @@ TEST_F(TreeTest, TheRootHasItsTwoFiles) {
   EXPECT_EQ(root.st_gid, 2U);
   EXPECT_EQ(root.st_nlink, 2U);
 
-  const struct stat features = tree_.Lookup(kRootInode, "features").value();
+  const struct stat features = tree_.Lookup(kRootInode, "features").value()->Stat().value();
   EXPECT_EQ(features.st_mode, S_IFREG | 0444U);
   EXPECT_EQ(features.st_size, 4096);
-  EXPECT_EQ(tree_.Open(features.st_ino, O_RDONLY).value()->Read(0, 4096), FeaturesLine());
+  EXPECT_EQ(tree_.Open(features.st_ino, O_RDONLY).value()->Read(0, 4096).value(), FeaturesLine());
 
-  const struct stat status = tree_.Lookup(kRootInode, "status.json").value();
+  const struct stat status = tree_.Lookup(kRootInode, "status.json").value()->Stat().value();
   EXPECT_EQ(status.st_size, 18);
-  EXPECT_EQ(tree_.Open(status.st_ino, O_RDONLY).value()->Read(0, 4096), "{\"state\": \"well\"}\n");
+  EXPECT_EQ(tree_.Open(status.st_ino, O_RDONLY).value()->Read(0, 4096).value(),
+            "{\"state\": \"well\"}\n");
 }
 
 TEST_F(TreeTest, ADeviceHasAFileForEachAttribute) {
@@ -57,7 +58,7 @@ TEST_F(TreeTest, ADeviceHasAFileForEachAttribute) {
   EXPECT_EQ(List(directory), expected);
   for (const std::string& name : List(directory)) {
     if (name[0] == '.' || name.ends_with("_inject")) continue;
-    const struct stat st = tree_.Lookup(directory, name).value();
+    const struct stat st = tree_.Lookup(directory, name).value()->Stat().value();
     EXPECT_EQ(tree_.Stat(st.st_ino).value().st_size, st.st_size) << name;
     EXPECT_EQ(st.st_mode & ~0222U, S_IFREG | 0444U) << name;
     EXPECT_EQ(st.st_uid, 10U);
@@ -79,12 +80,12 @@ TEST_F(TreeTest, FaultsHaveDirectories) {
     EXPECT_THAT(List(faults),
                 ElementsAre(".", "..", "probability", "interval", "times", "space", "verbose"));
     const Inode times = Find(faults, "times");
-    EXPECT_EQ(tree_.Open(times, O_RDONLY).value()->Read(0, 10), "1\n");
+    EXPECT_EQ(tree_.Open(times, O_RDONLY).value()->Read(0, 10).value(), "1\n");
     EXPECT_EQ(tree_.Stat(times).value().st_mode, S_IFREG | 0644U);
     EXPECT_THAT(tree_.Lookup(directory, "times"), Refused(ENOENT));
     EXPECT_THAT(tree_.Lookup(faults, "power"), Refused(ENOENT));
-    EXPECT_THAT(tree_.RemoveDevice(directory, group.name), Refused(EPERM));
-    EXPECT_THAT(tree_.MakeDevice(faults, "x", 0755, 0, 0), Refused(EPERM));
+    EXPECT_THAT(tree_.Remove(directory, group.name), Refused(EPERM));
+    EXPECT_THAT(tree_.Make(faults, "x", {}), Refused(EPERM));
   }
   EXPECT_EQ(tree_.device_count(), 1U);
 }
@@ -94,7 +95,8 @@ TEST_F(TreeTest, OneAttributeMayHaveTwoFiles) {
   const Inode directory = Find(kRootInode, "d");
   const auto mib = tree_.Open(Find(directory, "cache_size_mib"), O_RDWR).value();
   EXPECT_THAT(mib->Write(0, "5\n"), IsOk());
-  EXPECT_EQ(tree_.Open(Find(directory, "cache_size"), O_RDONLY).value()->Read(0, 10), "5\n");
+  EXPECT_EQ(tree_.Open(Find(directory, "cache_size"), O_RDONLY).value()->Read(0, 10).value(),
+            "5\n");
   EXPECT_NE(Find(directory, "cache_size_mib"), Find(directory, "cache_size"));
 }
 
@@ -107,7 +109,7 @@ TEST_F(TreeTest, TheDiskIsThereWhileTheDeviceIsOn) {
 
   ASSERT_THAT(device->StoreJson(R"({"size": 3, "power": true})"), IsOk());
   EXPECT_EQ(List(directory).back(), "disk");
-  const struct stat st = tree_.Lookup(directory, "disk").value();
+  const struct stat st = tree_.Lookup(directory, "disk").value()->Stat().value();
   EXPECT_EQ(st.st_ino, disk);
   EXPECT_EQ(st.st_mode, S_IFREG | 0600U);
   EXPECT_EQ(st.st_size, 3 << 20);
@@ -121,7 +123,7 @@ TEST_F(TreeTest, TheDiskIsThereWhileTheDeviceIsOn) {
 TEST_F(TreeTest, AMountHasALimitOfDevices) {
   for (int i = 0; i < 16384; ++i) ASSERT_THAT(MakeDevice(std::to_string(i)), IsOk());
   EXPECT_THAT(MakeDevice("more"), RefusedWith(ENOSPC, "16384 devices"));
-  ASSERT_THAT(tree_.RemoveDevice(kRootInode, "7"), IsOk());
+  ASSERT_THAT(tree_.Remove(kRootInode, "7"), IsOk());
   EXPECT_THAT(MakeDevice("more"), IsOk());
 }
 
@@ -169,29 +171,29 @@ TEST_F(TreeTest, NamesAreTakenOnce) {
   EXPECT_THAT(MakeDevice("d"), Refused(EEXIST));
   EXPECT_THAT(MakeDevice("features"), Refused(EEXIST));
   EXPECT_THAT(MakeDevice("status.json"), Refused(EEXIST));
-  ASSERT_THAT(tree_.RemoveDevice(kRootInode, "d"), IsOk());
+  ASSERT_THAT(tree_.Remove(kRootInode, "d"), IsOk());
   EXPECT_THAT(MakeDevice("d"), IsOk());
 }
 
 TEST_F(TreeTest, DirectoriesAreMadeInTheRootOnly) {
   const auto device = Device("d");
-  EXPECT_THAT(tree_.MakeDevice(Find(kRootInode, "d"), "nested", 0755, 0, 0), Refused(EPERM));
-  EXPECT_THAT(tree_.MakeDevice(kNoSuchInode, "nested", 0755, 0, 0), Refused(EPERM));
+  EXPECT_THAT(tree_.Make(Find(kRootInode, "d"), "nested", {}), Refused(EPERM));
+  EXPECT_THAT(tree_.Make(kNoSuchInode, "nested", {}), Refused(EPERM));
 }
 
 TEST_F(TreeTest, RemovesDevicesAndNothingElse) {
   const auto device = Device("d");
   const Inode directory = Find(kRootInode, "d");
-  EXPECT_THAT(tree_.RemoveDevice(kRootInode, "features"), Refused(ENOTDIR));
-  EXPECT_THAT(tree_.RemoveDevice(directory, "size"), Refused(ENOTDIR));
-  EXPECT_THAT(tree_.RemoveDevice(kRootInode, "e"), Refused(ENOENT));
+  EXPECT_THAT(tree_.Remove(kRootInode, "features"), Refused(ENOTDIR));
+  EXPECT_THAT(tree_.Remove(directory, "size"), Refused(ENOTDIR));
+  EXPECT_THAT(tree_.Remove(kRootInode, "e"), Refused(ENOENT));
   ASSERT_THAT(device->StoreJson(R"({"power": true})"), IsOk());
   const uint64_t handle = OpenDisk(*device, "dd").value().number;
-  EXPECT_THAT(tree_.RemoveDevice(kRootInode, "d"), Refused(EBUSY));
+  EXPECT_THAT(tree_.Remove(kRootInode, "d"), Refused(EBUSY));
   EXPECT_EQ(Find(kRootInode, "d"), directory);
 
   device->CloseDisk(handle);
-  EXPECT_THAT(tree_.RemoveDevice(kRootInode, "d"), IsOk());
+  EXPECT_THAT(tree_.Remove(kRootInode, "d"), IsOk());
   EXPECT_EQ(tree_.device_count(), 0U);
 }
 
@@ -199,7 +201,7 @@ TEST_F(TreeTest, WhatIsRemovedIsNotThere) {
   const Inode disk = MakeInode(Device("d")->id(), kDiskSlot);
   const Inode directory = Find(kRootInode, "d");
   const Inode size = Find(directory, "size");
-  ASSERT_THAT(tree_.RemoveDevice(kRootInode, "d"), IsOk());
+  ASSERT_THAT(tree_.Remove(kRootInode, "d"), IsOk());
   EXPECT_THAT(tree_.Lookup(kRootInode, "d"), Refused(ENOENT));
   EXPECT_THAT(tree_.Lookup(directory, "size"), Refused(ENOENT));
   EXPECT_THAT(tree_.List(directory, 0, [](auto&&...) { return true; }), Refused(ENOENT));
@@ -217,7 +219,7 @@ TEST_F(TreeTest, InodeNumbersAreNeverUsedAgain) {
   for (int i = 0; i < 100; ++i) {
     Device("d");
     EXPECT_TRUE(seen.insert(Find(kRootInode, "d")).second);
-    ASSERT_THAT(tree_.RemoveDevice(kRootInode, "d"), IsOk());
+    ASSERT_THAT(tree_.Remove(kRootInode, "d"), IsOk());
   }
 }
 

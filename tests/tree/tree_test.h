@@ -21,12 +21,14 @@ namespace rnullfs {
 
 class TreeTest : public testing::Test {
  protected:
+  explicit TreeTest(Sections sections = DeviceSections()) : sections_(sections) {}
+
   absl::StatusOr<std::shared_ptr<DeviceNode>> MakeDevice(std::string_view name) {
-    return tree_.MakeDevice(kRootInode, name, 0755, 10, 20);
+    return tree_.MakeDevice(name, {.uid = 10, .gid = 20});
   }
   std::shared_ptr<DeviceNode> Device(std::string_view name) { return MakeDevice(name).value(); }
   Inode Find(Inode directory, std::string_view name) const {
-    return tree_.Lookup(directory, name).value().st_ino;
+    return tree_.Lookup(directory, name).value()->inode();
   }
 
   // The names behind `offset`, at most `count`; `*next` goes on behind them.
@@ -49,6 +51,7 @@ class TreeTest : public testing::Test {
     return node.OpenDisk(std::move(opener), O_RDWR, [](int) { return 0; });
   }
 
+  const Sections sections_;
   CompletionQueue completions_{Clock::Real()};
   MemoryLimit memory_;
   Tree tree_{1,
@@ -56,7 +59,8 @@ class TreeTest : public testing::Test {
              [] { return "{\"state\": \"well\"}\n"; },
              {.device = {.clock = Clock::Real(), .completions = completions_},
               .memory = memory_,
-              .passthrough_obstacle = [] { return "it is a test"; }}};
+              .passthrough_obstacle = [] { return "it is a test"; }},
+             sections_};
 };
 
 }  // namespace rnullfs

@@ -1,0 +1,88 @@
+// Requests for files: `disk` has its own way (disk_io.cc), all others are handles.
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "fuse/guarded.h"
+#include "fuse/operations.h"
+#include "fuse/receive_loop.h"
+#include "rnullfs/error.h"
+
+namespace rnullfs {
+namespace {
+
+void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
+  if (IsDisk(inode)) return OpenDisk(request, inode, file);
+  TextHandles& handles = SessionOf(request).text_handles();
+  const uint64_t handle = handles.Next(file->flags);
+  absl::StatusOr<std::unique_ptr<FileHandle>> text =
+      TreeOf(request).Open(inode, file->flags, handle);
+  if (!text.ok()) return Refuse(request, inode, text.status());
+  handles.Add(handle, *std::move(text));
+  file->fh = handle;
+  file->direct_io = 1;
+  // A reply that fails means that the opener is gone, and no release will come.
+  if (fuse_reply_open(request, file) != 0) handles.Remove(handle);
+}
+
+void Release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
+  if (IsDisk(inode)) {
+    ReleaseDisk(request, inode, file);
+  } else {
+    SessionOf(request).text_handles().Remove(file->fh);
+  }
+  fuse_reply_err(request, 0);
+}
+
+void Read(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset, fuse_file_info* file) {
+  if (IsDisk(inode)) return ReadDisk(request, inode, length, offset, file->flags);
+  const std::shared_ptr<FileHandle> open = HandleOf(request, inode, file);
+  if (open == nullptr) return Reply(request, Error(ENOENT, "the device has been removed"));
+  const absl::StatusOr<std::string> text = open->Read(static_cast<uint64_t>(offset), length);
+  if (!text.ok()) return Reply(request, text.status());
+  fuse_reply_buf(request, text->data(), text->size());
+}
+
+void Write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length, off_t offset,
+           fuse_file_info* file) {
+  if (IsDisk(inode)) return WriteDisk(request, inode, data, length, offset, file->flags);
+  const std::shared_ptr<FileHandle> open = HandleOf(request, inode, file);
+  if (open == nullptr) return Reply(request, Error(ENOENT, "the device has been removed"));
+  // The request's own bytes do not outlive this call.
+  const auto write = [request, open, offset, text = std::string(data, length)](IfOpen if_open) {
+    const absl::StatusOr<uint64_t> taken =
+        open->Write(static_cast<uint64_t>(offset), text, ReceiveLoop::CurrentRequest(), if_open);
+    if (ErrnoOf(taken.status()) == EAGAIN) return false;
+    taken.ok() ? fuse_reply_write(request, *taken)
+               : fuse_reply_err(request, ErrnoOf(taken.status()));
+    return true;
+  };
+  AttemptOrPark(request, DeviceIdOf(inode), kCloseGrace, write);
+}
+
+void Flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
+  if (IsDisk(inode)) NoteClosingDisk(request, inode, file);
+  const std::shared_ptr<FileHandle> open = IsDisk(inode) ? nullptr : HandleOf(request, inode, file);
+  Reply(request, open == nullptr ? absl::OkStatus() : open->Flush());
+}
+
+// Never ENOSYS: the kernel would stop sending fsync for the whole mount, the disks' included.
+void Fsync(fuse_req_t request, fuse_ino_t inode, int /*datasync*/, fuse_file_info* /*file*/) {
+  if (IsDisk(inode)) return FlushDisk(request, inode);
+  fuse_reply_err(request, 0);
+}
+
+}  // namespace
+
+void AddFileOperations(fuse_lowlevel_ops& operations) {
+  operations.open = Guarded<Open>::Call;
+  operations.release = Guarded<Release>::Call;
+  operations.read = Guarded<Read>::Call;
+  operations.write = Guarded<Write>::Call;
+  operations.flush = Guarded<Flush>::Call;
+  operations.fsync = Guarded<Fsync>::Call;
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,132 @@
+// Requests for names and directories.
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/visible.h"
+#include "fuse/guarded.h"
+#include "fuse/operations.h"
+#include "fuse/receive_loop.h"
+#include "rnullfs/error.h"
+
+namespace rnullfs {
+namespace {
+
+// The kernel learns of every other change because it makes it.
+constexpr double kNameTimeoutSec = 3600;
+
+void ReplyEntry(fuse_req_t request, const Entry& found) {
+  const absl::StatusOr<struct stat> st = found.Stat();
+  if (!st.ok()) return Reply(request, st.status());
+  fuse_entry_param entry = {};
+  entry.ino = st->st_ino;
+  entry.attr = *st;
+  entry.attr_timeout = kAttrTimeoutSec;
+  entry.entry_timeout = found.lasting() ? kNameTimeoutSec : 0;
+  fuse_reply_entry(request, &entry);
+}
+
+void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  const absl::StatusOr<std::shared_ptr<Entry>> entry = TreeOf(request).Lookup(parent, name);
+  if (!entry.ok()) return Reply(request, entry.status());
+  ReplyEntry(request, **entry);
+}
+
+void MakeDirectory(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode) {
+  const fuse_ctx* caller = fuse_req_ctx(request);
+  const Creation creation = {.mode = mode,
+                             .uid = caller->uid,
+                             .gid = caller->gid,
+                             .request = ReceiveLoop::CurrentRequest()};
+  const absl::StatusOr<std::shared_ptr<Entry>> made = TreeOf(request).Make(parent, name, creation);
+  if (!made.ok()) return Refuse(request, parent, made.status());
+  ReplyEntry(request, **made);
+}
+
+void RemoveDirectory(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  const Tree& tree = TreeOf(request);
+  const absl::StatusOr<std::shared_ptr<Entry>> there = tree.Lookup(parent, name);
+  const auto remove = [request, parent, name = std::string(name), &tree](IfOpen if_open) {
+    const absl::Status removed = tree.Remove(parent, name, ReceiveLoop::CurrentRequest(), if_open);
+    if (ErrnoOf(removed) == EAGAIN) return false;
+    Refuse(request, parent, removed);
+    return true;
+  };
+  AttemptOrPark(request, there.ok() ? DeviceIdOf((*there)->inode()) : 0, kCloseGrace, remove);
+}
+
+void Rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
+            const char* new_name, unsigned flags) {
+  Refuse(request, parent, TreeOf(request).Rename(parent, name, new_parent, new_name, flags));
+}
+
+// What configfs does not let anyone do.
+void NotMade(fuse_req_t request, fuse_ino_t directory, std::string_view what) {
+  Refuse(request, directory,
+         Error(EPERM, absl::StrCat(std::string(what),
+                                   ": no file can be made here; those that a device has come with "
+                                   "mkdir in the root of the mount")));
+}
+void MakeNode(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t, dev_t) {
+  NotMade(request, parent, Visible(name));
+}
+void Create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t, fuse_file_info*) {
+  NotMade(request, parent, Visible(name));
+}
+void MakeSymlink(fuse_req_t request, const char*, fuse_ino_t parent, const char* name) {
+  NotMade(request, parent, Visible(name));
+}
+void MakeLink(fuse_req_t request, fuse_ino_t, fuse_ino_t parent, const char* name) {
+  NotMade(request, parent, Visible(name));
+}
+void Unlink(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  Refuse(request, parent,
+         Error(EPERM, absl::StrCat(Visible(name),
+                                   ": the file stays as long as its directory; rmdir removes a "
+                                   "device with all its files")));
+}
+void ReadDirectory(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
+                   fuse_file_info* /*file*/) {
+  std::vector<char> buffer(size);
+  size_t used = 0;
+  const auto add = [&](std::string_view name, Inode entry, mode_t type, uint64_t next) {
+    struct stat st = {};
+    st.st_ino = entry;
+    st.st_mode = type;
+    const size_t needed =
+        fuse_add_direntry(request, buffer.data() + used, size - used, std::string(name).c_str(),
+                          &st, static_cast<off_t>(next));
+    if (needed > size - used) return false;
+    used += needed;
+    return true;
+  };
+  const absl::Status status = TreeOf(request).List(inode, static_cast<uint64_t>(offset), add);
+  if (!status.ok()) return Reply(request, status);
+  fuse_reply_buf(request, buffer.data(), used);
+}
+
+void SyncDirectory(fuse_req_t request, fuse_ino_t, int, fuse_file_info*) {
+  fuse_reply_err(request, 0);
+}
+
+}  // namespace
+
+void AddNameOperations(fuse_lowlevel_ops& operations) {
+  operations.lookup = Guarded<Lookup>::Call;
+  operations.mkdir = Guarded<MakeDirectory>::Call;
+  operations.rmdir = Guarded<RemoveDirectory>::Call;
+  operations.rename = Guarded<Rename>::Call;
+  operations.mknod = Guarded<MakeNode>::Call;
+  operations.create = Guarded<Create>::Call;
+  operations.unlink = Guarded<Unlink>::Call;
+  operations.symlink = Guarded<MakeSymlink>::Call;
+  operations.link = Guarded<MakeLink>::Call;
+  operations.readdir = Guarded<ReadDirectory>::Call;
+  operations.fsyncdir = Guarded<SyncDirectory>::Call;
+}
+
+}  // namespace rnullfs

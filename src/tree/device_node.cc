@@ -8,6 +8,7 @@
 #include "base/memfd_name.h"
 #include "rnullfs/error.h"
 #include "tree/files.h"
+#include "tree/inode.h"
 #include "tree/stats_text.h"
 
 namespace rnullfs {

@@ -17,7 +17,7 @@
 #include "rnullfs/xarray.h"
 #include "tree/device_directory.h"
 #include "tree/entry.h"
-#include "tree/index_pool.h"
+#include "rnullfs/index_pool.h"
 
 namespace rnullfs {
 

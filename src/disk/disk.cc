@@ -82,8 +82,9 @@ absl::Status Disk::EditText(const Attribute& attribute, std::string_view text,
 
 absl::Status Disk::EditJson(std::string_view text, Settings& settings) {
   absl::StatusOr<Settings> applied = ApplyJson(text, settings);
-  if (applied.ok()) settings = *std::move(applied);
-  return applied.status();
+  if (!applied.ok()) return applied.status();
+  settings = *std::move(applied);
+  return absl::OkStatus();
 }
 
 std::string Disk::Json() const { return ShowJson(settings()); }
@@ -218,6 +219,7 @@ void Disk::ForgetComplaint() {
 // --- Requests
 // -------------------------------------------------------------------------------------
 
+// NOLINTNEXTLINE(readability-make-member-function-const): what it stores changes
 int Disk::Do(const Command& command, void* to) {
   struct Waiting {
     char* to = nullptr;

@@ -30,6 +30,7 @@
 #include "guard/remount.h"
 #include "guard/rescue.h"
 #include "guard/upgrade.h"
+#include "guard/worker_start.h"
 #include "rnullfs/clock.h"
 #include "rnullfs/error.h"
 #include "rnullfs/memory_limit.h"
@@ -83,8 +84,8 @@ uint64_t MemoryLimitOf(const MountOptions& options) {
 // What the process that serves has beside the options.
 struct Worker {
   Pressure pressure;
-  std::unique_ptr<GuardLink> link;  // null without a guard, as the next
-  std::unique_ptr<Survival> survival;
+  std::unique_ptr<GuardLink> link = nullptr;  // null without a guard, as the next
+  std::unique_ptr<Survival> survival = nullptr;
   WorkerStart start;
 
   bool takes_over() const { return start.replaced > 0; }
@@ -167,6 +168,24 @@ int Serve(const MountOptions& options, Worker& worker, Background& background) {
   return served.ok() ? 0 : Fail(served);
 }
 
+// A worker, or the only process where there is no guard.
+int ServeAs(WorkerStart start, const MountOptions& options, Background& background) {
+  Worker worker = {.pressure = PrepareForPressure(), .start = std::move(start)};
+  if (options.guard) {
+    worker.link = std::make_unique<GuardLink>(std::move(worker.start.channel));
+    if (absl::Status status = OpenSurvival(worker); !status.ok()) {
+      return worker.takes_over() ? Refuse(status) : Fail(status);
+    }
+  }
+  // In one that takes over an exception is a death of which the next one knows.
+  if (worker.takes_over()) return Serve(options, worker, background);
+  try {
+    return Serve(options, worker, background);
+  } catch (const std::bad_alloc&) {
+    return Fail(Error(ENOMEM, "out of memory at the start (ulimit -v limits it)"));
+  }
+}
+
 // From here on in the background, if that is wanted.
 absl::Status StartBackground(const MountOptions& options, Background& background) {
   if (options.foreground) return absl::OkStatus();
@@ -217,28 +236,16 @@ int Mount(MountOptions options, char** argv) {
         "its disks end with the process that serves them (mount -t proc proc /proc before)");
     options.guard = false;
   }
-  Worker worker;
-  if (options.guard) {
-    setup.ready = [&background] {
-      background.Ready();
-      NotifyReady();
-    };
-    worker.start = as == Handover::As::kWorker ? StartUnder(setup.handover) : StartGuarded(setup);
-    worker.link = std::make_unique<GuardLink>(std::move(worker.start.channel));
+  if (!options.guard) return ServeAs({}, options, background);
+  if (as == Handover::As::kWorker) {
+    return ServeAs(StartWorker(setup.handover, KeptDescriptors(), kUpgraded), options, background);
   }
-  worker.pressure = PrepareForPressure();
-  if (worker.link != nullptr) {
-    if (absl::Status status = OpenSurvival(worker); !status.ok()) {
-      return worker.takes_over() ? Refuse(status) : Fail(status);
-    }
-  }
-  // In one that takes over an exception is a death of which the next one knows.
-  if (worker.takes_over()) return Serve(options, worker, background);
-  try {
-    return Serve(options, worker, background);
-  } catch (const std::bad_alloc&) {
-    return Fail(Error(ENOMEM, "out of memory at the start (ulimit -v limits it)"));
-  }
+  setup.ready = [&background] {
+    background.Ready();
+    NotifyReady();
+  };
+  setup.serve = [&](WorkerStart start) { return ServeAs(std::move(start), options, background); };
+  RunGuard(setup);
 }
 
 int Main(int argc, char** argv) {

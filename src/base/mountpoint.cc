@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
@@ -41,13 +41,8 @@ absl::Status RemoveDeadMount(const std::string& path) {
 
 // The mount on `path` answers.
 absl::Status LiveMount(const std::string& path) {
-  constexpr std::string_view kKey = "\"guard_pid\": ";
-  std::string guard;
-  const std::string status = StatusTextOf(path);
-  if (const size_t at = status.find(kKey); at != std::string::npos) {
-    guard = absl::StrCat(" (guard_pid ",
-                         std::strtoul(status.c_str() + at + kKey.size(), nullptr, 10), ")");
-  }
+  const pid_t pid = PidOf(StatusTextOf(path), "guard_pid");
+  const std::string guard = pid == 0 ? "" : absl::StrCat(" (guard_pid ", pid, ")");
   return Error(EBUSY,
                absl::StrCat("mountpoint ", path, ": a mount of rnullfs is there and serves", guard,
                             "; umount it first, or change how it is mounted with -o "
@@ -67,15 +62,6 @@ std::string Unescaped(std::string_view escaped) {
     }
   }
   return path;
-}
-
-// Absolute, but for the last component not looked at: a dead mount cannot be.
-std::string Absolute(const std::string& path) {
-  std::error_code error;
-  std::filesystem::path absolute = std::filesystem::absolute(path, error).lexically_normal();
-  if (!absolute.has_filename()) absolute = absolute.parent_path();
-  const std::filesystem::path parent = std::filesystem::canonical(absolute.parent_path(), error);
-  return error ? absolute.string() : (parent / absolute.filename()).string();
 }
 
 }  // namespace
@@ -113,9 +99,19 @@ std::string StatusTextOf(const std::string& mountpoint) {
   return text;
 }
 
-std::string FuseDeviceOf(int fuse_fd) {
+pid_t PidOf(std::string_view status, std::string_view key) {
+  const std::string name = absl::StrCat("\"", std::string(key), "\": ");
+  const size_t at = status.find(name);
+  pid_t pid = 0;
+  if (at != std::string_view::npos) {
+    std::from_chars(status.data() + at + name.size(), status.data() + status.size(), pid);
+  }
+  return pid;
+}
+
+std::string FuseDeviceOf(int fuse_fd, const std::string& process) {
   constexpr std::string_view kKey = "fuse_connection:";
-  std::ifstream info(absl::StrCat("/proc/self/fdinfo/", fuse_fd));
+  std::ifstream info(absl::StrCat("/proc/", process, "/fdinfo/", fuse_fd));
   for (std::string line; std::getline(info, line);) {
     // The kernel mounts FUSE on devices without a major number.
     if (line.starts_with(kKey)) {
@@ -133,8 +129,7 @@ bool LiesOver(const MountEntry& mounted, int fuse_fd) {
 bool UnmountOurs(const std::string& path, int fuse_fd) {
   const MountEntry mounted = MountedOn(path);
   // A directory above may have been moved, and a link put in its place.
-  if (!IsOurMount(mounted)) return false;
-  if (LiesOver(mounted, fuse_fd)) return false;
+  if (!IsOurMount(mounted) || LiesOver(mounted, fuse_fd)) return false;
   if (umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) return true;
   if (geteuid() == 0) return false;  // fusermount3 could no more
   const pid_t child = fork();
@@ -146,12 +141,21 @@ bool UnmountOurs(const std::string& path, int fuse_fd) {
   return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
 
+std::string AbsoluteMountpoint(const std::string& path, std::error_code& error) {
+  std::filesystem::path absolute = std::filesystem::absolute(path, error).lexically_normal();
+  if (!absolute.has_filename()) absolute = absolute.parent_path();
+  const std::filesystem::path parent = std::filesystem::canonical(absolute.parent_path(), error);
+  return error ? absolute : parent / absolute.filename();
+}
+
 absl::Status FindMountpoint(std::string& path) {
   // A descriptor of /dev/fuse: that mount has been made.
   if (path.starts_with("/dev/fd/")) return absl::OkStatus();
   struct stat status = {};
   if (stat(path.c_str(), &status) != 0 && errno == ENOTCONN) {
-    if (absl::Status removed = RemoveDeadMount(Absolute(path)); !removed.ok()) return removed;
+    std::error_code error;
+    const std::string dead = AbsoluteMountpoint(path, error);
+    if (absl::Status removed = RemoveDeadMount(dead); !removed.ok()) return removed;
   }
   char absolute[PATH_MAX];
   if (realpath(path.c_str(), absolute) == nullptr || stat(absolute, &status) != 0) {

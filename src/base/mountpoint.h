@@ -8,6 +8,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
 
 #include "absl/status/status.h"
 
@@ -24,9 +26,9 @@ struct MountEntry {
 MountEntry MountedOn(const std::string& path);
 bool IsOurMount(const MountEntry& mounted);
 
-// The device of the mount that a descriptor of /dev/fuse serves; empty where the kernel does not
-// tell (before Linux 6.8, or without /proc).
-std::string FuseDeviceOf(int fuse_fd);
+// The device of the mount that a process's descriptor of /dev/fuse serves; empty where the kernel
+// does not tell (before Linux 6.17, or without /proc).
+std::string FuseDeviceOf(int fuse_fd, const std::string& process = "self");
 
 // Whether what is mounted last is another mount than the one that `fuse_fd` serves.
 bool LiesOver(const MountEntry& mounted, int fuse_fd);
@@ -38,6 +40,11 @@ bool UnmountOurs(const std::string& path, int fuse_fd = -1);
 
 // The text of status.json in a mount: the word of whoever serves it.
 std::string StatusTextOf(const std::string& mountpoint);
+// "guard_pid" or "worker_pid" in it; 0 when it is not there.
+pid_t PidOf(std::string_view status, std::string_view key);
+
+// Absolute; the last component is not looked at, as a mount that is dead or refuses cannot be.
+std::string AbsoluteMountpoint(const std::string& path, std::error_code& error);
 
 // Checks the mountpoint, and makes it absolute.  A mount of ours whose processes are gone is taken
 // away first, with a line in the log; one of another file system is not touched.

@@ -28,9 +28,7 @@ class CrashLoop {
     deaths_ = progress ? 0 : deaths_ + 1;
     if (deaths_ >= deaths_max_) return std::nullopt;
     if (deaths_ < 2) return 0;
-    int64_t pause = kFirstPauseNsec;
-    for (unsigned i = 2; i < deaths_ && pause < kPauseMaxNsec; ++i) pause *= 2;
-    return std::min(pause, kPauseMaxNsec);
+    return std::min(kFirstPauseNsec << std::min(deaths_ - 2, 30U), kPauseMaxNsec);
   }
 
   unsigned deaths() const { return deaths_; }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
@@ -52,38 +53,49 @@ bool LeavesRoom(int fd) {
   return static_cast<rlim_t>(fd) < limit.rlim_cur - reserve;
 }
 
-std::vector<int> CollectKept(int fd_max) {
-  std::vector<int> kept;
-  for (int fd = STDERR_FILENO + 1; fd <= fd_max; ++fd) {
-    if (KindOf(fd) != KeptKind::kOther) kept.push_back(fd);
+KeptDescriptors::KeptDescriptors() {
+  DIR* const directory = opendir("/proc/self/fd");
+  if (directory == nullptr) return;
+  while (const dirent* entry = readdir(directory)) {
+    const int fd = std::atoi(entry->d_name);
+    if (fd > STDERR_FILENO && fd != dirfd(directory)) Note(fd);
   }
-  return kept;
+  closedir(directory);
 }
 
-void CloseKept(int fd_max, const FileId& file) {
-  for (int fd = STDERR_FILENO + 1; fd <= fd_max; ++fd) {
+void KeptDescriptors::Note(int fd) {
+  highest_ = std::max(highest_, fd);
+  const KeptKind kind = KindOf(fd);
+  if (kind == KeptKind::kFuse) fuse_ = fd;
+  if (kind == KeptKind::kState) state_ = fd;
+}
+
+int KeptDescriptors::Keep(UniqueFd fd) {
+  if (!fd.valid() || !LeavesRoom(fd.get())) return EMFILE;
+  Note(fd.Release());  // stays open
+  return 0;
+}
+
+void KeptDescriptors::Drop(const FileId& file) const {
+  for (int fd = STDERR_FILENO + 1; fd <= highest_; ++fd) {
     if (FileIdOf(fd) != file || KindOf(fd) != KeptKind::kDisk) continue;
     close(fd);
     return;
   }
 }
 
-void SetInherited(int fd_max, bool inherited) {
-  for (int fd = STDERR_FILENO + 1; fd <= fd_max; ++fd) {
-    if (KindOf(fd) != KeptKind::kOther) fcntl(fd, F_SETFD, inherited ? 0 : FD_CLOEXEC);
+std::vector<int> KeptDescriptors::Disks() const {
+  std::vector<int> disks;
+  for (int fd = STDERR_FILENO + 1; fd <= highest_; ++fd) {
+    if (KindOf(fd) == KeptKind::kDisk) disks.push_back(fd);
   }
+  return disks;
 }
 
-int HighestDescriptor() {
-  int highest = STDERR_FILENO;
-  DIR* const directory = opendir("/proc/self/fd");
-  if (directory == nullptr) return highest;
-  while (const dirent* entry = readdir(directory)) {
-    const int fd = std::atoi(entry->d_name);
-    if (fd > highest && fd != dirfd(directory)) highest = fd;
+void KeptDescriptors::SetInherited(bool inherited) const {
+  for (int fd = STDERR_FILENO + 1; fd <= highest_; ++fd) {
+    if (KindOf(fd) != KeptKind::kOther) fcntl(fd, F_SETFD, inherited ? 0 : FD_CLOEXEC);
   }
-  closedir(directory);
-  return highest;
 }
 
 }  // namespace rnullfs

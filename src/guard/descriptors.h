@@ -1,12 +1,17 @@
 // The descriptors that a guard keeps: all of this process's that are /dev/fuse or one of our
 // memfds. There is no other list of them.
 //
-// Thread safety: none; the guard has one thread.  Allocates nothing but in CollectKept().
+// Thread safety: none; the guard has one thread.  Allocates nothing but when it is made, and for
+// Disks().
 #ifndef RNULLFS_GUARD_DESCRIPTORS_H_
 #define RNULLFS_GUARD_DESCRIPTORS_H_
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <vector>
+
+#include "rnullfs/unique_fd.h"
 
 namespace rnullfs {
 
@@ -27,17 +32,33 @@ FileId FileIdOf(int fd);
 // kept and needs some of its own.
 bool LeavesRoom(int fd);
 
-// Up to which number descriptors are looked at; noted by the guard as they come.
-std::vector<int> CollectKept(int fd_max);
+class KeptDescriptors {
+ public:
+  KeptDescriptors();  // those that this process has
 
-// Closes the memfd that is that file; nothing when none is.
-void CloseKept(int fd_max, const FileId& file);
+  // Holds one more, open until this process ends; EMFILE when there would be none left for a
+  // worker.
+  int Keep(UniqueFd fd);
+  // Closes the memfd that is that file; nothing when none is.
+  void Drop(const FileId& file) const;
 
-// Whether a program that this process executes gets the kept descriptors.
-void SetInherited(int fd_max, bool inherited);
+  // -1 when there is none.
+  int fuse() const { return fuse_; }
+  int state() const { return state_; }
+  std::vector<int> Disks() const;
+  // Whether a program that this process executes gets them.
+  void SetInherited(bool inherited) const;
 
-// The number of the highest descriptor that is open.
-int HighestDescriptor();
+  // Up to which number descriptors are looked at.
+  int highest() const { return highest_; }
+
+ private:
+  void Note(int fd);
+
+  int highest_ = STDERR_FILENO;
+  int fuse_ = -1;
+  int state_ = -1;
+};
 
 }  // namespace rnullfs
 

@@ -1,177 +1,289 @@
 #include "guard/guard.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
 #include <utility>
 
-#include "base/mountpoint.h"
+#include "base/process.h"
 #include "guard/descriptors.h"
-#include "guard/guard_process.h"
+#include "guard/guard_upgrade.h"
+#include "guard/guarded_mount.h"
 #include "guard/link.h"
-#include "guard/refuser.h"
 #include "guard/say.h"
+#include "guard/timer.h"
+#include "guard/worker_process.h"
+#include "rnullfs/unique_fd.h"
 
 namespace rnullfs {
 namespace {
 
-sigset_t GuardSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int each : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&signals, each);
-  return signals;
-}
+constexpr int64_t kRetryNsec = 10'000'000;  // before a process is asked for again, at first
+constexpr int64_t kRetryMaxNsec = 1'000'000'000;
 
-}  // namespace
+// The last that is taken when memory runs out.
+constexpr int kGuardOomScore = -1000;
+
+// One loop.  What forks a worker does not return there: it is BecomeWorker() from then on.
+class Guard {
+ public:
+  explicit Guard(const GuardSetup& setup);
+  [[noreturn]] void Run();
+
+ private:
+  // What comes.
+  void TakeSignals();
+  void Reap();
+  void TakeTimers();
+  void TakeMessages();
+  void End(int signal);
+  void WorkerIsReady();
+
+  // What becomes of a worker.
+  void ForkWorker();
+  void ForkLater(int error);
+  [[noreturn]] void BecomeWorker();
+  void WorkerEnded(int status);
+  void Replace(pid_t dead);
+  void StartTrial();
+  void FallBack();
+  void BecomeNewGuard();
+  void GiveUp(const char* why);
+
+  const GuardSetup& setup_;
+  UniqueFd signals_;
+  KeptDescriptors kept_;
+  GuardedMount mount_;
+  WorkerProcess worker_;
+  GuardUpgrade upgrade_;
+  CrashLoop crash_loop_;
+  Timer start_;  // of the next worker
+  int64_t retry_nsec_ = 0;
+  bool ready_;      // there is a mount
+  int end_signal_;  // the mount is to end; 0: it is not
+  bool had_given_up_ = false;
+  unsigned replaced_;
+  EndText replaced_why_ = "";
+};
+
+// Not before the first worker is there: it has a score of its own, and does not inherit locks.
+// The worker says what the kernel refuses.
+void Protect() {
+  static_cast<void>(BecomeIoFlusher());
+  static_cast<void>(ProtectFromOom(kGuardOomScore));
+  static_cast<void>(LockInMemory());
+}
 
 Guard::Guard(const GuardSetup& setup)
     : setup_(setup),
-      replaced_(setup.handover.replaced),
+      mount_(setup.mountpoint, kept_),
+      upgrade_(setup, kept_),
+      crash_loop_(setup.deaths_max),
       ready_(setup.handover.as == Handover::As::kGuard),
       end_signal_(setup.handover.end_signal),
-      program_(setup.program, setup.argv),
-      crash_loop_(setup.deaths_max) {
-  const sigset_t signals = GuardSignals();
+      replaced_(setup.handover.replaced) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int each : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&signals, each);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   std::snprintf(replaced_why_, sizeof replaced_why_, "%s", ready_ ? kUpgraded : "");
   signals_ = UniqueFd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-  fd_max_ = HighestDescriptor();
-  for (const int fd : CollectKept(fd_max_)) {
-    if (KindOf(fd) == KeptKind::kFuse) fuse_ = fd;
-  }
-  static_cast<void>(HaveSpare());
+  static_cast<void>(worker_.HasNextChannel());
   if (setup.handover.peer <= 0) return;
-  worker_ = setup.handover.peer;  // it has proved itself
-  channel_ = UniqueFd(setup.handover.descriptor);
-  worker_ready_ = served_ = told_ = true;
+  worker_.Adopt(setup.handover.peer, UniqueFd(setup.handover.descriptor));
 }
 
-// Returns in a worker.
-WorkerStart Guard::Run() {
-  if (worker_ < 0 ? Start() : Reap()) return Hand();
+void Guard::Run() {
+  worker_.lives() ? Reap() : ForkWorker();
   Protect();
   while (true) {
     pollfd watched[] = {{signals_.get(), POLLIN, 0},
-                        {gave_up_ ? fuse_ : channel_.get(), POLLIN, 0}};
-    if (poll(watched, 2, Timer::MsecToFirst({&start_, &asked_until_, &trial_until_})) < 0) {
-      continue;
+                        {mount_.refuses() ? mount_.fuse() : worker_.channel(), POLLIN, 0}};
+    if (poll(watched, 2, Timer::MsecToFirst({&start_, &upgrade_.until()})) < 0) continue;
+    if (!mount_.refuses()) {
+      if (watched[1].revents != 0) TakeMessages();
+      // All has been read, and the other end is closed: SIGCHLD comes.
+      if ((watched[1].revents & POLLHUP) != 0) worker_.CloseChannel();
+    } else if (watched[1].revents != 0 && !mount_.RefuseRequest()) {
+      _exit(1);
     }
-    if (watched[1].revents != 0) gave_up_ ? Refuse() : TakeMessages();
-    // All has been read, and the other end is closed: SIGCHLD comes.
-    if (!gave_up_ && (watched[1].revents & POLLHUP) != 0) channel_.Reset();
-    if (watched[0].revents != 0 && TakeSignals()) return Hand();
-    if (TakeTimers()) return Hand();
+    if (watched[0].revents != 0) TakeSignals();
+    TakeTimers();
   }
 }
 
-// True in a new worker, as all that return so.
-bool Guard::TakeSignals() {
+void Guard::TakeSignals() {
   signalfd_siginfo signal = {};
   while (read(signals_.get(), &signal, sizeof signal) == sizeof signal) {
     if (signal.ssi_signo == SIGUSR2) {
-      AskNewProgram();
+      if (ready_) upgrade_.Ask();
     } else if (signal.ssi_signo != SIGCHLD) {
       End(static_cast<int>(signal.ssi_signo));
     }
   }
-  return Reap();
+  Reap();
 }
 
-bool Guard::Reap() {
+void Guard::Reap() {
   int status = 0;
   pid_t pid = 0;
   while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-    if (pid == asked_ && Answered(status)) return true;
-    if (pid == worker_ && Buried(status)) return true;
-  }
-  // Nobody says how it ended.
-  return pid < 0 && errno == ECHILD && worker_ > 0 && Buried(SIGKILL);
-}
-
-bool Guard::TakeTimers() {
-  if (asked_until_.Expired()) kill(asked_, SIGKILL);
-  if (trial_until_.Expired()) {
-    if (worker_ready_) {
-      BecomeNewGuard();
-    } else {
-      kill(worker_, SIGKILL);
+    if (upgrade_.HasAgreed(pid, status)) {
+      worker_.lives() ? worker_.Kill() : StartTrial();
+    } else if (pid == worker_.pid()) {
+      WorkerEnded(status);
     }
   }
-  return start_.Expired() && Start();
+  // Nobody says how it ended.
+  if (pid < 0 && errno == ECHILD && worker_.lives()) WorkerEnded(SIGKILL);
+}
+
+void Guard::TakeTimers() {
+  if (upgrade_.IsTrialOver()) worker_.is_ready() ? BecomeNewGuard() : worker_.Kill();
+  if (start_.Expired()) ForkWorker();
 }
 
 // The worker knows which disks are in use.  Should it die before they are closed, the next one is
 // told; where there is none, the second signal does not wait, as with a worker.
 void Guard::End(int signal) {
   const bool again = std::exchange(end_signal_, signal) != 0;
-  if (gave_up_ || (worker_ < 0 && again)) Unmount();
-  if (step_ != Step::kTrial || worker_ready_) Tell(signal);
+  if (mount_.refuses() || (!worker_.lives() && again)) {
+    mount_.Unmount();
+    _exit(1);
+  }
+  if (!upgrade_.in_trial() || worker_.is_ready()) worker_.Tell(signal);
 }
 
 void Guard::TakeMessages() {
-  GuardMessage message = {};
-  UniqueFd fd;
-  while (ReceiveGuardMessage(channel_.get(), message, fd)) {
-    switch (message.kind) {
-      case GuardMessage::Kind::kKeep:
-        AnswerKeep(channel_.get(), message.file, Keep(std::move(fd)));
-        break;
-      case GuardMessage::Kind::kDrop:
-        CloseKept(fd_max_, message.file);
-        break;
-      case GuardMessage::Kind::kReady:
-        Ready();
-        break;
-      case GuardMessage::Kind::kServed:
-        served_ = true;
-        break;
-      case GuardMessage::Kind::kEnding:
-        if (end_signal_ == 0) end_signal_ = SIGTERM;
-        told_ = true;
-        break;
-      case GuardMessage::Kind::kKept:
-        break;  // ours
-    }
+  GuardMessage::Kind said;
+  while (worker_.TakeMessage(kept_, said)) {
+    if (said == GuardMessage::Kind::kReady) WorkerIsReady();
+    if (said == GuardMessage::Kind::kEnding && end_signal_ == 0) end_signal_ = SIGTERM;
   }
 }
 
-short Guard::FuseEvents() const {
-  pollfd fuse = {fuse_, POLLIN, 0};
-  return poll(&fuse, 1, 0) == 1 ? fuse.revents : short{0};
+void Guard::WorkerIsReady() {
+  if (!std::exchange(ready_, true) && setup_.ready) setup_.ready();
+  if (end_signal_ != 0 && !worker_.was_told()) worker_.Tell(end_signal_);
+  upgrade_.WorkerIsReady();
 }
-// What had been handed out to the dead worker has been put back just before.
-bool Guard::HasRequests() const { return fuse_ < 0 || (FuseEvents() & POLLIN) != 0; }
-bool Guard::IsUnmounted() const { return fuse_ < 0 || (FuseEvents() & POLLERR) != 0; }
+
+void Guard::ForkWorker() {
+  start_.Clear();
+  const pid_t pid = worker_.Fork();
+  if (pid == 0) BecomeWorker();
+  if (pid < 0) return ForkLater(errno);
+  retry_nsec_ = 0;
+  upgrade_.WorkerStarts();
+}
+
+void Guard::ForkLater(int error) {
+  if (!ready_) {
+    Say("no process can be started to serve the mount: %s (ulimit -u, a control group's pids.max "
+        "and systemd's TasksMax limit them)",
+        std::strerror(error));
+    _exit(1);
+  }
+  if (retry_nsec_ == 0) {
+    Say("no worker can be started (%s): it is tried until one can", std::strerror(error));
+  }
+  retry_nsec_ = std::clamp(2 * retry_nsec_, kRetryNsec, kRetryMaxNsec);
+  start_.Set(retry_nsec_);
+}
+
+// One of our own program, or, in a trial, of the new one.
+void Guard::BecomeWorker() {
+  const Handover handover = {.as = Handover::As::kWorker,
+                             .mountpoint = setup_.mountpoint,
+                             .replaced = replaced_,
+                             .descriptor = worker_.ReleaseChannel(),
+                             .peer = getppid()};
+  if (upgrade_.in_trial()) upgrade_.BecomeWorker(handover);
+  signals_.Reset();
+  upgrade_.Leave();
+  std::exit(setup_.serve(StartWorker(handover, kept_, replaced_why_)));
+}
+
+void Guard::WorkerEnded(int status) {
+  const pid_t dead = worker_.Bury();
+  TakeMessages();
+  worker_.CloseChannel();
+  upgrade_.WorkerEnds();
+  const bool failed = WIFSIGNALED(status) || WEXITSTATUS(status) != 0;
+  if (!ready_) _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+  if (!failed && (!upgrade_.in_trial() || worker_.is_ready())) _exit(0);
+  mount_.ResendRequests();
+  if (upgrade_.awaits_end()) return StartTrial();
+  if (!WIFSIGNALED(status) && failed && mount_.IsUnmounted()) _exit(1);
+  DescribeEnd(status, replaced_why_);
+  if (upgrade_.in_trial()) return FallBack();
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kExitDamaged) {
+    return GiveUp("what the last worker left cannot be read");
+  }
+  Replace(dead);
+}
+
+// Acts first, and speaks then: who reads the log may wait for a disk.
+void Guard::Replace(pid_t dead) {
+  const bool idle = worker_.is_ready() && !mount_.HasRequests();
+  const std::optional<int64_t> pause = crash_loop_.Died(worker_.has_served() || idle);
+  if (!pause.has_value()) {
+    return GiveUp("too many workers in a row have died before they had answered anything");
+  }
+  ++replaced_;
+  *pause > 0 ? start_.Set(*pause) : ForkWorker();
+  Say("worker %d died of %s: another one takes over", dead, replaced_why_);
+}
+
+void Guard::StartTrial() {
+  had_given_up_ = mount_.StopRefusing();
+  upgrade_.StartTrial();
+  ++replaced_;
+  ForkWorker();
+}
+
+void Guard::FallBack() {
+  EndText why;
+  std::snprintf(why, sizeof why, "%s", replaced_why_);
+  std::snprintf(replaced_why_, sizeof replaced_why_, "%s", kNotUpgraded);
+  upgrade_.Leave();
+  if (had_given_up_) return GiveUp("the new program's worker failed as well");
+  ++replaced_;
+  ForkWorker();
+  Say("the new program's worker failed (%s): the mount stays with the version before", why);
+}
+
+void Guard::BecomeNewGuard() {
+  upgrade_.BecomeGuard({.as = Handover::As::kGuard,
+                        .mountpoint = setup_.mountpoint,
+                        .replaced = replaced_,
+                        .descriptor = worker_.channel(),
+                        .peer = worker_.pid(),
+                        .end_signal = end_signal_});
+}
 
 void Guard::GiveUp(const char* why) {
-  if (fuse_ < 0) _exit(1);
-  gave_up_ = true;
-  fcntl(fuse_, F_SETFL, O_NONBLOCK);
+  if (mount_.fuse() < 0) _exit(1);
+  mount_.StartRefusing();
   Say("%s (the last died of %s): the disks of %s fail with EIO from here on; their bytes are in "
       "memory until it is unmounted: rnullfs --rescue %d DIRECTORY copies them, and a program "
       "that can go on is taken by --upgrade",
       why, replaced_why_, setup_.mountpoint.c_str(), getpid());
 }
 
-void Guard::Refuse() const {
-  if (!RefuseRequest(fuse_)) _exit(1);
-}
+}  // namespace
 
-void Guard::Unmount() const {
-  UnmountOurs(setup_.mountpoint, fuse_);
-  _exit(1);
-}
-
-WorkerStart StartGuarded(const GuardSetup& setup) {
-  Guard guard(setup);
-  return guard.Run();
-}
+void RunGuard(const GuardSetup& setup) { Guard(setup).Run(); }
 
 }  // namespace rnullfs

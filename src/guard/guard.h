@@ -10,61 +10,39 @@
 // worker runs (but where it is replaced), has the next worker's socket in hand, is locked in memory
 // and is the last that the OOM killer takes.  A process that cannot be had is asked for again.
 // Workers that die of what they take over (crash_loop.h) are not replaced for ever: the guard then
-// refuses what is asked (refuser.h), until an upgrade brings a program that does better.
+// refuses what is asked (guarded_mount.h), until an upgrade brings a program that does better.
 //
 // Signals: SIGTERM, SIGINT and SIGHUP go to the worker, and to the next one should it die before
 // the mount ends; SIGUSR2 replaces the worker and then the guard by the program that now is where
-// this one was (--upgrade; new_program.h, handover.h).
+// this one was (--upgrade; guard_upgrade.h, handover.h).
 #ifndef RNULLFS_GUARD_GUARD_H_
 #define RNULLFS_GUARD_GUARD_H_
 
-#include <sys/types.h>
-
 #include <functional>
 #include <string>
-#include <vector>
 
 #include "guard/crash_loop.h"
 #include "guard/handover.h"
-#include "rnullfs/unique_fd.h"
+#include "guard/worker_start.h"
 
 namespace rnullfs {
 
 struct GuardSetup {
-  char** argv = nullptr;        // main's, for the program that replaces this one
-  std::string program;          // where it is
-  std::string mountpoint;       // absolute
-  std::function<void()> ready;  // called once, when the first worker is ready
-  Handover handover;            // of the guard that this one replaces
+  char** argv = nullptr;                  // main's, for the program that replaces this one
+  std::string program;                    // where it is
+  std::string mountpoint;                 // absolute
+  std::function<void()> ready;            // called once, when the first worker is ready
+  std::function<int(WorkerStart)> serve;  // called in each worker: its exit status
+  Handover handover;                      // of the guard that this one replaces
   unsigned deaths_max = CrashLoop::kDeathsMax;
 };
-
-// What a worker begins with.
-struct WorkerStart {
-  UniqueFd channel;  // for GuardLink
-  pid_t guard_pid = 0;
-  unsigned replaced = 0;     // how many workers there were before
-  std::string replaced_why;  // what became of the last one: "signal 9 (Killed)"
-  UniqueFd fuse;             // the rest is invalid for the first
-  UniqueFd state;
-  std::vector<UniqueFd> memfds;
-};
-
-// The exit status of a worker that finds what it is handed damaged: another would, too.
-inline constexpr int kExitDamaged = 3;
-
-// WorkerStart::replaced_why where the last one has not died by itself.
-inline constexpr char kUpgraded[] = "an upgrade";
-inline constexpr char kNotUpgraded[] = "an upgrade that failed";
 
 // How long an upgrade's first worker serves before the guard is replaced, too.
 inline constexpr int kTrialSeconds = 1;
 
-// Makes this process a guard, and returns in its workers only.  The process must have one thread.
-WorkerStart StartGuarded(const GuardSetup& setup);
-
-// Makes this process, which a guard has started (Handover::As::kWorker), a worker of it.
-WorkerStart StartUnder(const Handover& handover);
+// Makes this process, which must have one thread, a guard.  Workers are forks of it, which end with
+// what `serve` returns.
+[[noreturn]] void RunGuard(const GuardSetup& setup);
 
 }  // namespace rnullfs
 

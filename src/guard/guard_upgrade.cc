@@ -1,104 +1,72 @@
-// An upgrade: the program that is at the guard's path now is asked whether it can go on from here,
-// while the worker serves.  If so, the worker is killed, which is what it must survive anyway, and
-// the new program's takes over, under this guard: should it fail, another one of ours goes on. When
-// it has served for a while, the guard becomes the new program, too.
+#include "guard/guard_upgrade.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <cstring>
 #include <utility>
 
-#include "guard/guard_process.h"
 #include "guard/say.h"
 
 namespace rnullfs {
-namespace {
+GuardUpgrade::GuardUpgrade(const GuardSetup& setup, const KeptDescriptors& kept)
+    : setup_(setup), program_(setup.program, setup.argv, kept) {}
 
-constexpr int64_t kAskedNsec = 5'000 * kNsecPerMsec;  // for a new program to answer
-
-}  // namespace
-
-void Guard::AskNewProgram() {
-  ask_again_ = step_ == Step::kEnding || step_ == Step::kTrial;  // for one that is newer still
-  if (!ready_ || step_ != Step::kNone || !program_.Open()) return;
-  asked_ = program_.Ask(setup_.mountpoint, fd_max_);
+void GuardUpgrade::Ask() {
+  ask_again_ = step_ == Step::kEnding || step_ == Step::kTrial;
+  if (step_ != Step::kNone || !program_.Open()) return;
+  asked_ = program_.Ask(setup_.mountpoint);
   if (asked_ < 0) {
     Say("the new program cannot be started: %s", std::strerror(errno));
-    return program_.Close();
+    return Leave();
   }
   step_ = Step::kAsking;
-  asked_until_.Set(kAskedNsec);
+  until_.Set(kAskedNsec);
 }
 
-bool Guard::Answered(int status) {
+bool GuardUpgrade::HasAgreed(pid_t ended, int status) {
+  if (ended != asked_) return false;
   asked_ = -1;
-  asked_until_.Clear();
-  if (!program_.HasAgreed(status)) {
-    step_ = Step::kNone;
-    program_.Close();
-    Say("%s cannot take the mount over: it stays with the version that serves it",
-        setup_.program.c_str());
-    return false;
+  until_.Clear();
+  if (program_.HasAgreed(status)) {
+    step_ = Step::kEnding;
+    return true;
   }
-  step_ = Step::kEnding;
-  if (worker_ < 0) return StartTrial();
-  kill(worker_, SIGKILL);
+  Leave();
+  Say("%s cannot take the mount over: it stays with the version that serves it",
+      setup_.program.c_str());
   return false;
 }
 
-bool Guard::StartTrial() {
-  had_given_up_ = std::exchange(gave_up_, false);
-  if (had_given_up_) fcntl(fuse_, F_SETFL, 0);
-  step_ = Step::kTrial;
-  ++replaced_;
-  return Start();
+void GuardUpgrade::SetTrial(int64_t nsec) {
+  if (!in_trial()) return;
+  nsec > 0 ? until_.Set(nsec) : until_.Clear();
 }
 
-bool Guard::FallBack() {
-  char why[sizeof replaced_why_];
-  std::snprintf(why, sizeof why, "%s", replaced_why_);
-  std::snprintf(replaced_why_, sizeof replaced_why_, "%s", kNotUpgraded);
-  step_ = Step::kNone;
-  ask_again_ = false;
-  program_.Close();
-  if (had_given_up_) {
-    GiveUp("the new program's worker failed as well");
-    return false;
-  }
-  ++replaced_;
-  if (Start()) return true;
-  Say("the new program's worker failed (%s): the mount stays with the version before", why);
-  return false;
+bool GuardUpgrade::IsTrialOver() {
+  if (!until_.Expired()) return false;
+  if (step_ == Step::kAsking) kill(asked_, SIGKILL);
+  return in_trial();
 }
 
-// In a fork of the guard, which is the new worker's process.
-void Guard::BecomeNewWorker() {
-  program_.Execute({.as = Handover::As::kWorker,
-                    .mountpoint = setup_.mountpoint,
-                    .replaced = replaced_,
-                    .descriptor = channel_.get(),
-                    .peer = getppid()},
-                   fd_max_);
+void GuardUpgrade::BecomeWorker(const Handover& handover) const {
+  program_.Execute(handover);
   _exit(1);
 }
 
-void Guard::BecomeNewGuard() {
+void GuardUpgrade::BecomeGuard(const Handover& handover) {
   if (std::exchange(ask_again_, false)) kill(getpid(), SIGUSR2);  // it is blocked: for who comes
-  program_.Execute({.as = Handover::As::kGuard,
-                    .mountpoint = setup_.mountpoint,
-                    .replaced = replaced_,
-                    .descriptor = channel_.get(),
-                    .peer = worker_,
-                    .end_signal = end_signal_},
-                   fd_max_);
-  step_ = Step::kNone;
-  program_.Close();
+  const int error = program_.Execute(handover);
+  Leave();
   Say("the guard cannot become the new program (%s): it stays as it is, with the new worker",
-      std::strerror(errno));
+      std::strerror(error));
+}
+
+void GuardUpgrade::Leave() {
+  step_ = Step::kNone;
+  ask_again_ = false;
+  program_.Close();
 }
 
 }  // namespace rnullfs

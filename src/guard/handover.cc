@@ -50,12 +50,6 @@ void Read(const std::string& text, Handover& handover) {
   handover.as = Handover::As::kGuard;  // it starts a worker
 }
 
-void CloseAllBut(const std::string& mountpoint, int fd_max) {
-  for (int fd = STDERR_FILENO + 1; fd <= fd_max; ++fd) {
-    if (mountpoint != absl::StrCat("/dev/fd/", fd)) close(fd);
-  }
-}
-
 }  // namespace
 
 void SetHandover(const Handover& handover) {
@@ -85,18 +79,14 @@ Handover TakeHandover(const std::string& mountpoint) {
   const std::string more = TakeVariable(kHandoverVariable);
   handover.mountpoint = TakeVariable(kMountpointVariable);
   const bool check = what == kCheck;
-  const int fd_max = HighestDescriptor();
-  bool has_fuse = false;
-  bool has_state = false;
-  for (const int fd : CollectKept(fd_max)) {
-    has_fuse = has_fuse || KindOf(fd) == KeptKind::kFuse;
-    has_state = has_state || KindOf(fd) == KeptKind::kState;
-  }
-  SetInherited(fd_max, false);
+  const KeptDescriptors kept;
+  kept.SetInherited(false);
   // The environment may be anybody's words; a guard also leaves what they are about.
-  if (what.empty() || !has_state || !(has_fuse || check)) {
+  if (what.empty() || kept.state() < 0 || (kept.fuse() < 0 && !check)) {
     // What the caller has left open would be held for ever, or even be taken for this mount's.
-    CloseAllBut(mountpoint, fd_max);
+    for (int fd = STDERR_FILENO + 1; fd <= kept.highest(); ++fd) {
+      if (mountpoint != absl::StrCat("/dev/fd/", fd)) close(fd);
+    }
     return {};
   }
   handover.as = check ? Handover::As::kCheck : Handover::As::kGuard;
@@ -119,11 +109,6 @@ void AnswerCheck(const Handover& handover) {
   [[maybe_unused]] const ssize_t said = write(handover.descriptor, answer.data(), answer.size());
 }
 
-UniqueFd InheritedState() {
-  for (const int fd : CollectKept(HighestDescriptor())) {
-    if (KindOf(fd) == KeptKind::kState) return UniqueFd(fd);
-  }
-  return UniqueFd();
-}
+UniqueFd InheritedState() { return UniqueFd(KeptDescriptors().state()); }
 
 }  // namespace rnullfs

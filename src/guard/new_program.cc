@@ -12,7 +12,7 @@
 #include <csignal>
 #include <cstring>
 
-#include "guard/descriptors.h"
+#include "absl/strings/escaping.h"
 #include "guard/say.h"
 
 namespace rnullfs {
@@ -20,20 +20,15 @@ namespace {
 
 // 128 bits in hexadecimal digits.
 std::string MakeToken() {
-  unsigned char bytes[16] = {};
-  if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) return {};
-  std::string token;
-  for (const unsigned char byte : bytes) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    token += kDigits[byte >> 4];
-    token += kDigits[byte & 15];
-  }
-  return token;
+  std::string bytes(16, '\0');
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) return {};
+  return absl::BytesToHexString(bytes);
 }
 
 }  // namespace
 
-NewProgram::NewProgram(const std::string& path, char** argv) : path_(path), argv_(argv) {
+NewProgram::NewProgram(const std::string& path, char** argv, const KeptDescriptors& kept)
+    : path_(path), argv_(argv), kept_(kept) {
   struct stat running = {};
   if (stat("/proc/self/exe", &running) == 0) owner_ = running.st_uid;
 }
@@ -67,7 +62,7 @@ bool NewProgram::IsForeign() const {
   return !known || (there.st_mode & S_IWOTH) != 0;
 }
 
-pid_t NewProgram::Ask(const std::string& mountpoint, int fd_max) {
+pid_t NewProgram::Ask(const std::string& mountpoint) {
   token_ = MakeToken();
   int ends[2];
   if (token_.empty() || pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return -1;
@@ -81,8 +76,7 @@ pid_t NewProgram::Ask(const std::string& mountpoint, int fd_max) {
   Execute({.as = Handover::As::kCheck,
            .mountpoint = mountpoint,
            .descriptor = theirs.get(),
-           .token = token_},
-          fd_max);
+           .token = token_});
   _exit(1);
 }
 
@@ -94,15 +88,17 @@ bool NewProgram::HasAgreed(int status) {
          std::string(said, static_cast<size_t>(length)) == UpgradeAnswer(token_);
 }
 
-void NewProgram::Execute(const Handover& handover, int fd_max) const {
-  SetInherited(fd_max, true);
+int NewProgram::Execute(const Handover& handover) const {
+  kept_.SetInherited(true);
   fcntl(handover.descriptor, F_SETFD, 0);
   SetHandover(handover);
   // What has no file of its own, as a script, cannot be executed in this way.
   syscall(SYS_execveat, file_.get(), "", argv_, environ, AT_EMPTY_PATH);
+  const int error = errno;
   UnsetHandover();
   fcntl(handover.descriptor, F_SETFD, FD_CLOEXEC);
-  SetInherited(fd_max, false);
+  kept_.SetInherited(false);
+  return error;
 }
 
 }  // namespace rnullfs

@@ -11,6 +11,7 @@
 
 #include <string>
 
+#include "guard/descriptors.h"
 #include "guard/handover.h"
 #include "rnullfs/unique_fd.h"
 
@@ -18,8 +19,8 @@ namespace rnullfs {
 
 class NewProgram {
  public:
-  // `argv`: main's, for it as well.
-  NewProgram(const std::string& path, char** argv);
+  // `argv`: main's, for it as well.  It gets what is kept.
+  NewProgram(const std::string& path, char** argv, const KeptDescriptors& kept);
 
   // False, with a line in the log, when there is none or it is not to be started.
   bool Open();
@@ -27,19 +28,19 @@ class NewProgram {
 
   // Has a child run it, to say whether it understands `argv` and what the worker has saved: the
   // child, or -1 when there can be none.
-  pid_t Ask(const std::string& mountpoint, int fd_max);
+  pid_t Ask(const std::string& mountpoint);
   // The child has ended: whether its answer is yes.
   bool HasAgreed(int status);
 
-  // This process becomes it, with the kept descriptors and handover.descriptor.  Returns when it
-  // cannot.
-  void Execute(const Handover& handover, int fd_max) const;
+  // This process becomes it, with handover.descriptor.  Returns when it cannot: an errno.
+  int Execute(const Handover& handover) const;
 
  private:
   bool IsForeign() const;
 
   const std::string& path_;
   char** const argv_;
+  const KeptDescriptors& kept_;
   uid_t owner_ = 0;  // of the program that runs
   UniqueFd file_;
   UniqueFd answer_;

@@ -1,17 +1,16 @@
 #include "guard/rescue.h"
 
 #include <fcntl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <filesystem>
 #include <map>
-#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -26,30 +25,14 @@
 namespace rnullfs {
 namespace {
 
-absl::Status WriteAll(int to, std::string_view data, off_t at) {
-  while (!data.empty()) {
-    const ssize_t written = pwrite(to, data.data(), data.size(), at);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return SystemError(written < 0 ? errno : ENOSPC, "writing");
-    data.remove_prefix(written);
-    at += written;
-  }
-  return absl::OkStatus();
-}
-
 // Copies what is stored of [begin, end); holes stay holes.
 absl::Status CopyData(int from, int to, off_t begin, off_t end) {
-  std::vector<char> buffer(1 << 20);
+  if (lseek(to, begin, SEEK_SET) < 0) return SystemError(errno, "lseek");
   while (begin < end) {
-    const size_t wanted = std::min<off_t>(end - begin, static_cast<off_t>(buffer.size()));
-    const ssize_t got = pread(from, buffer.data(), wanted, begin);
-    if (got < 0) return SystemError(errno, "reading");
-    if (got == 0) break;
-    if (absl::Status written = WriteAll(to, {buffer.data(), static_cast<size_t>(got)}, begin);
-        !written.ok()) {
-      return written;
-    }
-    begin += got;
+    const ssize_t copied = sendfile(to, from, &begin, static_cast<size_t>(end - begin));
+    if (copied < 0 && errno == EINTR) continue;
+    if (copied < 0) return SystemError(errno, "writing");
+    if (copied == 0) break;  // it has become smaller
   }
   return absl::OkStatus();
 }
@@ -75,8 +58,6 @@ struct Disk {
   uint64_t id;
 };
 
-std::string OwnDescriptor(int fd) { return absl::StrCat("/proc/self/fd/", fd); }
-
 // A process that lies about its descriptors could have whoever rescues open any file for it: looked
 // at before it is opened.  A memfd has no name in any file system, and can be sealed.
 absl::StatusOr<UniqueFd> OpenDisk(const Disk& disk, uint64_t inode) {
@@ -85,7 +66,7 @@ absl::StatusOr<UniqueFd> OpenDisk(const Disk& disk, uint64_t inode) {
   struct stat status = {};
   if (!seen.valid() || fstat(seen.get(), &status) != 0) return SystemError(errno, disk.memfd);
   if (!S_ISREG(status.st_mode) || status.st_nlink != 0 || status.st_ino != inode) return changed;
-  UniqueFd memfd(open(OwnDescriptor(seen.get()).c_str(), O_RDONLY | O_CLOEXEC));
+  UniqueFd memfd(open(absl::StrCat("/proc/self/fd/", seen.get()).c_str(), O_RDONLY | O_CLOEXEC));
   if (!memfd.valid()) return SystemError(errno, disk.memfd);
   if (fcntl(memfd.get(), F_GET_SEALS) < 0) return changed;
   return memfd;

@@ -4,10 +4,11 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -16,7 +17,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/mountpoint.h"
-#include "guard/find_guard.h"
 #include "guard/guard.h"
 #include "rnullfs/error.h"
 #include "rnullfs/unique_fd.h"
@@ -58,29 +58,37 @@ absl::Status Signal(pid_t guard, const MountEntry& mounted) {
   return SystemError(errno, name);
 }
 
-// A number of status.json, which we have written ourselves; 0 when it is not there.
-pid_t PidIn(std::string_view status, std::string_view key) {
-  const std::string name = absl::StrCat("\"", std::string(key), "\": ");
-  const size_t at = status.find(name);
-  pid_t pid = 0;
-  if (at != std::string_view::npos) {
-    std::from_chars(status.data() + at + name.size(), status.data() + status.size(), pid);
+bool Holds(const std::filesystem::path& process, const std::string& device) {
+  std::error_code error;
+  std::filesystem::directory_iterator it(process / "fd", error);
+  for (const std::filesystem::directory_iterator end; !error && it != end; it.increment(error)) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(it->path(), gone) != "/dev/fuse") continue;
+    const int fd = std::atoi(it->path().filename().c_str());
+    if (FuseDeviceOf(fd, process.filename()) == device) return true;
   }
-  return pid;
+  return false;
 }
 
-// Of a mount that answers nothing: it is not looked at, but for where it is.
-std::string CanonicalName(const std::string& mountpoint, std::error_code& error) {
-  std::filesystem::path path = std::filesystem::absolute(mountpoint, error).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();
-  return std::filesystem::canonical(path.parent_path(), error) / path.filename();
+// The process that has a descriptor of the mount: of one that answers nothing, which cannot be
+// asked, its guard.  0 when there is none that the caller may look at, or
+// the kernel does not say.
+pid_t HolderOf(const MountEntry& mounted) {
+  std::error_code error;
+  std::filesystem::directory_iterator it("/proc", error);
+  for (const std::filesystem::directory_iterator end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename();
+    if (std::isdigit(static_cast<unsigned char>(name[0])) == 0) continue;
+    if (Holds(it->path(), mounted.device)) return std::atoi(name.c_str());
+  }
+  return 0;
 }
 
 // The worker that serves when it is another one; the same when there is none after all.
 pid_t AwaitOther(const std::string& mountpoint, pid_t worker) {
   for (int looks = 0; looks < kPatienceSeconds * kLooksPerSecond; ++looks) {
     usleep(1'000'000 / kLooksPerSecond);
-    const pid_t now = PidIn(StatusTextOf(mountpoint), "worker_pid");
+    const pid_t now = PidOf(StatusTextOf(mountpoint), "worker_pid");
     if (now != 0 && now != worker) return now;
   }
   return worker;
@@ -98,13 +106,10 @@ absl::Status AwaitProof(const std::string& mountpoint, pid_t worker) {
                    "the new program's worker failed: the mount is served by the version before, "
                    "and the log says why");
     }
-    now = PidIn(status, "worker_pid");
+    now = PidOf(status, "worker_pid");
   }
-  if (worker == 0) {
-    std::printf("worker %d has taken over\n", now);
-  } else {
-    std::printf("worker %d has taken over from %d\n", now, worker);
-  }
+  const std::string from = worker == 0 ? "" : absl::StrCat(" from ", worker);
+  std::printf("worker %d has taken over%s\n", now, from.c_str());
   return absl::OkStatus();
 }
 
@@ -113,13 +118,13 @@ absl::Status AwaitProof(const std::string& mountpoint, pid_t worker) {
 absl::Status UpgradeMount(const std::string& mountpoint) {
   std::error_code error;
   std::string path = std::filesystem::canonical(mountpoint, error);
-  if (error.value() == EIO) path = CanonicalName(mountpoint, error);
+  if (error.value() == EIO) path = AbsoluteMountpoint(mountpoint, error);
   if (error) return SystemError(error.value(), mountpoint);
   const MountEntry mounted = MountedOn(path);
   const std::string before = IsOurMount(mounted) ? StatusTextOf(mountpoint) : "";
-  const pid_t worker = PidIn(before, "worker_pid");
+  const pid_t worker = PidOf(before, "worker_pid");
   const bool refuses = before.empty() && IsOurMount(mounted);
-  const pid_t guard = refuses ? HolderOfMount(path) : PidIn(before, "guard_pid");
+  const pid_t guard = refuses ? HolderOf(mounted) : PidOf(before, "guard_pid");
   if (worker == 0 && !refuses) {
     return Error(EINVAL, absl::StrCat(mountpoint, " is not a mount of rnullfs"));
   }

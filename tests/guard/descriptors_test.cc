@@ -27,24 +27,24 @@ TEST(Descriptors, AreToldApartByWhatTheyAre) {
 TEST(Descriptors, AreClosedByTheFile) {
   UniqueFd one = Memfd(DiskMemfdName(1, "one"));
   const UniqueFd two = Memfd(DiskMemfdName(2, "two"));
-  const int max = HighestDescriptor();
-  EXPECT_THAT(CollectKept(max), testing::UnorderedElementsAre(one.get(), two.get()));
-  CloseKept(max, FileIdOf(one.get()));
-  EXPECT_THAT(CollectKept(max), testing::ElementsAre(two.get()));
+  const KeptDescriptors kept;
+  EXPECT_THAT(kept.Disks(), testing::UnorderedElementsAre(one.get(), two.get()));
+  kept.Drop(FileIdOf(one.get()));
+  EXPECT_THAT(kept.Disks(), testing::ElementsAre(two.get()));
   one.Release();
   FileId elsewhere = FileIdOf(two.get());
   ++elsewhere.device;
-  CloseKept(max, elsewhere);
-  EXPECT_THAT(CollectKept(max), testing::ElementsAre(two.get())) << "another file system's inode";
+  kept.Drop(elsewhere);
+  EXPECT_THAT(kept.Disks(), testing::ElementsAre(two.get())) << "another file system's inode";
 }
 
 // No message about a disk takes /dev/fuse or the state away.
 TEST(Descriptors, OnlyDisksAreClosed) {
   const UniqueFd state = Memfd(std::string(kStateMemfdName));
   const UniqueFd other = Memfd("other");
-  const int max = HighestDescriptor();
+  const KeptDescriptors kept;
   for (const UniqueFd* each : {&state, &other}) {
-    CloseKept(max, FileIdOf(each->get()));
+    kept.Drop(FileIdOf(each->get()));
     EXPECT_GE(fcntl(each->get(), F_GETFD), 0);
   }
 }
@@ -65,13 +65,14 @@ TEST(Descriptors, SomeAreLeftToAWorker) {
 }
 
 TEST(Descriptors, AreInheritedByAProgramOnlyWhenToldSo) {
-  const UniqueFd kept = Memfd(DiskMemfdName(1, "one"));
+  const UniqueFd disk = Memfd(DiskMemfdName(1, "one"));
   const UniqueFd other = Memfd("other");
-  SetInherited(HighestDescriptor(), true);
-  EXPECT_EQ(fcntl(kept.get(), F_GETFD), 0);
+  const KeptDescriptors kept;
+  kept.SetInherited(true);
+  EXPECT_EQ(fcntl(disk.get(), F_GETFD), 0);
   EXPECT_EQ(fcntl(other.get(), F_GETFD), FD_CLOEXEC);
-  SetInherited(HighestDescriptor(), false);
-  EXPECT_EQ(fcntl(kept.get(), F_GETFD), FD_CLOEXEC);
+  kept.SetInherited(false);
+  EXPECT_EQ(fcntl(disk.get(), F_GETFD), FD_CLOEXEC);
 }
 
 TEST(MemfdName, IsReadBackFromALink) {

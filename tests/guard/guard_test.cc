@@ -50,9 +50,10 @@ Outcome RunGuarded(
     setup.program = "/nonexistent";
     setup.mountpoint = "/nonexistent";
     setup.deaths_max = kDeathsMax;
+    setup.serve = [&](WorkerStart start) -> int { _exit(work(std::move(start), ends[1])); };
     before();
     prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that hangs leaves none behind
-    _exit(work(StartGuarded(setup), ends[1]));
+    RunGuard(setup);
   }
   close(ends[1]);
   Outcome outcome;

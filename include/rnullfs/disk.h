@@ -58,8 +58,7 @@ class Disk {
   Disk(const Disk&) = delete;
   Disk& operator=(const Disk&) = delete;
 
-  // --- What it is told to be
-  // ----------------------------------------------------------------------
+  // --- What it is told to be -------------------------------------------------------------------
 
   Settings settings() const;
   const DeviceConfig& config() const { return config_; }
@@ -88,8 +87,7 @@ class Disk {
   void Conclude(const absl::Status& how);
   void ForgetComplaint();
 
-  // --- What it does
-  // -------------------------------------------------------------------------------
+  // --- What it does ----------------------------------------------------------------------------
 
   // Null while it is off.
   Device* device() const { return live_device_.load(std::memory_order_acquire); }
@@ -99,8 +97,7 @@ class Disk {
   // off.
   int Do(const Command& command, void* to = nullptr);
 
-  // --- What it has
-  // --------------------------------------------------------------------------------
+  // --- What it has -----------------------------------------------------------------------------
 
   DeviceCounters& counters() const { return counters_; }
   Medium* medium() const { return medium_.get(); }  // null once removed
@@ -110,8 +107,7 @@ class Disk {
   // Frees all; for rmdir.  It is off.
   void Remove();
 
-  // --- What outlives the process
-  // ------------------------------------------------------------------
+  // --- What outlives the process ---------------------------------------------------------------
 
   // Its part of a record.
   void Save(DeviceRecord& record) const;

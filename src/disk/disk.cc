@@ -61,8 +61,7 @@ Disk::Disk(uint64_t id, const std::string& name, Services services)
 
 Disk::~Disk() = default;
 
-// --- Configuration and state
-// ----------------------------------------------------------------------
+// --- Configuration and state -------------------------------------------------------------------
 
 Settings Disk::settings() const {
   Settings settings = {.config = config_, .state = {}, .unknown = unknown_};
@@ -216,8 +215,7 @@ void Disk::ForgetComplaint() {
   if (device_ != nullptr) device_->ForgetComplaint();
 }
 
-// --- Requests
-// -------------------------------------------------------------------------------------
+// --- Requests ----------------------------------------------------------------------------------
 
 // NOLINTNEXTLINE(readability-make-member-function-const): what it stores changes
 int Disk::Do(const Command& command, void* to) {
@@ -249,8 +247,7 @@ int Disk::Do(const Command& command, void* to) {
   return waiting.error;
 }
 
-// --- What outlives the process
-// --------------------------------------------------------------------
+// --- What outlives the process -----------------------------------------------------------------
 
 void Disk::Save(DeviceRecord& record) const {
   record.config = settings();

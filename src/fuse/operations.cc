@@ -80,8 +80,8 @@ void StatFs(fuse_req_t request, fuse_ino_t inode) {
   session.NoteTransport(CameThroughRing(request));
   const Tree& tree = session.tree();
   const std::shared_ptr<DeviceNode> node = tree.DiskOwner(inode);
-  struct statvfs st =
-      MemoryIn(session.memory(), node == nullptr ? PageStore::kPageSize : node->settings().config.blocksize);
+  struct statvfs st = MemoryIn(
+      session.memory(), node == nullptr ? PageStore::kPageSize : node->settings().config.blocksize);
   // An inode is a device: how many files each has is nobody's limit.
   st.f_files = kDevicesMax;
   st.f_ffree = st.f_favail = kDevicesMax - std::min(kDevicesMax, tree.device_count());

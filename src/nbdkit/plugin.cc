@@ -42,8 +42,7 @@ struct Served {
 
 std::unique_ptr<Served> served;  // from load to unload
 
-// --- Before there are clients
-// ---------------------------------------------------------------------
+// --- Before there are clients ------------------------------------------------------------------
 
 // 0, or -1 when nbdkit, which is C, has been told why not.
 template <typename Change>
@@ -98,8 +97,7 @@ const char* Help() {
   return help.c_str();
 }
 
-// --- Clients
-// --------------------------------------------------------------------------------------
+// --- Clients -----------------------------------------------------------------------------------
 
 const DeviceConfig& ConfigOf(void* disk) { return static_cast<Disk*>(disk)->config(); }
 const Device& DeviceOf(void* disk) { return *static_cast<Disk*>(disk)->device(); }

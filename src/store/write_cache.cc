@@ -114,7 +114,7 @@ int WriteCache::Write(uint64_t offset, uint64_t length, const void* data) {
 int WriteCache::WriteToPage(uint64_t page, uint64_t begin, uint64_t end, const char* data) {
   const auto it = pages_.find(page);
   const PageSectors before = it == pages_.end() ? PageSectors{0} : it->second;
-  int error = before == 0 ? MakeRoom() : 0;
+  int error = before == 0 ? WriteBackTo(pages_max_ - 1) : 0;
   if (error == 0) error = CompleteSectors(begin, end);
   if (error == 0) error = store_->Write(begin, end - begin, data);
   KillPoint("cache-stored");
@@ -124,26 +124,25 @@ int WriteCache::WriteToPage(uint64_t page, uint64_t begin, uint64_t end, const c
   return error;
 }
 
-int WriteCache::WriteThrough(uint64_t offset, uint64_t length, const void* data) {
+// What `change` does to the disk takes the place of what is cached there.
+int WriteCache::ChangeDisk(uint64_t offset, uint64_t length, absl::FunctionRef<int()> change) {
   const LockGuard lock(mutex_);
   int error = WriteBackEdges(offset, offset + length);
-  if (error == 0) error = disk_.Write(offset, length, data);
+  if (error == 0) error = change();
   KillPoint("cache-written-through");
   return error == 0 ? Drop(offset, offset + length) : error;
 }
 
+int WriteCache::WriteThrough(uint64_t offset, uint64_t length, const void* data) {
+  return ChangeDisk(offset, length, [&] { return disk_.Write(offset, length, data); });
+}
+
 int WriteCache::Discard(uint64_t offset, uint64_t length) {
-  const LockGuard lock(mutex_);
-  int error = WriteBackEdges(offset, offset + length);
-  if (error == 0) error = disk_.Discard(offset, length);
-  return error == 0 ? Drop(offset, offset + length) : error;
+  return ChangeDisk(offset, length, [&] { return disk_.Discard(offset, length); });
 }
 
 int WriteCache::WriteZeroes(uint64_t offset, uint64_t length) {
-  const LockGuard lock(mutex_);
-  int error = WriteBackEdges(offset, offset + length);
-  if (error == 0) error = disk_.WriteZeroes(offset, length);
-  return error == 0 ? Drop(offset, offset + length) : error;
+  return ChangeDisk(offset, length, [&] { return disk_.WriteZeroes(offset, length); });
 }
 
 int WriteCache::Allocate(uint64_t offset, uint64_t length) {
@@ -152,18 +151,14 @@ int WriteCache::Allocate(uint64_t offset, uint64_t length) {
 
 int WriteCache::Flush() {
   const LockGuard lock(mutex_);
-  while (!pages_.empty()) {
-    if (const int error = WriteBackSome(); error != 0) return error;
-  }
-  return 0;
+  return WriteBackTo(0);
 }
 
-// For one page more.
-int WriteCache::MakeRoom() {
-  while (pages_.size() >= pages_max_) {
-    if (const int error = WriteBackSome(); error != 0) return error;
-  }
-  return 0;
+// Until no more than so many pages are cached.
+int WriteCache::WriteBackTo(uint64_t pages) {
+  int error = 0;
+  while (error == 0 && pages_.size() > pages) error = WriteBackSome();
+  return error;
 }
 
 // A batch from the cursor on; pages that touch are freed at once.

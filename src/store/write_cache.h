@@ -27,6 +27,7 @@
 #include <string_view>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "rnullfs/mutex.h"
@@ -87,11 +88,13 @@ class WriteCache {
              std::unique_ptr<PageStore> store);
   static uint64_t StoreBytes(uint64_t disk_bytes);
 
+  int ChangeDisk(uint64_t offset, uint64_t length, absl::FunctionRef<int()> change)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   int Find() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int FreeOrphans() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int WriteToPage(uint64_t page, uint64_t begin, uint64_t end, const char* data)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  int MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int WriteBackTo(uint64_t pages) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int WriteBackSome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int CopyBack(Pages::iterator page) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int FreePages(PageRange& pages) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -9,7 +9,6 @@
 #include "rnullfs/error.h"
 #include "tree/files.h"
 #include "tree/inode.h"
-#include "tree/stats_text.h"
 
 namespace rnullfs {
 namespace {
@@ -59,23 +58,7 @@ Disk::Services DeviceNode::DiskServices() {
       .badblocks_spent = [this] { SaveNew(); }};
 }
 
-Settings DeviceNode::settings() const {
-  LockGuard lock(mutex_);
-  return disk_.settings();
-}
-
-std::string DeviceNode::last_error() const {
-  LockGuard lock(mutex_);
-  return disk_.last_error();
-}
-
-std::string DeviceNode::StatsText() const {
-  LockGuard lock(mutex_);
-  return rnullfs::StatsText(disk_, doors_);
-}
-
-// --- Changes
-// --------------------------------------------------------------------------------------
+// --- Changes -----------------------------------------------------------------------------------
 
 absl::Status DeviceNode::Store(const Settings& wanted) {
   return Update([&](Settings& next) {
@@ -115,7 +98,6 @@ absl::StatusOr<bool> DeviceNode::Switch(const Settings& seen, const Settings& ne
   if (goes_on) {
     if (absl::Status status = doors_.CheckStages(next); !status.ok()) return status;
   }
-  const auto pin = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return doors_.Pin(next.config); };
   // Before the medium takes the new size: what that cuts off would be lost.
   if (starts) {
     if (absl::Status status = doors_.CheckDataPath(next); !status.ok()) return status;
@@ -123,7 +105,7 @@ absl::StatusOr<bool> DeviceNode::Switch(const Settings& seen, const Settings& ne
   }
   const auto ready = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     absl::Status possible = goes_on ? doors_.CheckDataPath(next) : absl::OkStatus();
-    return possible.ok() ? pin() : possible;
+    return possible.ok() ? doors_.Pin(next.config) : possible;
   };
   absl::StatusOr<bool> done = disk_.Become(seen, next, ready);
   if (!starts || !done.ok()) return done;
@@ -143,11 +125,6 @@ absl::Status DeviceNode::Conclude(const absl::Status& how, const TextWrite& writ
   return how;
 }
 
-absl::Status DeviceNode::Refuse(const absl::Status& why) {
-  LockGuard lock(mutex_);
-  return Conclude(why);
-}
-
 absl::Status DeviceNode::StoreText(const Attribute& attribute, std::string_view text,
                                    uint64_t request, IfOpen if_open) {
   TextWrite write = {.request = request, .if_open = if_open};
@@ -163,10 +140,6 @@ absl::Status DeviceNode::StoreText(const Attribute& attribute, std::string_view 
     return stages.ok() ? status : stages;
   };
   return Update(store, write);
-}
-
-absl::Status DeviceNode::StoreJson(std::string_view text, IfOpen if_open) {
-  return StoreJson(text, TextWrite{.if_open = if_open});
 }
 
 absl::Status DeviceNode::StoreJson(std::string_view text, const TextWrite& write) {
@@ -196,12 +169,6 @@ absl::Status DeviceNode::WriteJson(ConfigEdit::Piece piece, uint64_t request, If
   return StoreJson(*whole, write);
 }
 
-void DeviceNode::TruncateJson(uint64_t handle, uint64_t length) {
-  LockGuard lock(mutex_);
-  texts_.edit().Truncate(handle, length);
-  Save();
-}
-
 absl::Status DeviceNode::FlushJson(uint64_t handle) {
   LockGuard lock(mutex_);
   const ConfigEdit& edit = texts_.edit();
@@ -229,8 +196,7 @@ absl::Status DeviceNode::Retire(IfOpen if_open) {
   return absl::OkStatus();
 }
 
-// --- Opens
-// ----------------------------------------------------------------------------------------
+// --- Opens -------------------------------------------------------------------------------------
 
 absl::StatusOr<DiskHandle> DeviceNode::OpenDisk(std::string opener, int flags,
                                                 OpenBacking open_backing, uint64_t request,
@@ -244,16 +210,6 @@ absl::StatusOr<DiskHandle> DeviceNode::OpenDisk(std::string opener, int flags,
   if (!kernel_wrote && doors_.kernel_wrote()) owners_.SeeDisk();
   Save();
   return handle;
-}
-
-void DeviceNode::NoteClosing(uint64_t handle) {
-  LockGuard lock(mutex_);
-  doors_.NoteClosing(handle);
-}
-
-absl::StatusOr<uint64_t> DeviceNode::HoldDisk(std::string holder) {
-  LockGuard lock(mutex_);
-  return doors_.Hold(std::move(holder));
 }
 
 int DeviceNode::CloseDisk(uint64_t handle) {
@@ -271,16 +227,6 @@ void DeviceNode::AwaitLastClose() {
   }
 }
 
-absl::StatusOr<bool> DeviceNode::CollapseSome(bool sparse, uint64_t* offset, bool* changed) {
-  LockGuard lock(mutex_);
-  return doors_.CollapseSome(sparse, offset, changed);
-}
-
-bool DeviceNode::RecallSome() {
-  LockGuard lock(mutex_);
-  return disk_.store() != nullptr && disk_.store()->RecallSome();
-}
-
 DiskFacts DeviceNode::facts() const {
   LockGuard lock(mutex_);
   const Medium* const medium = disk_.medium();
@@ -292,8 +238,7 @@ DiskFacts DeviceNode::facts() const {
           .stored_bytes = medium == nullptr ? 0 : medium->stored_pages() * PageStore::kPageSize};
 }
 
-// --- Owners and times
-// -----------------------------------------------------------------------------
+// --- Owners and times --------------------------------------------------------------------------
 
 void DeviceNode::NoteDiskWrites(mode_t default_mode) const {
   owners_.NoteDiskWrites(default_mode, doors_.kernel_wrote());
@@ -316,8 +261,7 @@ void DeviceNode::ChangeOwnership(uint32_t slot, mode_t default_mode,
   Save();
 }
 
-// --- What outlives the process
-// --------------------------------------------------------------------
+// --- What outlives the process -----------------------------------------------------------------
 
 // What has been done is done, also where there is no memory to note it.
 void DeviceNode::Save() const {
@@ -338,11 +282,6 @@ void DeviceNode::Save() const {
     services_.survival->SayUnsaved(ENOMEM);
   }
   KillPoint("saved");
-}
-
-void DeviceNode::SaveNew() const {
-  LockGuard lock(mutex_);
-  Save();
 }
 
 absl::Status DeviceNode::Restore(const DeviceRecord& record, Memfds memfds) {

@@ -29,6 +29,7 @@
 #include "tree/config_edit.h"
 #include "tree/doors.h"
 #include "tree/owners.h"
+#include "tree/stats_text.h"
 #include "tree/survival.h"
 #include "tree/texts.h"
 
@@ -69,7 +70,10 @@ class DeviceNode {
              uint64_t request = 0);
 
   // Saves what it is when new; every later change is saved as well.
-  void SaveNew() const;
+  void SaveNew() const {
+    LockGuard lock(mutex_);
+    Save();
+  }
 
   // Makes it what another process had left, before anybody uses it; as Disk::Restore().
   using Memfds = Disk::Memfds;
@@ -78,9 +82,18 @@ class DeviceNode {
   uint64_t id() const { return id_; }
   const std::string& name() const { return name_; }
   uint64_t request() const { return request_; }
-  Settings settings() const;
-  std::string last_error() const;
-  std::string StatsText() const;
+  Settings settings() const {
+    LockGuard lock(mutex_);
+    return disk_.settings();
+  }
+  std::string last_error() const {
+    LockGuard lock(mutex_);
+    return disk_.last_error();
+  }
+  std::string StatsText() const {
+    LockGuard lock(mutex_);
+    return rnullfs::StatsText(disk_, doors_);
+  }
 
   // A write to an attribute's file, which ends at the first NUL; as Disk::EditText().  A `request`
   // (the number of the FUSE request; 0 for none) that has been done, but was heard again because
@@ -89,13 +102,19 @@ class DeviceNode {
                          IfOpen if_open = IfOpen::kWait);
 
   // One whole JSON object written to config.json.  While powered only what it changes counts.
-  absl::Status StoreJson(std::string_view text, IfOpen if_open = IfOpen::kWait);
+  absl::Status StoreJson(std::string_view text, IfOpen if_open = IfOpen::kWait) {
+    return StoreJson(text, TextWrite{.if_open = if_open});
+  }
 
   // A piece of one, as ConfigEdit has it; the piece that makes it whole applies it.  `request` as
   // above.
   absl::Status WriteJson(ConfigEdit::Piece piece, uint64_t request = 0,
                          IfOpen if_open = IfOpen::kWait);
-  void TruncateJson(uint64_t handle, uint64_t length);
+  void TruncateJson(uint64_t handle, uint64_t length) {
+    LockGuard lock(mutex_);
+    texts_.edit().Truncate(handle, length);
+    Save();
+  }
   // The open is closed: EINVAL when its text is not an object yet.  It is kept all the same, for
   // the write that completes it.
   absl::Status FlushJson(uint64_t handle);
@@ -104,7 +123,10 @@ class DeviceNode {
   absl::Status Store(const Settings& wanted);
 
   // Remembers why a write was refused that never became an update.
-  absl::Status Refuse(const absl::Status& why);
+  absl::Status Refuse(const absl::Status& why) {
+    LockGuard lock(mutex_);
+    return Conclude(why);
+  }
 
   // Opens the disk for the process `opener` ("losetup (pid 7)") with open(2)'s flags, through
   // passthrough where datapath and everything else allow it.  ENOENT while off.  EAGAIN, if
@@ -115,11 +137,17 @@ class DeviceNode {
                                       uint64_t request = 0, IfOpen if_open = IfOpen::kRefuse);
 
   // Somebody has called close(2): as a rule, but not always, CloseDisk() follows.
-  void NoteClosing(uint64_t handle);
+  void NoteClosing(uint64_t handle) {
+    LockGuard lock(mutex_);
+    doors_.NoteClosing(handle);
+  }
 
   // Keeps the disk in place for a request that comes without an open (truncate(2)), until
   // CloseDisk() of the number that it returns.  ENOENT while off.
-  absl::StatusOr<uint64_t> HoldDisk(std::string holder);
+  absl::StatusOr<uint64_t> HoldDisk(std::string holder) {
+    LockGuard lock(mutex_);
+    return doors_.Hold(std::move(holder));
+  }
 
   // Returns the backing number that nobody uses any more, for the kernel to forget; else 0.
   int CloseDisk(uint64_t handle);
@@ -128,10 +156,16 @@ class DeviceNode {
   // moved on.  True when there is more to do; false at the end, and with `*offset` 0 when the
   // kernel does not serve the disk.  Sets `*changed` if the disk has been written to since the last
   // look.
-  absl::StatusOr<bool> CollapseSome(bool sparse, uint64_t* offset, bool* changed);
+  absl::StatusOr<bool> CollapseSome(bool sparse, uint64_t* offset, bool* changed) {
+    LockGuard lock(mutex_);
+    return doors_.CollapseSome(sparse, offset, changed);
+  }
 
   // For who has taken the disk over: as PageStore::RecallSome().
-  bool RecallSome();
+  bool RecallSome() {
+    LockGuard lock(mutex_);
+    return disk_.store() != nullptr && disk_.store()->RecallSome();
+  }
 
   DiskFacts facts() const;
   Device* device() const ABSL_NO_THREAD_SAFETY_ANALYSIS { return disk_.device(); }

@@ -12,12 +12,12 @@
 #include <string_view>
 #include <vector>
 
+#include "rnullfs/index_pool.h"
 #include "rnullfs/mutex.h"
 #include "rnullfs/unique_fd.h"
 #include "rnullfs/xarray.h"
 #include "tree/device_directory.h"
 #include "tree/entry.h"
-#include "rnullfs/index_pool.h"
 
 namespace rnullfs {
 

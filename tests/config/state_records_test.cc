@@ -83,12 +83,12 @@ TEST(DeviceRecord, IsReadAsTheFirstVersionWroteIt) {
   const auto read = ReadDeviceRecord(record);
   ASSERT_TRUE(read.ok()) << record;
   EXPECT_EQ(read->config, (Settings{.config = {.power = true,
-                                                 .blocksize = 512,
-                                                 .size = 64,
-                                                 .irqmode = IrqMode::kTimer,
-                                                 .completion_nsec = 5,
-                                                 .memory_backed = true,
-                                                 .datapath = DataPath::kDaemon}}));
+                                               .blocksize = 512,
+                                               .size = 64,
+                                               .irqmode = IrqMode::kTimer,
+                                               .completion_nsec = 5,
+                                               .memory_backed = true,
+                                               .datapath = DataPath::kDaemon}}));
 }
 
 // Takes `key` and its value out of the object; every value here is a number, a text or flat.

@@ -24,8 +24,7 @@
 namespace rnullfs {
 namespace {
 
-// --- The text as a whole
-// --------------------------------------------------------------------------
+// --- The text as a whole -----------------------------------------------------------------------
 
 // Whether the JSON library takes it for one object; nothing when a number is too large for it, or
 // with NUL bytes, one of which it takes for the end.
@@ -89,8 +88,7 @@ void RequireAgreement(std::string_view text) {
   }
 }
 
-// --- The text in pieces
-// ---------------------------------------------------------------------------
+// --- The text in pieces ------------------------------------------------------------------------
 
 // A file config.json, and what has been written to it.
 class File {

@@ -15,7 +15,8 @@ TEST_F(RestoreTest, RequestsThatAreHeardAgain) {
   TakeOver();
   Tree& tree = new_->tree;
   EXPECT_THAT(tree.MakeDevice("made", {.uid = 1, .gid = 2, .request = 200}).status(), IsOk());
-  EXPECT_THAT(tree.MakeDevice("made", {.uid = 1, .gid = 2, .request = 204}).status(), Refused(EEXIST));
+  EXPECT_THAT(tree.MakeDevice("made", {.uid = 1, .gid = 2, .request = 204}).status(),
+              Refused(EEXIST));
   EXPECT_THAT(tree.Remove(kRootInode, "removed", 202), IsOk());
   EXPECT_THAT(tree.Remove(kRootInode, "removed", 206), Refused(ENOENT));
   EXPECT_THAT(tree.Remove(kRootInode, "never", 0), Refused(ENOENT));

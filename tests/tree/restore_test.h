@@ -96,7 +96,8 @@ class RestoreTest : public testing::Test {
  protected:
   std::shared_ptr<DeviceNode> Make(std::string_view name, std::string_view json,
                                    uint64_t request = 0) {
-    const auto node = old_->tree.MakeDevice(name, {.uid = 10, .gid = 20, .request = request}).value();
+    const auto node =
+        old_->tree.MakeDevice(name, {.uid = 10, .gid = 20, .request = request}).value();
     EXPECT_THAT(node->StoreJson(json), IsOk());
     return node;
   }

@@ -2,9 +2,9 @@
 // successor needn't ask the file.
 //
 // A worker that takes over has an empty index: each page is looked for in the file when it is first
-// asked for, and each hole whenever it is.  A thread does it before them, once, and
-// ends.  It maps nothing: page tables are what takes the time when a process dies, a
-// twentieth of a second for a GiB, and the requests after the next death would wait for it.
+// asked for, and each hole whenever it is.  A thread does it before them, once, and ends.  It maps
+// nothing: page tables are what takes the time when a process dies, a twentieth of a second for a
+// GiB, and the requests after the next death would wait for it.
 //
 // Thread safety: Start() and Stop() from one thread.
 #ifndef RNULLFS_TREE_RECALLER_H_

@@ -230,8 +230,7 @@ void DeviceNode::AwaitLastClose() {
 DiskFacts DeviceNode::facts() const {
   LockGuard lock(mutex_);
   const Medium* const medium = disk_.medium();
-  return {.open = doors_.InUse(),
-          .passthrough = doors_.opens().passthrough() > 0,
+  return {.passthrough = doors_.opens().passthrough() > 0,
           .backing_id = doors_.backing_id(),
           .retired_backing_id = doors_.retired_backing_id(),
           .size_bytes = disk_.device() == nullptr ? 0 : disk_.device()->size_bytes(),

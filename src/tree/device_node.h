@@ -53,8 +53,7 @@ struct NodeServices {
 
 // What there is to know of a disk at a moment.
 struct DiskFacts {
-  bool open = false;         // in use, by an open or a mapping
-  bool passthrough = false;  // by the kernel's door
+  bool passthrough = false;  // open by the kernel's door
   // What the kernel calls the memfd that it serves, and the one that it was last to forget; 0:
   // none.
   int backing_id = 0;
@@ -168,6 +167,11 @@ class DeviceNode {
   }
 
   DiskFacts facts() const;
+  // In use, by an open or a mapping: the kernel is asked.
+  bool disk_open() const {
+    LockGuard lock(mutex_);
+    return doors_.InUse();
+  }
   Device* device() const ABSL_NO_THREAD_SAFETY_ANALYSIS { return disk_.device(); }
 
   // Takes the device out of service for rmdir: powered off, the medium freed.

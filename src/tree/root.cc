@@ -282,7 +282,7 @@ std::vector<std::string> Root::DisksInUse() const {
   std::vector<std::string> names;
   SharedLockGuard lock(mutex_);
   for (const auto& [id, node] : devices_) {
-    if (node->facts().open) names.push_back(Visible(node->name()));
+    if (node->disk_open()) names.push_back(Visible(node->name()));
   }
   return names;
 }

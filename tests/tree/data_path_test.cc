@@ -210,12 +210,12 @@ TEST_F(DataPathTest, IsInUseWhileItIsMapped) {
   UniqueFd held(open(("/proc/self/fd/" + std::to_string(backing_fd_)).c_str(), O_RDONLY));
   ASSERT_TRUE(held.valid());
   node_->CloseDisk(handle.number);
-  EXPECT_TRUE(node_->facts().open);
+  EXPECT_TRUE(node_->disk_open());
   EXPECT_THAT(Set("power", "0"), RefusedWith(EBUSY, "mapped (mmap) by a process"));
   EXPECT_THAT(node_->Retire(), RefusedWith(EBUSY, "memfd:rnullfs:7:fast"));
   EXPECT_EQ(memory_.used_bytes(), 32 << 20);
   held = UniqueFd();
-  EXPECT_FALSE(node_->facts().open);
+  EXPECT_FALSE(node_->disk_open());
   EXPECT_EQ(memory_.used_bytes(), 0);
   EXPECT_THAT(Set("power", "0"), IsOk());
 }
@@ -268,7 +268,7 @@ TEST_F(DataPathTest, PassthroughThatTheKernelRefusesAfterAllFailsTheOpen) {
   next_backing_id_ = 0;
   EXPECT_THAT(OpenDisk(), RefusedWith(EIO, "the kernel refused the memfd"));
   EXPECT_THAT(node_->last_error(), HasSubstr("Operation not permitted"));
-  EXPECT_FALSE(node_->facts().open);
+  EXPECT_FALSE(node_->disk_open());
   EXPECT_THAT(Set("power", "0"), IsOk());
 }
 

@@ -113,14 +113,14 @@ TEST_F(PowerTest, OffWithoutMemoryLeavesWhatWasStored) {
 TEST_F(PowerTest, TheDiskOpensOnlyWhileOn) {
   EXPECT_THAT(NodeTest::OpenDisk("cat (pid 1)"), RefusedWith(ENOENT, "write 1 to power"));
   ASSERT_THAT(Set("power", "1"), IsOk());
-  EXPECT_FALSE(node_->facts().open);
+  EXPECT_FALSE(node_->disk_open());
   const uint64_t first = OpenDisk();
   const uint64_t second = OpenDisk();
   EXPECT_NE(first, second);
   node_->CloseDisk(first);
-  EXPECT_TRUE(node_->facts().open);
+  EXPECT_TRUE(node_->disk_open());
   node_->CloseDisk(second);
-  EXPECT_FALSE(node_->facts().open);
+  EXPECT_FALSE(node_->disk_open());
 }
 
 TEST_F(PowerTest, StaysOnWhileTheDiskIsOpen) {

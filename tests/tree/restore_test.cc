@@ -55,9 +55,9 @@ TEST_F(RestoreTest, NoRequestHoldsADiskAnyMore) {
   ASSERT_THAT(disk->HoldDisk("truncate (pid 7)"), IsOk());
   const uint64_t open = Open(*disk, 0).value().number;
   TakeOver();
-  EXPECT_TRUE(Found("d")->facts().open);
+  EXPECT_TRUE(Found("d")->disk_open());
   Found("d")->CloseDisk(open);
-  EXPECT_FALSE(Found("d")->facts().open);
+  EXPECT_FALSE(Found("d")->disk_open());
 }
 
 // A program that only asks whether it could go on (--upgrade) must not touch what is in use.

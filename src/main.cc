@@ -20,7 +20,7 @@
 #include "base/pressure.h"
 #include "base/process.h"
 #include "base/threads.h"
-#include "config/mount_options.h"
+#include "command_line/mount_options.h"
 #include "device/completion_queue.h"
 #include "fuse/patience.h"
 #include "fuse/session.h"

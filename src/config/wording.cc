@@ -63,6 +63,24 @@ std::string Shown(std::string_view text) {
   return plain ? std::string(text) : Quoted(text);
 }
 
+std::string Described(const JsonValue& value) {
+  switch (value.kind) {
+    case JsonValue::Kind::kNull:
+      return "null";
+    case JsonValue::Kind::kBoolean:
+      return value.text;
+    case JsonValue::Kind::kNumber:
+      return Concat({"the number ", Shown(value.text)});
+    case JsonValue::Kind::kText:
+      return Concat({"the text ", Quoted(value.text)});
+    case JsonValue::Kind::kList:
+      return "an array";
+    case JsonValue::Kind::kObject:
+      return "an object";
+  }
+  return {};
+}
+
 absl::Status Rejected(std::string_view name, std::string_view value, std::string_view accepts) {
   return Error(EINVAL, Concat({name, ": ", value, " is not accepted; it takes ", accepts}));
 }

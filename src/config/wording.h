@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "rnullfs/value_type.h"
 
 namespace rnullfs {
 
@@ -24,6 +25,9 @@ std::string Quoted(std::string_view text);
 
 // The same, but without quotes when it is one plain word.
 std::string Shown(std::string_view text);
+
+// What the value is to a sentence: `the number 5`, `the text "x"`, `an array`.
+std::string Described(const JsonValue& value);
 
 // EINVAL: "`name`: `value` is not accepted; it takes `accepts`".
 absl::Status Rejected(std::string_view name, std::string_view value, std::string_view accepts);

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "config/mount_options.h"
+#include "command_line/mount_options.h"
 
 struct fuse_lowlevel_ops;
 struct fuse_session;

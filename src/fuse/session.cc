@@ -16,7 +16,7 @@
 #include "base/kill_point.h"
 #include "base/log.h"
 #include "base/threads.h"
-#include "config/document.h"
+#include "json/document.h"
 #include "fuse/backing_ids.h"
 #include "fuse/negotiate.h"
 #include "fuse/operations.h"

@@ -16,7 +16,7 @@
 
 #include "absl/status/status.h"
 #include "base/pressure.h"
-#include "config/mount_options.h"
+#include "command_line/mount_options.h"
 #include "fuse/mount.h"
 #include "fuse/parking.h"
 #include "fuse/receive_loop.h"

@@ -7,7 +7,7 @@
 #include <atomic>
 #include <string>
 
-#include "config/mount_options.h"
+#include "command_line/mount_options.h"
 #include "rnullfs/mutex.h"
 
 namespace rnullfs {

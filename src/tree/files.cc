@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "config/json.h"
+#include "json/json.h"
 #include "rnullfs/error.h"
 #include "tree/entry.h"
 #include "tree/inode.h"

@@ -18,7 +18,7 @@
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
-#include "config/mount_options.h"
+#include "command_line/mount_options.h"
 #include "rnullfs/mutex.h"
 
 namespace rnullfs {

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "config/state_records.h"
+#include "records/state_records.h"
 #include "rnullfs/memfd_keeper.h"
 #include "rnullfs/unique_fd.h"
 #include "tree/device_node.h"

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "config/state_records.h"
+#include "records/state_records.h"
 
 namespace rnullfs {
 

@@ -15,7 +15,7 @@
 #include <map>
 
 #include "base/ownership.h"
-#include "config/state_records.h"
+#include "records/state_records.h"
 #include "rnullfs/disk.h"
 
 namespace rnullfs {

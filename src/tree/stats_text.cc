@@ -3,7 +3,7 @@
 #include <string_view>
 #include <utility>
 
-#include "config/document.h"
+#include "json/document.h"
 #include "config/warnings.h"
 
 namespace rnullfs {

@@ -19,7 +19,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
-#include "config/state_records.h"
+#include "records/state_records.h"
 #include "rnullfs/device_counters.h"
 #include "rnullfs/memfd_keeper.h"
 #include "rnullfs/mutex.h"

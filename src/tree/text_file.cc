@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "config/json.h"
+#include "json/json.h"
 
 namespace rnullfs {
 namespace {

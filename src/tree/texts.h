@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "config/state_records.h"
+#include "records/state_records.h"
 #include "tree/config_edit.h"
 
 namespace rnullfs {

@@ -1,12 +1,12 @@
 // The saved state as a later version of the program may write it: each record has keys that this
-// one does not know.  Linked into rnullfs-later in the place of src/config/state_records.cc.
+// one does not know.  Linked into rnullfs-later in the place of src/records/state_records.cc.
 //
 // When it reads a record, it logs whether its keys were kept by whoever wrote the record last.
 
 #define WriteRecord WriteRecordOfNow
 #define ReadDeviceRecord ReadDeviceRecordOfNow
 #define ReadMountRecord ReadMountRecordOfNow
-#include "config/state_records.cc"  // NOLINT(bugprone-suspicious-include): with other names
+#include "records/state_records.cc"  // NOLINT(bugprone-suspicious-include): with other names
 #undef WriteRecord
 #undef ReadDeviceRecord
 #undef ReadMountRecord

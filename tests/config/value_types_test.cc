@@ -1,7 +1,7 @@
 // The types of values alone, without the table.
 #include <gtest/gtest.h>
 
-#include "config/json_value.h"
+#include "json/json_value.h"
 #include "config/status_matchers.h"
 #include "config/types/boolean.h"
 #include "config/types/integer.h"

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "base/parse.h"
-#include "config/json.h"
+#include "json/json.h"
 #include "fuzz/fuzz_target.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"

@@ -14,8 +14,8 @@
 #include <optional>
 #include <vector>
 
-#include "config/json.h"
-#include "config/json_text.h"
+#include "json/json.h"
+#include "json/json_text.h"
 #include "fuzz/fuzz_target.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"

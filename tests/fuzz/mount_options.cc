@@ -3,14 +3,14 @@
 // It is refused with a sentence, or read into options that, written as a command line again, are
 // read the same way.
 
-#include "config/mount_options.h"
+#include "command_line/mount_options.h"
 
 #include <cerrno>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "config/json.h"
+#include "json/json.h"
 #include "fuzz/fuzz_target.h"
 #include "rnullfs/error.h"
 

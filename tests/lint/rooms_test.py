@@ -12,18 +12,18 @@ import rooms  # pylint: disable=wrong-import-position
 CLEAN = {
     "include/rnullfs/clock.h": "#include <cstdint>\n",
     "src/base/clock.cc": '#include "rnullfs/clock.h"\nclock_gettime(CLOCK_MONOTONIC, &now);\n',
-    "src/config/json.cc": "#include <nlohmann/json.hpp>\n",
+    "src/json/json.cc": "#include <nlohmann/json.hpp>\n",
     "src/store/pages.h": '#include "rnullfs/clock.h"\n',
     "src/device/device.cc": '#include "rnullfs/clock.h"\n#include "store/pages.h"\n',
-    "src/tree/tree.cc": '#include "absl/strings/str_cat.h"\n#include "config/json.h"\n',
+    "src/tree/tree.cc": '#include "absl/strings/str_cat.h"\n#include "json/json.h"\n',
     "src/fuse/session.cc": "#include <fuse_lowlevel.h>\n",
     "src/main.cc": "constexpr int kLimit = 1;\n\nint main() {\n  int count = 0;\n}\n",
     "tests/store/pages_test.cc": "auto now = std::chrono::steady_clock::now();\n",
 }
 
 BREACHES = [
-    ("src/base/log.cc", '#include "config/json.h"', "config is not below it"),
-    ("src/config/json.cc", '#include "store/pages.h"', "store is not below it"),
+    ("src/base/log.cc", '#include "json/json.h"', "json is not below it"),
+    ("src/json/json.cc", '#include "store/pages.h"', "store is not below it"),
     ("src/store/pages.h", '#include "rnullfs/attributes.h"', "config is not below it"),
     ("src/device/device.cc", '#include "tree/tree.h"', "tree is not below it"),
     ("src/tree/tree.cc", '#include "fuse/session.h"', "fuse is not below it"),
@@ -34,7 +34,7 @@ BREACHES = [
     ("include/rnullfs/novelty.h", "#include <cstdint>", "belongs to no room"),
     ("src/attic/old.cc", "#include <cstdint>", "belongs to no room"),
     ("src/tree/tree.cc", "#include <fuse_lowlevel.h>", "libfuse is for src/fuse"),
-    ("src/tree/tree.cc", "#include <nlohmann/json.hpp>", "for src/config"),
+    ("src/tree/tree.cc", "#include <nlohmann/json.hpp>", "for src/json"),
     ("src/device/device.cc", "  clock_gettime(CLOCK_MONOTONIC, &now);", "reads the clock"),
     ("src/device/device.cc", "  auto t = std::chrono::steady_clock::now();", "reads the clock"),
     ("src/device/device.cc", "  srand(time(nullptr));", "reads the clock"),
@@ -42,6 +42,7 @@ BREACHES = [
     ("src/store/pages.h", "  absl::Mutex mutex_;", "rnullfs/mutex.h"),
     ("src/main.cc", "static int count = 0;", "a global variable"),
     ("src/main.cc", "std::string name;", "a global variable"),
+    ("src/store/pages.cc", "\n" * 301, "longer than 300 lines"),
     ("tests/store/pages_test.cc", "\n" * 401, "longer than 400 lines"),
 ]
 

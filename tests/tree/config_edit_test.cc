@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "config/json.h"
+#include "json/json.h"
 #include "tree/refused.h"
 
 namespace rnullfs {

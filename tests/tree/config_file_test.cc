@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "config/json.h"
+#include "json/json.h"
 #include "tree/node_test.h"
 #include "tree/refused.h"
 #include "tree/text_file.h"

@@ -9,7 +9,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/parse.h"
-#include "config/json_value.h"
 #include "config/quantity.h"
 #include "config/wording.h"
 #include "rnullfs/value_type.h"

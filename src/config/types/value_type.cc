@@ -1,6 +1,5 @@
 #include "rnullfs/value_type.h"
 
-#include "config/json_value.h"
 #include "config/quantity.h"
 #include "config/wording.h"
 

@@ -1,0 +1,126 @@
+#include "manual/manual.h"
+
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/types/span.h"
+#include "command_line/mount_flags.h"
+#include "command_line/mount_options.h"
+#include "config/quantity.h"
+#include "config/wording.h"
+#include "rnullfs/attributes.h"
+#include "rnullfs/error.h"
+
+namespace rnullfs {
+namespace {
+
+// What scdoc would take for the beginning of another font, as itself.
+std::string Escaped(std::string_view text) {
+  return absl::StrReplaceAll({text.data(), text.size()},
+                             {{"\\", "\\\\"}, {"*", "\\*"}, {"_", "\\_"}});
+}
+
+std::string Bold(std::string_view text) { return Concat({"*", Escaped(text), "*"}); }
+
+// In a literal block, where scdoc breaks no line and no word.
+std::string Block(absl::Span<const std::string_view> names) {
+  constexpr size_t kWidth = 64;  // of 80, with the block's indentation
+  std::string text;
+  for (const std::string_view name : names) text += Concat({text.empty() ? "" : ", ", name});
+  return Concat({"```\n", Wrapped(text, 0, kWidth), "```"});
+}
+
+// A summary or a list of values as a sentence of its own, in a line below a heading.
+std::string Sentence(std::string_view text) {
+  std::string sentence(text);
+  if (!sentence.empty() && sentence[0] >= 'a' && sentence[0] <= 'z') sentence[0] -= 'a' - 'A';
+  return Concat({"\t", Escaped(sentence), ".\n"});
+}
+
+std::string AliasSentence(const Attribute& row) {
+  if (row.alias_is_file) return Concat({"\t", Bold(row.alias), " is another name for it.\n"});
+  std::string unit;
+  if (row.alias_unit != 1) {
+    unit = Concat({", in units of ", absl::StrCat(row.alias_unit), " ", row.type->unit()});
+  }
+  return Concat({"\tAs a mount option also ", Bold(row.alias), unit, ".\n"});
+}
+
+std::string Paragraph(const Attribute& row, std::string_view name) {
+  std::string text = Concat({Bold(name), "\n", Sentence(row.summary)});
+  // The others have a section of their own.
+  if (row.inert() && !DirectoryOf(row).empty()) text += Sentence("without effect through FUSE");
+  if (!row.read_only) {
+    text += Sentence(Concat({"takes ", row.type->Accepts()}));
+    text += Sentence(Concat({"default: ", DefaultText(row)}));
+  }
+  if (!row.alias.empty()) text += AliasSentence(row);
+  return text + "\n";
+}
+
+// The device's own, without those of faults.
+std::string Paragraphs(bool inert) {
+  std::string text;
+  for (const Attribute& row : Attributes()) {
+    if (DirectoryOf(row).empty() && row.inert() == inert) text += Paragraph(row, row.name);
+  }
+  return text;
+}
+
+std::string FaultDirectories() {
+  std::string text;
+  for (const FaultGroup& group : FaultGroups()) {
+    text += Concat({Bold(Concat({group.name, "/"})), "\n", Sentence(group.summary),
+                    "\tAs a mount option ", Bold(Concat({group.parameter, "="})),
+                    "_interval_,_probability_,_space_,_times_.\n\n"});
+  }
+  return text;
+}
+
+// They are the same in each of the directories.
+std::string FaultFiles() {
+  const std::string_view first = FaultGroups().front().name;
+  std::string text;
+  for (const Attribute& row : Attributes()) {
+    if (DirectoryOf(row) == first) text += Paragraph(row, row.name.substr(first.size() + 1));
+  }
+  return text;
+}
+
+std::string LiveAttributes() {
+  std::string text;
+  for (const Attribute& row : Attributes()) {
+    if (!row.live || !DirectoryOf(row).empty()) continue;
+    text += Concat({text.empty() ? "" : ", ", Bold(row.name)});
+  }
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ManualPage(std::string_view source) {
+  const std::vector<std::pair<std::string, std::string>> texts = {
+      {"@VERSION@", RNULLFS_VERSION},
+      {"@ATTRIBUTES@", Paragraphs(/*inert=*/false)},
+      {"@INERT_ATTRIBUTES@", Paragraphs(/*inert=*/true)},
+      {"@FAULT_DIRECTORIES@", FaultDirectories()},
+      {"@FAULT_FILES@", FaultFiles()},
+      {"@LIVE_ATTRIBUTES@", LiveAttributes()},
+      {"@ATTRIBUTE_OPTIONS@", Block(AttributeOptions())},
+      {"@MOUNT_FLAGS@", Block(MountFlags())},
+      {"@DEVICES_MAX@", absl::StrCat(kMaxDevicesAtMount)},
+      {"@DEVICES_DEFAULT@", absl::StrCat(MountOptions().nr_devices)},
+      {"@SIZE_SUFFIXES@", std::string(SuffixesOf("MiB"))}};
+  std::string page = absl::StrReplaceAll({source.data(), source.size()}, texts);
+  // None of ours has one; so it is a name that is not in the list.
+  if (const size_t unknown = page.find('@'); unknown != std::string::npos) {
+    return Error(EINVAL, Concat({"the manual page has nothing to put in for ",
+                                 page.substr(unknown, page.find('\n', unknown) - unknown)}));
+  }
+  return page;
+}
+
+}  // namespace rnullfs

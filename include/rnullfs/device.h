@@ -72,7 +72,7 @@ class Device {
 
   // Attributes that may change while powered, as of the next request.
   void SetLive(const DeviceConfig& config);
-  void RestartFaults(const FaultPoint& point, const FaultAttr& attr, const FaultLeft* left);
+  void RestartFaults(const FaultPoint& point, const FaultAttr& written);
 
   // The last complaint is no longer what the user reads: the next one is made whatever its kind.
   void ForgetComplaint();

@@ -6,10 +6,6 @@
 #ifndef RNULLFS_DEVICE_COUNTERS_H_
 #define RNULLFS_DEVICE_COUNTERS_H_
 
-#include <atomic>
-#include <cstdint>
-#include <string>
-#include <string_view>
 #include <utility>
 
 #include "rnullfs/counters.h"
@@ -17,19 +13,11 @@
 
 namespace rnullfs {
 
-// Of one FaultAttr: what is left (FaultLeft), and what has been since it was last written.
+// Of one FaultAttr, since it was last written.
 struct FaultCounters {
-  std::atomic<int64_t>& times;
-  std::atomic<int64_t>& space;
+  Cell& passed;  // requests that `space` has let pass
   Cell& asked;   // requests that `interval` has counted
   Cell& failed;  // requests that have failed
-};
-
-// The same as a version before 0.2 counted it: what was used of what had been written.
-struct EarlierFaultCounters {
-  Cell& passed;
-  Cell& asked;
-  Cell& failed;
 };
 
 // Of the write cache, since the device was made.
@@ -53,23 +41,15 @@ class DeviceCounters : public Counters {
       : Counters(table, std::move(memory)) {}
 
   Statistics statistics{*this};
-  FaultCounters timeout = Fault("timeout", "faults.timeouts");
-  FaultCounters requeue = Fault("requeue", "faults.requeues");
-  FaultCounters init_hctx = Fault("init_hctx", "faults.init_hctx");
-  EarlierFaultCounters earlier_timeout = Earlier("timeout");
-  EarlierFaultCounters earlier_requeue = Earlier("requeue");
-  EarlierFaultCounters earlier_init_hctx = Earlier("init_hctx");
-  Cell& faults_known = (*this)["faults_known"];  // whether the first three say anything
+  FaultCounters timeout = Fault("timeout.passed", "timeout.asked", "faults.timeouts");
+  FaultCounters requeue = Fault("requeue.passed", "requeue.asked", "faults.requeues");
+  FaultCounters init_hctx = Fault("init_hctx.passed", "init_hctx.asked", "faults.init_hctx");
   CacheCounters cache = {(*this)["cache.written_back"], (*this)["cache.dropped"]};
   RandomState random = {(*this)["faults.seed"], (*this)["drawn"]};
 
  private:
-  FaultCounters Fault(const std::string& point, std::string_view failed) {
-    return {Signed(point + ".times"), Signed(point + ".space"), (*this)[point + ".counted"],
-            (*this)[failed]};
-  }
-  EarlierFaultCounters Earlier(const std::string& point) {
-    return {(*this)[point + ".passed"], (*this)[point + ".asked"], (*this)[point + ".failed"]};
+  FaultCounters Fault(std::string_view passed, std::string_view asked, std::string_view failed) {
+    return {(*this)[passed], (*this)[asked], (*this)[failed]};
   }
 };
 

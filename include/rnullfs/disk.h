@@ -124,8 +124,9 @@ class Disk {
  private:
   absl::Status CheckLive(const Settings& seen, const Settings& next) const;
   absl::Status SwitchOn(const Settings& seen, const Settings& next, Ready ready);
+  DeviceConfig ConfigOf(const Settings& seen, const Settings& next) const;
   bool TakeBadBlocks(const Settings& seen, const Settings& next);
-  void TakeFaults(const Settings& seen, const Settings& next);
+  void CountAnew(const Settings& seen, const Settings& next);
   absl::Status Update(absl::FunctionRef<absl::Status(Settings&)> edit);
   void Start(std::unique_ptr<Device> device);
 

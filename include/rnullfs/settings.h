@@ -1,5 +1,5 @@
 // What a disk's files show and take: its configuration, which is as it was written, and its state,
-// which requests change as well.  Neither has anything of the other.
+// which is what requests have made of it.
 //
 // Thread safety: plain values.
 #ifndef RNULLFS_SETTINGS_H_

@@ -59,7 +59,7 @@ constexpr Rate kRequests("requests/s");
 constexpr Unsigned kGiven({.max = UINT32_MAX, .accepts = "nothing"});
 constexpr Signed kPercent({.min = 0, .max = 100}, "percent");
 constexpr Signed kFaultCount({.min = 0, .max = INT32_MAX});
-constexpr Signed kFaultTimes({.min = FaultLeft::kUnlimited,
+constexpr Signed kFaultTimes({.min = FaultAttr::kUnlimited,
                               .max = INT32_MAX,
                               .accepts = "0 to 2147483647, or -1 for no limit"});
 

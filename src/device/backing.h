@@ -19,6 +19,8 @@ class Backing {
  public:
   // As `config` wants it, from what the medium has been prepared with.
   Backing(const DeviceConfig& config, const Medium& medium);
+  Backing(const Backing&) = delete;
+  Backing& operator=(const Backing&) = delete;
 
   // Whether Read() can be used: there is one place where a block's bytes are.
   bool direct() const { return cache_ == nullptr; }

@@ -40,30 +40,16 @@ constexpr CounterRow kRows[] = {
     {"faults.seed", kGauge, kSingle, "", "in use since the last power-on"},
     {"drawn", kValue, kSingle, "numbers", "drawn since the last power-on"},
 
-    // Of each fault attribute: what is left of it, and what has been since it was last written.
+    // Of each fault attribute, since it was last written.
     {"faults.timeouts", kCounter, kSingle, "requests", "lost on purpose"},
-    {"timeout.times", kValue, kSingle, "requests", "that are still to fail"},
-    {"timeout.space", kValue, kSingle, "requests", "that pass before"},
-    {"timeout.counted", kValue, kSingle, "requests", "that `interval` has counted"},
-    {"faults.requeues", kCounter, kSingle, "requests", "sent back on purpose"},
-    {"requeue.times", kValue, kSingle, "requests", "that are still to fail"},
-    {"requeue.space", kValue, kSingle, "requests", "that pass before"},
-    {"requeue.counted", kValue, kSingle, "requests", "that `interval` has counted"},
-    {"faults.init_hctx", kCounter, kSingle, "queues", "that failed on purpose"},
-    {"init_hctx.times", kValue, kSingle, "queues", "that are still to fail"},
-    {"init_hctx.space", kValue, kSingle, "queues", "that pass before"},
-    {"init_hctx.counted", kValue, kSingle, "queues", "that `interval` has counted"},
-    {"faults_known", kValue, kSingle, "", "whether these say anything"},
-    // The same as versions before 0.2 have it.
     {"timeout.passed", kValue, kSingle, "requests", "that `space` has let pass"},
     {"timeout.asked", kValue, kSingle, "requests", "that `interval` has counted"},
-    {"timeout.failed", kValue, kSingle, "requests", "that have failed"},
+    {"faults.requeues", kCounter, kSingle, "requests", "sent back on purpose"},
     {"requeue.passed", kValue, kSingle, "requests", "that `space` has let pass"},
     {"requeue.asked", kValue, kSingle, "requests", "that `interval` has counted"},
-    {"requeue.failed", kValue, kSingle, "requests", "that have failed"},
+    {"faults.init_hctx", kCounter, kSingle, "queues", "that failed on purpose"},
     {"init_hctx.passed", kValue, kSingle, "queues", "that `space` has let pass"},
     {"init_hctx.asked", kValue, kSingle, "queues", "that `interval` has counted"},
-    {"init_hctx.failed", kValue, kSingle, "queues", "that have failed"},
 };
 
 }  // namespace
@@ -88,7 +74,7 @@ std::vector<std::string> FirstCounterTable() {
   for (const std::string point : {"timeout", "requeue", "init_hctx"}) {
     add(point + ".passed", "value 1x1");
     add(point + ".asked", "value 1x1");
-    add(point + ".failed", "value 1x1");
+    add(absl::StrCat("faults.", point, point == "init_hctx" ? "" : "s"), "counter 1x1");
   }
   add("cache.written_back", "counter 1x1");
   add("cache.dropped", "counter 1x1");

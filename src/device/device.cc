@@ -116,8 +116,8 @@ Device::~Device() { assert(counters_.statistics.Snapshot().in_flight == 0); }
 
 void Device::SetLive(const DeviceConfig& config) { stages_->slots.Resize(SlotsOf(config)); }
 
-void Device::RestartFaults(const FaultPoint& point, const FaultAttr& attr, const FaultLeft* left) {
-  stages_->faults.Restart(point, attr, left);
+void Device::RestartFaults(const FaultPoint& point, const FaultAttr& written) {
+  stages_->faults.Restart(point, written);
 }
 
 // Whether no stage has anything to say about a request.

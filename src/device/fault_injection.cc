@@ -1,5 +1,6 @@
 #include "device/fault_injection.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -8,52 +9,61 @@ namespace {
 
 constexpr int64_t kRequestSize = 1;
 
-}  // namespace
-
-FaultLeft LeftOf(const FaultCounters& counters) {
-  return {.times = counters.times.load(std::memory_order_relaxed),
-          .space = counters.space.load(std::memory_order_relaxed)};
+// Never below 0; what is below 0 from the start, kUnlimited above all, stays.
+int64_t Left(int64_t written, const std::atomic<uint64_t>& used) {
+  const uint64_t count = used.load(std::memory_order_relaxed);
+  if (std::cmp_less(count, written)) return written - static_cast<int64_t>(count);
+  return std::min(written, int64_t{0});
 }
 
-void Restart(FaultCounters& counters, const FaultLeft& left) {
-  counters.times.store(left.times, std::memory_order_relaxed);
-  counters.space.store(left.space, std::memory_order_relaxed);
+uint64_t Count(std::atomic<uint64_t>& counter) {
+  return counter.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+}  // namespace
+
+FaultLeft LeftOf(const FaultAttr& written, const FaultCounters& counters) {
+  return {.times = Left(written.times, counters.failed),
+          .space = Left(written.space, counters.passed)};
+}
+
+void Restart(FaultCounters& counters) {
+  counters.passed.store(0, std::memory_order_relaxed);
   counters.asked.store(0, std::memory_order_relaxed);
   counters.failed.store(0, std::memory_order_relaxed);
 }
 
-void FaultInjection::Set(const FaultAttr& attr) {
+void FaultInjection::Set(const FaultAttr& written) {
   const LockGuard<Mutex> lock(mutex_);
-  SetLocked(attr);
+  SetLocked(written);
 }
 
-void FaultInjection::Restart(const FaultAttr& attr, const FaultLeft* left) {
+void FaultInjection::Restart(const FaultAttr& written) {
   const LockGuard<Mutex> lock(mutex_);
-  rnullfs::Restart(counters_, left != nullptr ? *left : LeftOf(counters_));
-  SetLocked(attr);
+  rnullfs::Restart(counters_);
+  SetLocked(written);
 }
 
-void FaultInjection::SetLocked(const FaultAttr& attr) {
-  attr_ = attr;
-  armed_.store(Armed(attr_, LeftOf(counters_)), std::memory_order_relaxed);
+void FaultInjection::SetLocked(const FaultAttr& written) {
+  written_ = written;
+  armed_.store(Armed(written, LeftOf(written, counters_)), std::memory_order_relaxed);
 }
 
 bool FaultInjection::ShouldFail() {
   if (!armed()) return false;
   const LockGuard<Mutex> lock(mutex_);
-  const FaultLeft left = LeftOf(counters_);
-  if (!Armed(attr_, left)) return false;  // another request was the last to fail
+  const FaultLeft left = LeftOf(written_, counters_);
+  if (!Armed(written_, left)) return false;  // another request was the last to fail
   if (left.space > kRequestSize) {
-    counters_.space.store(left.space - kRequestSize, std::memory_order_relaxed);
+    Count(counters_.passed);
     return false;
   }
-  if (attr_.interval > 1) {
-    const uint64_t asked = counters_.asked.fetch_add(1, std::memory_order_relaxed) + 1;
-    if (asked % static_cast<uint64_t>(attr_.interval) != 0) return false;
+  if (written_.interval > 1 &&
+      Count(counters_.asked) % static_cast<uint64_t>(written_.interval) != 0) {
+    return false;
   }
-  if (std::cmp_less_equal(attr_.probability, random_.Below(100))) return false;
-  counters_.failed.fetch_add(1, std::memory_order_relaxed);
-  if (left.times > 0) counters_.times.store(left.times - 1, std::memory_order_relaxed);
+  if (std::cmp_less_equal(written_.probability, random_.Below(100))) return false;
+  Count(counters_.failed);
   if (left.times == 1) armed_.store(false, std::memory_order_relaxed);
   return true;
 }

@@ -1,9 +1,10 @@
 // Does this request fail on purpose?  The kernel's should_fail() (lib/fault-inject.c), for one
 // fault_attr, as null_blk calls it: each request has size 1.
 //
-// As in the kernel `times` and `space` count down where they are; they lie in memory that outlives
-// the process.  A failure is counted before it happens: a process that is killed between the two
-// has one request fail less, never one more.
+// The kernel counts down in the attr itself.  Here the attr stays as it was written, and what has
+// happened since is counted in memory that outlives the process, where zeros mean "as written".
+// Counters only grow until the attr is written anew, and a failure is counted before it happens: a
+// process that is killed between the two has one request fail less, never one more.
 //
 // A quirk of the kernel's that is kept: `space` lets pass while it is more than the size, so that
 // N lets N - 1 requests pass, and 1 is what is left of it.
@@ -23,11 +24,12 @@
 
 namespace rnullfs {
 
-FaultLeft LeftOf(const FaultCounters& counters);
+// `times` less what has failed, `space` less what it has let pass.
+FaultLeft LeftOf(const FaultAttr& written, const FaultCounters& counters);
 
-// An attr has been written: counting begins anew, with `left`.  Where a FaultInjection uses the
-// counters, its own Restart() is the one to call.
-void Restart(FaultCounters& counters, const FaultLeft& left);
+// The attr has been written and counts from now on.  Where a FaultInjection uses the counters, its
+// own Restart() is the one to call.
+void Restart(FaultCounters& counters);
 
 class FaultInjection {
  public:
@@ -36,12 +38,12 @@ class FaultInjection {
   FaultInjection(const FaultInjection&) = delete;
   FaultInjection& operator=(const FaultInjection&) = delete;
 
-  // Goes on with an attr that was written earlier: the counters say what is left.
-  void Set(const FaultAttr& attr) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Goes on with an attr that was written earlier: the counters say what has happened since.
+  void Set(const FaultAttr& written) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Begins with an attr that is written now, and goes on with what is left unless `left` is given.
-  // No request comes between the old attr and the new counters.
-  void Restart(const FaultAttr& attr, const FaultLeft* left) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Begins with an attr that is written now.  No request comes between the old attr and the new
+  // counters, as it could between the two calls.
+  void Restart(const FaultAttr& written) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether a request can fail yet.
   bool armed() const { return armed_.load(std::memory_order_relaxed); }
@@ -50,13 +52,13 @@ class FaultInjection {
   bool ShouldFail() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  void SetLocked(const FaultAttr& attr) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetLocked(const FaultAttr& written) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   FaultCounters& counters_;
   Random& random_;
   std::atomic<bool> armed_{false};  // written under the mutex
   Mutex mutex_;
-  FaultAttr attr_ ABSL_GUARDED_BY(mutex_);
+  FaultAttr written_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace rnullfs

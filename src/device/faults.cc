@@ -25,10 +25,10 @@ Faults::Fate Faults::Decide(int64_t patience_nsec) {
   }
 }
 
-void Faults::Restart(const FaultPoint& point, const FaultAttr& attr, const FaultLeft* left) {
-  if (point.attr == kTimeout.attr) timeout_.Restart(attr, left);
-  if (point.attr == kRequeue.attr) requeue_.Restart(attr, left);
-  if (point.attr == kInitHctx.attr) init_hctx_.Restart(attr, left);
+void Faults::Restart(const FaultPoint& point, const FaultAttr& written) {
+  if (point.attr == kTimeout.attr) timeout_.Restart(written);
+  if (point.attr == kRequeue.attr) requeue_.Restart(written);
+  if (point.attr == kInitHctx.attr) init_hctx_.Restart(written);
 }
 
 }  // namespace rnullfs

@@ -23,7 +23,8 @@
 
 namespace rnullfs {
 
-// A place where faults are injected: the attributes, what is left, and where that is counted.
+// A place where faults are injected: the attributes as written, what is left of them, and what has
+// been counted since.
 struct FaultPoint {
   FaultAttr DeviceConfig::*attr;
   FaultLeft DeviceState::*left;
@@ -63,9 +64,8 @@ class Faults {
   // Whether anything can happen to requests.
   bool armed() const { return timeout_.armed() || requeue_.armed(); }
 
-  // Attributes that have been written: those whose point it is begin anew, as
-  // FaultInjection::Restart().
-  void Restart(const FaultPoint& point, const FaultAttr& attr, const FaultLeft* left);
+  // Attributes that have been written: those whose point it is begin anew.
+  void Restart(const FaultPoint& point, const FaultAttr& written);
 
  private:
   Random random_;

@@ -3,22 +3,21 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <condition_variable>
-#include <cstring>
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/kill_point.h"
 #include "base/memfd_name.h"
 #include "base/parse.h"
 #include "base/visible.h"
-#include "json/json.h"
-#include "records/state_records.h"
 #include "device/bad_block_table.h"
 #include "device/faults.h"
-#include "disk/fault_counters.h"
+#include "disk/awaited.h"
+#include "json/json.h"
+#include "records/state_records.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -34,10 +33,16 @@ absl::Status Busy(std::string_view attributes) {
                                    "first"));
 }
 
-// Whether a fault's group has been written.
+// A fault's group as `settings` would have it written.
+FaultAttr AttrOf(const FaultPoint& point, const Settings& settings) {
+  FaultAttr attr = settings.config.*point.attr;
+  attr.times = (settings.state.*point.left).times;
+  attr.space = (settings.state.*point.left).space;
+  return attr;
+}
+
 bool Written(const FaultPoint& point, const Settings& seen, const Settings& next) {
-  return !(next.config.*point.attr == seen.config.*point.attr &&
-           next.state.*point.left == seen.state.*point.left);
+  return !(AttrOf(point, next) == AttrOf(point, seen));
 }
 
 }  // namespace
@@ -54,10 +59,7 @@ Disk::Disk(uint64_t id, const std::string& name, Services services)
                            .memory = services_.memory,
                            .counters = counters_.cache,
                            .keeper = services_.keeper,
-                           .badblocks_spent = services_.badblocks_spent})) {
-  if (counters_.faults_known.load() != 0) return;
-  for (const FaultPoint& point : kFaultPoints) Restart(counters_.*point.counters, FaultLeft());
-}
+                           .badblocks_spent = services_.badblocks_spent})) {}
 
 Disk::~Disk() = default;
 
@@ -67,7 +69,7 @@ Settings Disk::settings() const {
   Settings settings = {.config = config_, .state = {}, .unknown = unknown_};
   if (medium_ != nullptr) settings.state.badblocks = medium_->bad_blocks().Get();
   for (const FaultPoint& point : kFaultPoints) {
-    settings.state.*point.left = LeftOf(counters_.*point.counters);
+    settings.state.*point.left = LeftOf(config_.*point.attr, counters_.*point.counters);
   }
   return settings;
 }
@@ -89,23 +91,32 @@ absl::Status Disk::EditJson(std::string_view text, Settings& settings) {
 std::string Disk::Json() const { return ShowJson(settings()); }
 
 absl::StatusOr<bool> Disk::Become(const Settings& seen, const Settings& next, Ready ready) {
-  if (config_.power && next.config.power) {
-    if (absl::Status status = CheckLive(seen, next); !status.ok()) return status;
-    if (absl::Status status = ready(); !status.ok()) return status;
-  } else if (next.config.power) {
+  if (medium_ == nullptr) return Error(ENOENT, "the device has been removed");
+  if (!config_.power && next.config.power) {
     if (absl::Status status = SwitchOn(seen, next, ready); !status.ok()) return status;
-  } else {
-    if (absl::Status status = ready(); !status.ok()) return status;
-    SwitchOff();
+    return true;
   }
+  if (next.config.power) {
+    if (absl::Status status = CheckLive(seen, next); !status.ok()) return status;
+  }
+  if (absl::Status status = ready(); !status.ok()) return status;
+  if (!next.config.power) SwitchOff();
   if (!TakeBadBlocks(seen, next)) return false;
-  TakeFaults(seen, next);
-  const uint32_t index = config_.index;  // power-on gives it
-  config_ = next.config;
-  config_.index = index;
-  unknown_ = next.unknown;
+  CountAnew(seen, next);
+  config_ = ConfigOf(seen, next);
   if (device_ != nullptr) device_->SetLive(config_);
   return true;
+}
+
+// What `next` is to be written as.  Of faults that nobody writes what was written stays, as
+// counting goes on from there.
+DeviceConfig Disk::ConfigOf(const Settings& seen, const Settings& next) const {
+  DeviceConfig config = next.config;
+  config.index = config_.index;  // power-on gives it
+  for (const FaultPoint& point : kFaultPoints) {
+    config.*point.attr = Written(point, seen, next) ? AttrOf(point, next) : config_.*point.attr;
+  }
+  return config;
 }
 
 absl::Status Disk::CheckLive(const Settings& seen, const Settings& next) const {
@@ -116,21 +127,26 @@ absl::Status Disk::CheckLive(const Settings& seen, const Settings& next) const {
   return refused.empty() ? absl::OkStatus() : Busy(absl::StrJoin(refused, ", "));
 }
 
+// Nobody has the disk yet, so that nothing of `seen` has changed.
 absl::Status Disk::SwitchOn(const Settings& seen, const Settings& next, Ready ready) {
-  TakeFaults(seen, next);
+  const DeviceConfig config = ConfigOf(seen, next);
+  CountAnew(seen, next);
+  absl::Cleanup undo = [&] {
+    medium_->DropCache();
+    for (const FaultPoint& point : kFaultPoints) {
+      if (!Written(point, seen, next)) continue;
+      config_.*point.attr = AttrOf(point, seen);
+      Restart(counters_.*point.counters);
+    }
+  };
   absl::StatusOr<std::unique_ptr<Device>> device =
-      Device::PowerOn(next.config, *medium_, counters_, services_.device, services_.complain);
-  absl::Status status = device.status();
-  if (status.ok()) {
-    KillPoint("power-prepared");
-    status = ready();
-    if (!status.ok()) device->reset();
-    if (!status.ok()) medium_->DropCache();
-  }
-  if (!status.ok()) {
-    TakeFaults(next, seen);
-    return status;
-  }
+      Device::PowerOn(config, *medium_, counters_, services_.device, services_.complain);
+  if (!device.ok()) return device.status();
+  KillPoint("power-prepared");
+  if (absl::Status status = ready(); !status.ok()) return status;
+  TakeBadBlocks(seen, next);
+  config_ = config;
+  std::move(undo).Cancel();
   if (services_.indexes != nullptr) config_.index = services_.indexes->Take();
   Start(*std::move(device));
   return absl::OkStatus();
@@ -163,20 +179,15 @@ bool Disk::TakeBadBlocks(const Settings& seen, const Settings& next) {
   return medium_->bad_blocks().Replace(seen.state.badblocks, next.state.badblocks);
 }
 
-// A group that is written counts anew; what is not written of it goes on from what is left.
-void Disk::TakeFaults(const Settings& seen, const Settings& next) {
+void Disk::CountAnew(const Settings& seen, const Settings& next) {
   for (const FaultPoint& point : kFaultPoints) {
     if (!Written(point, seen, next)) continue;
-    const FaultLeft& left = next.state.*point.left;
-    const FaultLeft* const written = left == seen.state.*point.left ? nullptr : &left;
     if (device_ != nullptr) {
-      device_->RestartFaults(point, next.config.*point.attr, written);
+      device_->RestartFaults(point, AttrOf(point, next));
     } else {
-      FaultCounters& counters = counters_.*point.counters;
-      Restart(counters, written != nullptr ? *written : LeftOf(counters));
+      Restart(counters_.*point.counters);
     }
   }
-  counters_.faults_known = 1;
 }
 
 absl::Status Disk::Update(absl::FunctionRef<absl::Status(Settings&)> edit) {
@@ -219,38 +230,22 @@ void Disk::ForgetComplaint() {
 
 // NOLINTNEXTLINE(readability-make-member-function-const): what it stores changes
 int Disk::Do(const Command& command, void* to) {
-  struct Waiting {
-    char* to = nullptr;
-    Mutex mutex = {};
-    std::condition_variable_any answered = {};
-    bool done = false;
-    int error = 0;
-  } waiting;
-  waiting.to = static_cast<char*>(to);
   Device* const device = this->device();
   if (device == nullptr) return ENXIO;
-  device->Submit(command, {.complete =
-                               [](void* tag, const Answer& answer) {
-                                 auto& waiting = *static_cast<Waiting*>(tag);
-                                 for (const iovec& part : answer.data) {
-                                   std::memcpy(waiting.to, part.iov_base, part.iov_len);
-                                   waiting.to += part.iov_len;
-                                 }
-                                 const LockGuard lock(waiting.mutex);
-                                 waiting.error = answer.error;
-                                 waiting.done = true;
-                                 waiting.answered.notify_one();
-                               },
-                           .tag = &waiting});
-  const LockGuard lock(waiting.mutex);
-  while (!waiting.done) waiting.answered.wait(waiting.mutex);
-  return waiting.error;
+  if (command.op == Op::kRead && to == nullptr) return EINVAL;
+  Awaited answer(to);
+  device->Submit(command, answer.completion());
+  return answer.Wait();
 }
 
 // --- What outlives the process -----------------------------------------------------------------
 
 void Disk::Save(DeviceRecord& record) const {
   record.config = settings();
+  // As written: what has become of it is counted in memory that outlives us as well.
+  for (const FaultPoint& point : kFaultPoints) {
+    record.config.state.*point.left = Whole(config_.*point.attr);
+  }
   record.last_error = last_error_;
   if (store() == nullptr) return;
   struct stat status = {};
@@ -264,7 +259,7 @@ absl::Status Disk::Restore(const DeviceRecord& record, Memfds memfds) {
   unknown_ = record.config.unknown;
   last_error_ = record.last_error;
   medium_->bad_blocks().Replace({}, record.config.state.badblocks);
-  RestoreFaults(record.config.state, counters_);
+  for (const FaultPoint& point : kFaultPoints) config_.*point.attr = AttrOf(point, record.config);
   KillPoint("restoring");
   if (memfds.disk.valid()) {
     absl::Status adopted = medium_->Adopt(std::move(memfds.disk), std::move(memfds.moving_to));
@@ -274,6 +269,7 @@ absl::Status Disk::Restore(const DeviceRecord& record, Memfds memfds) {
   }
   if (!config_.power) {
     if (memfds.cache.valid()) services_.keeper.Drop(memfds.cache.get());
+    if (store() != nullptr) store()->EndHolding();  // as it would have done
     return absl::OkStatus();
   }
   if (config_.memory_backed &&

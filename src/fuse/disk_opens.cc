@@ -146,6 +146,8 @@ void TruncateDisk(fuse_req_t request, fuse_ino_t inode, uint64_t length,
     fuse_reply_err(request, ErrnoOf(possible));
     return;
   }
+  // First: who holds the disk has to let go of it, whatever happens.
+  auto truncation = std::make_unique<Truncation>(Truncation{request, inode, change, node, 0});
   const absl::StatusOr<uint64_t> hold = node->HoldDisk(ProcessName(fuse_req_ctx(request)->pid));
   if (!hold.ok()) {
     fuse_reply_err(request, ErrnoOf(hold.status()));
@@ -156,7 +158,7 @@ void TruncateDisk(fuse_req_t request, fuse_ino_t inode, uint64_t length,
                            .offset = length,
                            .length = device.size_bytes() - length,
                            .truncates = true};
-  auto truncation = std::make_unique<Truncation>(Truncation{request, inode, change, node, *hold});
+  truncation->hold = *hold;
   Submit(request, device, command, {.complete = ReplyTruncation, .tag = truncation.release()});
 }
 

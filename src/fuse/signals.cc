@@ -42,7 +42,7 @@ Signals::Signals(pid_t guard_pid, Hooks hooks) : guard_pid_(guard_pid), hooks_(s
   sigaction(SIGUSR1, &wake, nullptr);
   if (guard_pid_ == 0) return;
   prctl(PR_SET_PDEATHSIG, kGuardDied, 0, 0, 0);
-  if (getppid() != guard_pid_) raise(kGuardDied);  // it did not wait for that
+  if (getppid() != guard_pid_) kill(getpid(), kGuardDied);  // it did not wait for that
 }
 
 absl::Status Signals::Start() {

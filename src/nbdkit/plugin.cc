@@ -51,8 +51,8 @@ int Told(Change change) {
     const absl::Status status = change();
     if (status.ok()) return 0;
     nbdkit_error("%s", std::string(status.message()).c_str());
-  } catch (const std::bad_alloc&) {
-    nbdkit_error("out of memory");
+  } catch (const std::exception& failed) {  // there is no memory, or a file is a directory
+    nbdkit_error("%s", failed.what());
   }
   return -1;
 }
@@ -113,7 +113,11 @@ int BlockSize(void* disk, uint32_t* minimum, uint32_t* preferred, uint32_t* maxi
 
 // 0, or -1 when nbdkit knows the errno.  One that NBD has no number for would become EINVAL there.
 int Do(void* disk, const Command& command, void* to = nullptr) {
-  const int error = static_cast<Disk*>(disk)->Do(command, to);
+  int error = ENOMEM;
+  try {
+    error = static_cast<Disk*>(disk)->Do(command, to);
+  } catch (const std::bad_alloc&) {  // ENOMEM as well
+  }
   if (error == 0) return 0;
   const bool known = error == ENOSPC || error == ENOMEM || error == EINVAL || error == EOPNOTSUPP;
   nbdkit_set_error(known ? error : EIO);
@@ -153,6 +157,7 @@ int Extents(void* disk, uint32_t count, uint64_t offset, uint32_t flags, nbdkit_
     next = std::min(device.NextData(at), end);
     const bool hole = next > at;
     if (!hole) next = std::min(device.NextHole(at), end);
+    if (next == at) continue;  // it has been trimmed in between
     const uint32_t type = hole ? NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO : 0;
     if (nbdkit_add_extent(extents, at, next - at, type) != 0) return -1;
     if ((flags & NBDKIT_FLAG_REQ_ONE) != 0) break;

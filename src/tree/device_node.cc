@@ -4,8 +4,10 @@
 #include <new>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/kill_point.h"
 #include "base/memfd_name.h"
+#include "base/visible.h"
 #include "rnullfs/error.h"
 #include "tree/files.h"
 #include "tree/inode.h"
@@ -289,7 +291,9 @@ absl::Status DeviceNode::Restore(const DeviceRecord& record, Memfds memfds) {
   texts_.Restore(record);
   owners_.Restore(record);
   if (absl::Status disk = disk_.Restore(record, std::move(memfds)); !disk.ok()) return disk;
-  return doors_.Restore(record);
+  const absl::Status doors = doors_.Restore(record);
+  return doors.ok() ? doors
+                    : Error(ErrnoOf(doors), absl::StrCat(Visible(name_), ": ", doors.message()));
 }
 
 }  // namespace rnullfs

@@ -101,7 +101,7 @@ class Doors {
   const std::function<std::string()>& obstacle_;
   bool pinned_ = false;
   int backing_id_ = 0;          // of all passthrough opens; the kernel wants one
-  int retired_backing_id_ = 0;  // CloseLast()'s: we may die before the kernel has been told
+  int retired_backing_id_ = 0;  // Close()'s: we may die before the kernel has been told
   bool kernel_wrote_ = false;
   timespec collapsed_ = {};      // as of when the disk was last looked through
   std::string backing_refused_;  // what the kernel said to the last memfd

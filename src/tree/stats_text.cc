@@ -3,8 +3,8 @@
 #include <string_view>
 #include <utility>
 
-#include "json/document.h"
 #include "config/warnings.h"
+#include "json/document.h"
 
 namespace rnullfs {
 

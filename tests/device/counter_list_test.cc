@@ -73,13 +73,13 @@ TEST(CounterList, TheFirstTableIsThePageOfThoseWhoHadNone) {
   }
   set("timeout.passed", old.timeout.passed);
   set("timeout.asked", old.timeout.asked);
-  set("timeout.failed", old.timeout.failed);
+  set("faults.timeouts", old.timeout.failed);
   set("requeue.passed", old.requeue.passed);
   set("requeue.asked", old.requeue.asked);
-  set("requeue.failed", old.requeue.failed);
+  set("faults.requeues", old.requeue.failed);
   set("init_hctx.passed", old.init_hctx.passed);
   set("init_hctx.asked", old.init_hctx.asked);
-  set("init_hctx.failed", old.init_hctx.failed);
+  set("faults.init_hctx", old.init_hctx.failed);
   set("cache.written_back", old.written_back);
   set("cache.dropped", old.dropped);
   set("faults.seed", old.seed);
@@ -94,7 +94,7 @@ TEST(CounterList, TheFirstTableIsThePageOfThoseWhoHadNone) {
   });
   EXPECT_EQ(found, expected);
   // And the names for those who count.
-  EXPECT_EQ(&counters.earlier_timeout.failed, &old.timeout.failed);
+  EXPECT_EQ(&counters.timeout.failed, &old.timeout.failed);
   EXPECT_EQ(&counters.cache.dropped, &old.dropped);
   EXPECT_EQ(&counters.random.drawn, &old.drawn);
   EXPECT_EQ(counters.statistics.Snapshot()[Op::kAllocate].errors, expected["allocates.errors"]);

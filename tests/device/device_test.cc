@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "device/bad_block_table.h"
-#include "device/fault_injection.h"
 #include "disk.h"
 #include "rnullfs/error.h"
 
@@ -149,8 +148,7 @@ TEST_P(EachIrqMode, WhatKeepsTheSizeIsCutAtTheEnd) {
 TEST_P(EachIrqMode, ATruncationIsAFiles) {
   DeviceConfig config = Config(true);
   config.discard = false;
-  config.timeout_inject.probability = 100;
-  Restart(disk_.counters().timeout, {.times = FaultLeft::kUnlimited});
+  config.timeout_inject = {.probability = 100, .times = FaultAttr::kUnlimited};
   disk_.PowerOn(Config(true));
   disk_.Write(0, std::string(4 * 4096, 'x'));
   disk_.PowerOn(config);

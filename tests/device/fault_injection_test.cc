@@ -11,23 +11,16 @@
 namespace rnullfs {
 namespace {
 
-constexpr int64_t kUnlimited = FaultLeft::kUnlimited;
+constexpr int64_t kUnlimited = FaultAttr::kUnlimited;
 
-// All of a fault_attr.
-struct Fault {
-  FaultAttr attr;
-  FaultLeft left;
-};
-
-Fault Attr(int64_t probability, int64_t interval, int64_t times, int64_t space) {
-  return {{.probability = probability, .interval = interval}, {times, space}};
+FaultAttr Attr(int64_t probability, int64_t interval, int64_t times, int64_t space) {
+  return {probability, interval, times, space, 2};
 }
 
 // All that outlives a process, and the two that do not.
 struct Injected {
   explicit Injected(uint64_t seed) { random.Start(seed, Clock::Real()); }
-  Injected(const Fault& fault, uint64_t seed) : Injected(seed) { Write(fault); }
-  void Write(const Fault& fault) { injection.Restart(fault.attr, &fault.left); }
+  Injected(const FaultAttr& attr, uint64_t seed) : Injected(seed) { injection.Set(attr); }
 
   DeviceCounters all;
   FaultCounters& counters = all.timeout;
@@ -46,7 +39,7 @@ TEST(FaultInjection, DecidesInTheKernelsOrder) {
   // Below 100, seed 42 draws 74 15 27 34 3 86 21 80 33 61 20 49 51 52 66 20 10 49 9 68; seed
   // 1234567 draws one 0, as its 18th.
   const struct {
-    Fault fault;
+    FaultAttr attr;
     uint64_t seed;
     std::string_view outcomes;
     int64_t times;  // what is left
@@ -54,7 +47,7 @@ TEST(FaultInjection, DecidesInTheKernelsOrder) {
     uint64_t drawn;
   } cases[] = {
       // No probability, or no times: nothing else is asked, and nothing counted.
-      {Fault(), 42, "....................", 1, 0, 0},
+      {FaultAttr(), 42, "....................", 1, 0, 0},
       {Attr(0, 3, kUnlimited, 5), 42, "....................", kUnlimited, 5, 0},
       {Attr(100, 3, 0, 5), 42, "....................", 0, 5, 0},
       // All fail, or as many as may.
@@ -88,13 +81,13 @@ TEST(FaultInjection, DecidesInTheKernelsOrder) {
       {Attr(50, 2, 3, 4), 42, "......x.x.x.........", 0, 1, 4},
   };
   for (const auto& expected : cases) {
-    Injected injected(expected.fault, expected.seed);
+    Injected injected(expected.attr, expected.seed);
     EXPECT_EQ(Outcomes(injected.injection, 20), expected.outcomes);
-    const FaultLeft left = LeftOf(injected.counters);
+    const FaultLeft left = LeftOf(expected.attr, injected.counters);
     EXPECT_EQ(left.times, expected.times) << expected.outcomes;
     EXPECT_EQ(left.space, expected.space) << expected.outcomes;
     EXPECT_EQ(injected.all.random.drawn, expected.drawn) << expected.outcomes;
-    EXPECT_EQ(injected.injection.armed(), Armed(expected.fault.attr, left)) << expected.outcomes;
+    EXPECT_EQ(injected.injection.armed(), Armed(expected.attr, left)) << expected.outcomes;
   }
 }
 
@@ -111,20 +104,20 @@ TEST(FaultInjection, IsArmedUntilTheLastFailure) {
   EXPECT_TRUE(injected.injection.armed());
   EXPECT_TRUE(injected.injection.ShouldFail());
   EXPECT_FALSE(injected.injection.armed());
-  injected.injection.Set({.probability = 0});
+  injected.injection.Set(Attr(0, 1, kUnlimited, 0));
   EXPECT_FALSE(injected.injection.armed());
 }
 
 TEST(FaultInjection, FailsNoneAfterTheLastThoughItWasSeenArmed) {
   Injected injected(Attr(100, 1, 1, 0), 42);
-  injected.counters.times = 0;  // as by another thread, since this one looked
+  injected.counters.failed = 1;  // as by another thread, since this one looked
   EXPECT_TRUE(injected.injection.armed());
   EXPECT_FALSE(injected.injection.ShouldFail());
-  EXPECT_EQ(injected.counters.failed, 0);
+  EXPECT_EQ(injected.counters.failed, 1);
 }
 
 TEST(FaultInjection, RepeatsFromTheSeed) {
-  const Fault attr = Attr(30, 2, kUnlimited, 7);
+  const FaultAttr attr = Attr(30, 2, kUnlimited, 7);
   Injected one(attr, 1);
   Injected same(attr, 1);
   Injected other(attr, 2);
@@ -134,53 +127,83 @@ TEST(FaultInjection, RepeatsFromTheSeed) {
 }
 
 TEST(FaultInjection, GoesOnInTheNextProcess) {
-  const Fault fault = Attr(60, 3, 10, 8);
-  Injected injected(fault, 42);
+  const FaultAttr attr = Attr(60, 3, 10, 8);
+  Injected injected(42);
   std::string outcomes;
   for (int process = 0; process < 100; ++process) {
     Random random(injected.all.random);
     FaultInjection injection(injected.counters, random);
-    injection.Set(fault.attr);
+    injection.Set(attr);
     outcomes += Outcomes(injection, 1);
   }
-  Injected in_one(fault, 42);
+  Injected in_one(attr, 42);
   EXPECT_EQ(outcomes, Outcomes(in_one.injection, 100));
-  EXPECT_EQ(LeftOf(injected.counters).times, 0);
+  EXPECT_EQ(LeftOf(attr, injected.counters).times, 0);
 }
 
 TEST(FaultInjection, SetKeepsWhatIsCounted) {
-  Injected injected(Attr(100, 3, 2, 3), 42);
-  EXPECT_EQ(Outcomes(injected.injection, 6), "....x.");
-  injected.injection.Set({.probability = 100, .interval = 2});
-  EXPECT_EQ(Outcomes(injected.injection, 6), ".x....") << "one was left, after four asked";
+  Injected injected(Attr(100, 1, 1, 3), 42);
+  EXPECT_EQ(Outcomes(injected.injection, 5), "..x..");
+  injected.injection.Set(Attr(100, 1, 3, 5));
+  EXPECT_EQ(Outcomes(injected.injection, 6), "..xx..");
 }
 
 TEST(FaultInjection, RestartBeginsAsWritten) {
-  const Fault fault = Attr(100, 3, 2, 2);
-  Injected injected(fault, 42);
+  const FaultAttr attr = Attr(100, 3, 2, 2);
+  Injected injected(attr, 42);
   EXPECT_EQ(Outcomes(injected.injection, 9), "...x..x..");
   EXPECT_EQ(Outcomes(injected.injection, 2), "..") << "times are used up";
-  EXPECT_EQ(injected.counters.failed, 2);
-  injected.Write(fault);
-  EXPECT_EQ(LeftOf(injected.counters), fault.left);
-  EXPECT_EQ(injected.counters.failed, 0);
+  injected.injection.Restart(attr);
+  EXPECT_EQ(LeftOf(attr, injected.counters), Whole(attr));
   EXPECT_TRUE(injected.injection.armed());
   EXPECT_EQ(Outcomes(injected.injection, 9), "...x..x..");
-}
-
-TEST(FaultInjection, RestartOfTheAttrAloneGoesOnFromWhatIsLeft) {
-  Injected injected(Attr(100, 1, 3, 2), 42);
-  EXPECT_EQ(Outcomes(injected.injection, 2), ".x");
-  injected.injection.Restart({.probability = 100, .interval = 2}, nullptr);
-  EXPECT_EQ(Outcomes(injected.injection, 6), ".x.x..");
-  EXPECT_EQ(LeftOf(injected.counters), (FaultLeft{.times = 0, .space = 1}));
 }
 
 TEST(FaultInjection, RestartAsTheIntervalIsHalfOver) {
   Injected injected(Attr(100, 3, kUnlimited, 0), 42);
   EXPECT_EQ(Outcomes(injected.injection, 5), "..x..");
-  injected.Write(Attr(100, 3, kUnlimited, 0));
+  injected.injection.Restart(Attr(100, 3, kUnlimited, 0));
   EXPECT_EQ(Outcomes(injected.injection, 5), "..x..");
+}
+
+TEST(Restart, ZeroesEachCounter) {
+  DeviceCounters all;
+  FaultCounters& counters = all.timeout;
+  counters.passed = 1;
+  counters.asked = 2;
+  counters.failed = 3;
+  Restart(counters);
+  EXPECT_EQ(counters.passed, 0);
+  EXPECT_EQ(counters.asked, 0);
+  EXPECT_EQ(counters.failed, 0);
+}
+
+TEST(LeftOf, IsWhatTheFilesShow) {
+  const struct {
+    int64_t times, space;  // as written
+    uint64_t failed, passed;
+    int64_t times_left, space_left;
+  } cases[] = {
+      {10, 5, 0, 0, 10, 5},
+      {10, 5, 3, 2, 7, 3},
+      {10, 5, 10, 5, 0, 0},
+      {10, 5, 11, 6, 0, 0},
+      {10, 5, UINT64_MAX, UINT64_MAX, 0, 0},
+      {0, 0, 1, 1, 0, 0},
+      {kUnlimited, 0, 0, 0, kUnlimited, 0},
+      {kUnlimited, -7, 1000, 1000, kUnlimited, -7},
+      {INT64_MAX, INT64_MAX, 1, 2, INT64_MAX - 1, INT64_MAX - 2},
+  };
+  for (const auto& given : cases) {
+    DeviceCounters all;
+    FaultCounters& counters = all.timeout;
+    counters.failed = given.failed;
+    counters.passed = given.passed;
+    counters.asked = 1;
+    EXPECT_EQ(LeftOf({33, 4, given.times, given.space, 1}, counters),
+              (FaultLeft{given.times_left, given.space_left}))
+        << given.times << ' ' << given.failed << ' ' << given.space << ' ' << given.passed;
+  }
 }
 
 TEST(FaultInjection, IsExactFromManyThreads) {
@@ -188,7 +211,7 @@ TEST(FaultInjection, IsExactFromManyThreads) {
   constexpr int kRequests = 900;  // of each thread
   constexpr int kAll = kThreads * kRequests;
   const struct {
-    Fault attr;
+    FaultAttr attr;
     int fail;
   } cases[] = {
       {Attr(100, 1, 10, 0), 10},
@@ -228,7 +251,7 @@ TEST(FaultInjection, IsWrittenWhileItDecides) {
     });
   }
   for (int write = 0; write < kWrites; ++write) {
-    injected.Write(Attr(100, 1, 2, 0));
+    injected.injection.Restart(Attr(100, 1, 2, 0));
     while (injected.injection.armed()) std::this_thread::yield();
   }
   done = true;

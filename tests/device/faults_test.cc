@@ -12,47 +12,30 @@
 namespace rnullfs {
 namespace {
 
-constexpr int64_t kUnlimited = FaultLeft::kUnlimited;
+constexpr int64_t kUnlimited = FaultAttr::kUnlimited;
 constexpr int64_t kMsec = 1'000'000;
 constexpr int64_t kPatience = 30'000 * kMsec;
 
-// All of a fault_attr.
-struct Fault {
-  FaultAttr attr;
-  FaultLeft left;
-};
-
-Fault Attr(int64_t probability, int64_t times, int64_t interval = 1) {
-  return {{.probability = probability, .interval = interval}, {.times = times}};
+FaultAttr Attr(int64_t probability, int64_t times, int64_t interval = 1) {
+  return {probability, interval, times, 0, 2};
 }
 
-Settings Config(const Fault& timeout, const Fault& requeue, const Fault& init_hctx = {}) {
-  Settings settings;
-  const Fault* const faults[] = {&timeout, &requeue, &init_hctx};
-  for (size_t i = 0; i < kFaultPoints.size(); ++i) {
-    settings.config.*kFaultPoints[i].attr = faults[i]->attr;
-    settings.state.*kFaultPoints[i].left = faults[i]->left;
-  }
-  return settings;
+DeviceConfig Config(const FaultAttr& timeout, const FaultAttr& requeue,
+                    const FaultAttr& init_hctx = FaultAttr()) {
+  DeviceConfig config;
+  config.timeout_inject = timeout;
+  config.requeue_inject = requeue;
+  config.init_hctx_fault_inject = init_hctx;
+  return config;
 }
 
 // A device's faults, and the counters that outlive them.
 struct Injected {
-  explicit Injected(const Settings& settings, uint64_t seed = 42)
-      : counters(settings.state), faults(settings.config, counters) {
+  explicit Injected(const DeviceConfig& config, uint64_t seed = 42) : faults(config, counters) {
     faults.Start(seed, Clock::Real());
   }
-  void Write(const FaultPoint& point, const Fault& fault) {
-    faults.Restart(point, fault.attr, &fault.left);
-  }
 
-  struct Counters : DeviceCounters {
-    explicit Counters(const DeviceState& state) {
-      for (const FaultPoint& point : kFaultPoints) {
-        rnullfs::Restart(this->*point.counters, state.*point.left);
-      }
-    }
-  } counters;
+  DeviceCounters counters;
   Faults faults;
 };
 
@@ -69,7 +52,7 @@ std::string Fates(Faults& faults, int requests, int64_t patience_nsec = kPatienc
 }
 
 TEST(Faults, LeaveRequestsAloneUnlessTold) {
-  Injected injected{Settings()};
+  Injected injected{DeviceConfig()};
   EXPECT_FALSE(injected.faults.armed());
   EXPECT_EQ(Fates(injected.faults, 3), "...");
   EXPECT_FALSE(injected.faults.QueueFails());
@@ -77,17 +60,17 @@ TEST(Faults, LeaveRequestsAloneUnlessTold) {
 }
 
 TEST(Faults, AreArmedByWhatHappensToRequests) {
-  const Fault none;
-  const Fault one = Attr(100, 1);
+  const FaultAttr none;
+  const FaultAttr one = Attr(100, 1);
   EXPECT_TRUE(Injected(Config(one, none)).faults.armed());
   EXPECT_TRUE(Injected(Config(none, one)).faults.armed());
   EXPECT_FALSE(Injected(Config(none, none, one)).faults.armed());
 }
 
 TEST(Faults, DecideInTheKernelsOrder) {
-  const Fault none;
+  const FaultAttr none;
   const struct {
-    Settings config;
+    DeviceConfig config;
     std::string fates;
     uint64_t timeouts, requeues;  // that were had
   } cases[] = {
@@ -119,13 +102,13 @@ TEST(Faults, DecideInTheKernelsOrder) {
 TEST(Faults, HoldBackEveryOtherRequeue) {
   // Of one request.
   for (const auto& [times, delay_msec] : {std::pair(1, 3), {2, 3}, {3, 6}, {4, 6}, {5, 9}}) {
-    Injected injected(Config(Fault(), Attr(100, times)));
+    Injected injected(Config(FaultAttr(), Attr(100, times)));
     const Faults::Fate fate = injected.faults.Decide(kPatience);
     EXPECT_FALSE(fate.lost);
     EXPECT_EQ(fate.delay_nsec, delay_msec * kMsec) << times;
   }
   // Of several: a requeue, and the try after it that passes.
-  Injected injected(Config(Fault(), Attr(100, kUnlimited, 2)));
+  Injected injected(Config(FaultAttr(), Attr(100, kUnlimited, 2)));
   EXPECT_EQ(Fates(injected.faults, 9), ".3..3..3..3..");
 }
 
@@ -135,7 +118,7 @@ TEST(Faults, LoseWhatIsSentBackForEver) {
     uint64_t requeues;
   } cases[] = {{0, 1}, {1, 1}, {3 * kMsec, 1}, {3 * kMsec + 1, 3}, {9 * kMsec, 5}, {10 * kMsec, 7}};
   for (const auto& [patience_nsec, requeues] : cases) {
-    Injected injected(Config(Fault(), Attr(100, kUnlimited)));
+    Injected injected(Config(FaultAttr(), Attr(100, kUnlimited)));
     const Faults::Fate fate = injected.faults.Decide(patience_nsec);
     EXPECT_TRUE(fate.lost) << patience_nsec;
     EXPECT_EQ(fate.delay_nsec, 0) << patience_nsec;
@@ -154,12 +137,12 @@ TEST(Faults, FailQueuesAsOftenAsTold) {
 }
 
 TEST(Faults, RestartOneOfThemAlone) {
-  const Fault once = Attr(100, 1);
+  const FaultAttr once = Attr(100, 1);
   for (const FaultPoint& point : kFaultPoints) {
     Injected injected(Config(once, once, once));
     EXPECT_EQ(Fates(injected.faults, 2), "3..");
     EXPECT_TRUE(injected.faults.QueueFails());
-    injected.Write(point, once);
+    injected.faults.Restart(point, once);
     for (const FaultPoint& other : kFaultPoints) {
       EXPECT_EQ((injected.counters.*other.counters).failed, other.attr == point.attr ? 0 : 1);
     }
@@ -175,21 +158,21 @@ TEST(Faults, RestartOneOfThemAlone) {
 }
 
 TEST(Faults, RestartWithWhatIsWritten) {
-  Injected injected{Settings()};
-  injected.Write(kTimeout, Attr(100, 1));
+  Injected injected{DeviceConfig()};
+  injected.faults.Restart(kTimeout, Attr(100, 1));
   EXPECT_EQ(Fates(injected.faults, 2), "x.");
-  injected.Write(kRequeue, Attr(100, 1));
+  injected.faults.Restart(kRequeue, Attr(100, 1));
   EXPECT_EQ(Fates(injected.faults, 2), "3..");
-  injected.Write(kInitHctx, Attr(100, 1));
+  injected.faults.Restart(kInitHctx, Attr(100, 1));
   EXPECT_TRUE(injected.faults.QueueFails());
-  injected.Write(kTimeout, Attr(100, kUnlimited));
-  injected.Write(kTimeout, Attr(0, kUnlimited));
+  injected.faults.Restart(kTimeout, Attr(100, kUnlimited));
+  injected.faults.Restart(kTimeout, Attr(0, kUnlimited));
   EXPECT_FALSE(injected.faults.armed());
   EXPECT_EQ(Fates(injected.faults, 2), "..");
 }
 
 TEST(Faults, RepeatFromTheSeed) {
-  const Settings config = Config(Attr(30, kUnlimited), Attr(20, kUnlimited));
+  const DeviceConfig config = Config(Attr(30, kUnlimited), Attr(20, kUnlimited));
   Injected one(config, 1);
   Injected same(config, 1);
   Injected other(config, 2);
@@ -199,7 +182,7 @@ TEST(Faults, RepeatFromTheSeed) {
 }
 
 TEST(Faults, StartKeepsTheCountersAndChanceBeginsAnew) {
-  Injected injected(Config(Attr(50, 4), Fault()));
+  Injected injected(Config(Attr(50, 4), FaultAttr()));
   EXPECT_EQ(Fates(injected.faults, 4), ".xxx");
   injected.faults.Start(42, Clock::Real());
   EXPECT_EQ(Fates(injected.faults, 4), ".x..") << "the fourth of four times";
@@ -207,16 +190,16 @@ TEST(Faults, StartKeepsTheCountersAndChanceBeginsAnew) {
 
 TEST(Faults, GoOnInTheNextProcess) {
   // Draws 74 15 27, 34 for the queue, 3 86 21 80 33.
-  const Settings config = Config(Attr(50, 5), Fault(), Attr(100, 1));
+  const DeviceConfig config = Config(Attr(50, 5), FaultAttr(), Attr(100, 1));
   Injected injected(config);
   EXPECT_EQ(Fates(injected.faults, 3), ".xx");
   EXPECT_TRUE(injected.faults.QueueFails());
-  Faults next(config.config, injected.counters);
+  Faults next(config, injected.counters);
   EXPECT_FALSE(next.QueueFails()) << "was had";
   EXPECT_EQ(Fates(next, 6), "x.x.x.");
-  Faults last(config.config, injected.counters);
+  Faults last(config, injected.counters);
   EXPECT_FALSE(last.armed());
-  last.Restart(kTimeout, config.config.timeout_inject, &config.state.timeout_inject);
+  last.Restart(kTimeout, config.timeout_inject);
   EXPECT_TRUE(last.armed()) << "written anew";
 }
 

@@ -81,7 +81,7 @@ if (($(nproc) > 1)); then
   put 1 "$dev/submit_queues"
 fi
 measure randread --bs=4k --iodepth=1
-check 'a request alone takes its time' jq -e '.jobs[0].read.clat_ns.min >= 1900000' "$scratch/fio.json"
+check 'a request alone takes its time' jq -e '.jobs[0].read.lat_ns.min >= 1900000' "$scratch/fio.json"
 limited '{"irqmode": 2, "completion_nsec": 2000000, "hw_queue_depth": 1, "max_sectors": 8}'
 measure randread --bs=16k --iodepth=1
 limits 'max_sectors makes four requests of one' 125 "$(result read.iops)"

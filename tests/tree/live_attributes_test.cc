@@ -84,6 +84,31 @@ TEST_F(LiveAttributesTest, APowerOnThatFailsCountsButTakesNothing) {
   EXPECT_THAT(Set("power", "1"), IsOk());
 }
 
+// What is written together with power counts from that power-on on.
+TEST_F(LiveAttributesTest, APowerOnCountsInWhatIsWrittenWithIt) {
+  ASSERT_THAT(node_->StoreJson(R"({"init_hctx_fault_inject":
+      {"probability": 100, "interval": 2, "times": -1}, "power": true})"),
+              IsOk());
+  ASSERT_THAT(Set("power", "0"), IsOk());
+  EXPECT_THAT(Set("power", "1"), RefusedWith(EFAULT, "queue 0"));
+  ASSERT_THAT(node_->StoreJson(R"({"init_hctx_fault_inject":
+      {"interval": 1, "space": 2}, "power": true})"),
+              IsOk());
+  EXPECT_EQ(Get("init_hctx_fault_inject/space"), "1\n");
+  ASSERT_THAT(Set("power", "0"), IsOk());
+  EXPECT_THAT(Set("power", "1"), RefusedWith(EFAULT, "queue 0"));
+}
+
+TEST_F(LiveAttributesTest, APowerOnThatIsRefusedUsesNothingUp) {
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(node_->StoreJson(R"({"init_hctx_fault_inject": {"probability": 100},
+                                     "power": true})"),
+                RefusedWith(EFAULT, "queue 0"));
+    EXPECT_EQ(Get("init_hctx_fault_inject/times"), "1\n");
+    EXPECT_EQ(Get("init_hctx_fault_inject/probability"), "0\n");
+  }
+}
+
 TEST_F(LiveAttributesTest, IntervalsCountOnThroughPowerCycles) {
   ASSERT_THAT(Set("init_hctx_fault_inject/probability", "100"), IsOk());
   ASSERT_THAT(Set("init_hctx_fault_inject/interval", "3"), IsOk());

@@ -61,8 +61,6 @@ DeviceCounters::DeviceCounters()
             static const CounterTable table = *CounterTable::Make(CounterRows(), {});
             return table;
           }(),
-          nullptr) {
-  for (const FaultCounters* fault : {&timeout, &requeue, &init_hctx}) fault->times = 1;
-}
+          nullptr) {}
 
 }  // namespace rnullfs

@@ -16,10 +16,10 @@
 #include "base/kill_point.h"
 #include "base/log.h"
 #include "base/threads.h"
-#include "json/document.h"
 #include "fuse/backing_ids.h"
 #include "fuse/negotiate.h"
 #include "fuse/operations.h"
+#include "json/document.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {

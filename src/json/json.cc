@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "config/wording.h"
 #include "json/document.h"
 #include "json/json_text.h"
 #include "json/json_value.h"
-#include "config/wording.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
 

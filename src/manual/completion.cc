@@ -1,7 +1,7 @@
-#include "manual/manual.h"
 #include "command_line/mount_flags.h"
 #include "command_line/mount_options.h"
 #include "config/wording.h"
+#include "manual/manual.h"
 #include "rnullfs/attributes.h"
 
 namespace rnullfs {

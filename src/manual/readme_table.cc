@@ -1,5 +1,5 @@
-#include "manual/manual.h"
 #include "config/wording.h"
+#include "manual/manual.h"
 #include "rnullfs/attributes.h"
 
 namespace rnullfs {

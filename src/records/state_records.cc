@@ -11,8 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/parse.h"
-#include "json/document.h"
 #include "config/wording.h"
+#include "json/document.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
 

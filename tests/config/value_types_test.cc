@@ -1,7 +1,6 @@
 // The types of values alone, without the table.
 #include <gtest/gtest.h>
 
-#include "json/json_value.h"
 #include "config/status_matchers.h"
 #include "config/types/boolean.h"
 #include "config/types/integer.h"
@@ -10,6 +9,7 @@
 #include "config/types/rate.h"
 #include "config/types/size.h"
 #include "config/types/word.h"
+#include "json/json_value.h"
 
 namespace rnullfs {
 namespace {

@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "base/parse.h"
-#include "json/json.h"
 #include "fuzz/fuzz_target.h"
+#include "json/json.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
 

@@ -14,9 +14,9 @@
 #include <optional>
 #include <vector>
 
+#include "fuzz/fuzz_target.h"
 #include "json/json.h"
 #include "json/json_text.h"
-#include "fuzz/fuzz_target.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
 #include "tree/config_edit.h"

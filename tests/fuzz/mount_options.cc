@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "json/json.h"
 #include "fuzz/fuzz_target.h"
+#include "json/json.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {

@@ -3,8 +3,8 @@
 #include <random>
 
 #include "config/attribute_values.h"
-#include "json/json.h"
 #include "config/status_matchers.h"
+#include "json/json.h"
 #include "rnullfs/attributes.h"
 
 namespace rnullfs {

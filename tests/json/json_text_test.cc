@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "json/json.h"
 #include "config/status_matchers.h"
+#include "json/json.h"
 
 namespace rnullfs {
 namespace {

@@ -137,8 +137,6 @@ class Counters {
   // All names are the list's (asserted).  Each is looked for, so not while a request waits.
   Cell& operator[](std::string_view name) { return *cells_[RowOf(name)]; }
   ShardedCell Sharded(std::string_view name) { return ShardedCell((*this)[name]); }
-  // The same cell, for what may be negative.
-  std::atomic<int64_t>& Signed(std::string_view name);
   // Takes memory, some pages, when it is called first.
   Histogram OpenHistogram(std::string_view name);
 

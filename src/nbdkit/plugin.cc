@@ -101,7 +101,6 @@ const char* Help() {
 
 const DeviceConfig& ConfigOf(void* disk) { return static_cast<Disk*>(disk)->config(); }
 const Device& DeviceOf(void* disk) { return *static_cast<Disk*>(disk)->device(); }
-
 int Yes(void* /*disk*/) { return 1; }
 
 int BlockSize(void* disk, uint32_t* minimum, uint32_t* preferred, uint32_t* maximum) {
@@ -112,15 +111,13 @@ int BlockSize(void* disk, uint32_t* minimum, uint32_t* preferred, uint32_t* maxi
 }
 
 // 0, or -1 when nbdkit knows the errno.  One that NBD has no number for would become EINVAL there.
-int Do(void* disk, const Command& command, void* to = nullptr) {
-  int error = ENOMEM;
-  try {
-    error = static_cast<Disk*>(disk)->Do(command, to);
-  } catch (const std::bad_alloc&) {  // ENOMEM as well
-  }
-  if (error == 0) return 0;
+int Do(void* disk, const Command& command, void* to = nullptr) try {
+  const int error = static_cast<Disk*>(disk)->Do(command, to);
   const bool known = error == ENOSPC || error == ENOMEM || error == EINVAL || error == EOPNOTSUPP;
-  nbdkit_set_error(known ? error : EIO);
+  if (error != 0) nbdkit_set_error(known ? error : EIO);
+  return error == 0 ? 0 : -1;
+} catch (const std::bad_alloc&) {
+  nbdkit_set_error(ENOMEM);
   return -1;
 }
 

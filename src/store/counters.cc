@@ -56,11 +56,6 @@ size_t Counters::RowOf(std::string_view name) const {
   return row;
 }
 
-std::atomic<int64_t>& Counters::Signed(std::string_view name) {
-  static_assert(sizeof(std::atomic<int64_t>) == sizeof(Cell));
-  return *static_cast<std::atomic<int64_t>*>(static_cast<void*>(&(*this)[name]));
-}
-
 Histogram Counters::OpenHistogram(std::string_view name) {
   const size_t row = RowOf(name);
   if (cells_[row] == nullptr) {

@@ -176,7 +176,7 @@ TEST(Counters, OutliveWorkersAndVersions) {
     Counters counters(table, memory.Map());
     EXPECT_TRUE(counters.IsAdded("left"));
     counters.Sharded("requests")[3] += 7;
-    counters.Signed("left") = -1;
+    counters["left"] = UINT64_MAX;
   }
   memory.TakeOver();
   const CounterTable upgraded = Table(next, first);
@@ -185,7 +185,7 @@ TEST(Counters, OutliveWorkersAndVersions) {
     EXPECT_FALSE(counters.IsAdded("left"));
     EXPECT_TRUE(counters.IsAdded("more"));
     EXPECT_EQ(counters.Sharded("requests").Sum(), 7);
-    EXPECT_EQ(counters.Signed("left"), -1);
+    EXPECT_EQ(counters["left"], UINT64_MAX);
     EXPECT_EQ(counters["more"], 0);
     counters["more"] = 5;
     counters.OpenHistogram("latency").Record(1000);

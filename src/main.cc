@@ -24,13 +24,13 @@
 #include "device/completion_queue.h"
 #include "fuse/patience.h"
 #include "fuse/session.h"
+#include "guard/descriptors.h"
 #include "guard/guard.h"
 #include "guard/handover.h"
 #include "guard/link.h"
 #include "guard/remount.h"
 #include "guard/rescue.h"
 #include "guard/upgrade.h"
-#include "guard/worker_start.h"
 #include "rnullfs/clock.h"
 #include "rnullfs/error.h"
 #include "rnullfs/memory_limit.h"
@@ -77,48 +77,26 @@ absl::Status PowerOn(const MountOptions& options, const Devices& devices) {
   return absl::OkStatus();
 }
 
-uint64_t MemoryLimitOf(const MountOptions& options) {
-  return options.memory_limit.has_value() ? *options.memory_limit : AvailableMemory() / 5 * 4;
-}
-
 // What the process that serves has beside the options.
 struct Worker {
-  Pressure pressure;
-  std::unique_ptr<GuardLink> link = nullptr;  // null without a guard, as the next
-  std::unique_ptr<Survival> survival = nullptr;
-  WorkerStart start;
+  GuardLink link;
+  std::unique_ptr<Survival> survival = nullptr;  // null without a guard
+  Heritage heritage;
+  std::vector<UniqueFd> memfds;
 
-  bool takes_over() const { return start.replaced > 0; }
-
-  Heritage heritage() {
-    return {.guard_pid = start.guard_pid,
-            .survival = survival.get(),
-            .replaced = start.replaced,
-            .replaced_why = start.replaced_why,
-            .fuse_fd = start.fuse.Release(),
-            .pressure = pressure};
-  }
+  bool takes_over() const { return heritage.replaced > 0; }
 };
 
-absl::Status OpenSurvival(Worker& worker) {
-  absl::StatusOr<std::unique_ptr<Survival>> survival =
-      worker.takes_over() ? Survival::Open(std::move(worker.start.state), *worker.link)
-                          : Survival::Create(*worker.link);
-  if (!survival.ok()) return survival.status();
-  worker.survival = *std::move(survival);
-  return absl::OkStatus();
-}
-
 int Serve(const MountOptions& options, Worker& worker, Background& background) {
-  const bool takes_over = worker.takes_over();
-  const int fuse = worker.start.fuse.get();
   CompletionQueue completions(Clock::Real());
-  MemoryLimit memory(takes_over ? worker.survival->mount().memory_limit : MemoryLimitOf(options));
-  if (worker.survival != nullptr && !takes_over) {
+  MemoryLimit memory(worker.takes_over()
+                         ? worker.survival->mount().memory_limit
+                         : options.memory_limit.value_or(AvailableMemory() / 5 * 4));
+  if (worker.survival != nullptr && !worker.takes_over()) {
     worker.survival->UpdateMount(
         [&](MountRecord& mount) { mount.memory_limit = memory.limit_bytes(); });
   }
-  Session session(options, memory, worker.heritage());
+  Session session(options, memory, worker.heritage);
   Tree tree(getuid(), getgid(), [&session] { return session.StatusText(); },
             {.device = {.clock = Clock::Real(),
                         .completions = completions,
@@ -127,8 +105,8 @@ int Serve(const MountOptions& options, Worker& worker, Background& background) {
              .passthrough_obstacle = [&session] { return session.passthrough_obstacle(); },
              .survival = worker.survival.get()});
   absl::StatusOr<Devices> devices = Devices();
-  if (takes_over) {
-    absl::Status restored = tree.Restore(std::move(worker.start.memfds));
+  if (worker.takes_over()) {
+    absl::Status restored = tree.Restore(std::move(worker.memfds));
     if (!restored.ok()) return Refuse(restored);
   } else {
     devices = MakeDevices(options, tree);
@@ -139,7 +117,8 @@ int Serve(const MountOptions& options, Worker& worker, Background& background) {
     absl::Status started = StartRcu();
     return started.ok() ? completions.Start() : started;
   };
-  if (absl::Status status = InsistWhileMounted(fuse, start_threads); !status.ok()) {
+  if (absl::Status status = InsistWhileMounted(worker.heritage.fuse_fd, start_threads);
+      !status.ok()) {
     return Fail(status);
   }
   if (absl::Status status = session.Mount(tree); !status.ok()) return Fail(status);
@@ -147,22 +126,16 @@ int Serve(const MountOptions& options, Worker& worker, Background& background) {
       .ready = [&] { return PowerOn(options, *devices); },
       .answering =
           [&] {
-            if (worker.link == nullptr) {
+            if (options.guard) {
+              background.Detach();
+              worker.link.Ready();
+            } else {
               background.Ready();
               NotifyReady();
-            } else {
-              background.Detach();
-              worker.link->Ready();
             }
           },
-      .served =
-          [&] {
-            if (worker.link != nullptr) worker.link->Served();
-          },
-      .ending =
-          [&] {
-            if (worker.link != nullptr) worker.link->Ending();
-          },
+      .served = [&] { worker.link.Served(); },
+      .ending = [&] { worker.link.Ending(); },
       .idle = [&] { completions.Stop(); },
   });
   return served.ok() ? 0 : Fail(served);
@@ -170,12 +143,20 @@ int Serve(const MountOptions& options, Worker& worker, Background& background) {
 
 // A worker, or the only process where there is no guard.
 int ServeAs(WorkerStart start, const MountOptions& options, Background& background) {
-  Worker worker = {.pressure = PrepareForPressure(), .start = std::move(start)};
+  Worker worker = {.link = GuardLink(std::move(start.channel)),
+                   .heritage = {.guard_pid = start.guard_pid,
+                                .replaced = start.replaced,
+                                .replaced_why = std::move(start.replaced_why),
+                                .fuse_fd = start.fuse.Release(),
+                                .pressure = PrepareForPressure()},
+                   .memfds = std::move(start.memfds)};
   if (options.guard) {
-    worker.link = std::make_unique<GuardLink>(std::move(worker.start.channel));
-    if (absl::Status status = OpenSurvival(worker); !status.ok()) {
-      return worker.takes_over() ? Refuse(status) : Fail(status);
-    }
+    absl::StatusOr<std::unique_ptr<Survival>> survival =
+        worker.takes_over() ? Survival::Open(std::move(start.state), worker.link)
+                            : Survival::Create(worker.link);
+    if (!survival.ok()) return Refuse(survival.status());
+    worker.survival = *std::move(survival);
+    worker.heritage.survival = worker.survival.get();
   }
   // In one that takes over an exception is a death of which the next one knows.
   if (worker.takes_over()) return Serve(options, worker, background);
@@ -186,8 +167,20 @@ int ServeAs(WorkerStart start, const MountOptions& options, Background& backgrou
   }
 }
 
-// From here on in the background, if that is wanted.
-absl::Status StartBackground(const MountOptions& options, Background& background) {
+// Whether this program could go on with what the guard's worker has saved.
+int CheckState(const Handover& handover) {
+  const absl::StatusOr<std::unique_ptr<Survival>> survival =
+      Survival::Open(UniqueFd(KeptDescriptors().state()), MemfdKeeper::None());
+  if (!survival.ok()) return Refuse(survival.status());
+  AnswerCheck(handover);
+  return 0;
+}
+
+// What a command does that mounts: it finds a place, and goes into the background, if that is
+// wanted.
+absl::Status Begin(MountOptions& options, Background& background) {
+  UnblockSignals();
+  if (absl::Status found = FindMountpoint(options.mountpoint); !found.ok()) return found;
   if (options.foreground) return absl::OkStatus();
   absl::StatusOr<Background> started = Background::Start();
   if (!started.ok()) return started.status();
@@ -195,51 +188,30 @@ absl::Status StartBackground(const MountOptions& options, Background& background
   return chdir("/") == 0 ? absl::OkStatus() : SystemError(errno, "chdir /");
 }
 
-// Whether this program could go on with what the guard's worker has saved.
-int CheckState(const Handover& handover) {
-  const absl::StatusOr<std::unique_ptr<Survival>> survival =
-      Survival::Open(InheritedState(), MemfdKeeper::None());
-  if (!survival.ok()) return Refuse(survival.status());
-  AnswerCheck(handover);
-  return 0;
-}
-
 int Mount(MountOptions options, char** argv) {
-  GuardSetup setup;
-  setup.argv = argv;
-  setup.handover = TakeHandover(options.mountpoint);
-  const Handover::As as = setup.handover.as;
-  if (as == Handover::As::kCheck) return CheckState(setup.handover);
+  GuardSetup setup = {.argv = argv, .handover = TakeHandover(options.mountpoint)};
+  const bool is_start = setup.handover.as == Handover::As::kNone;
+  if (setup.handover.as == Handover::As::kCheck) return CheckState(setup.handover);
   // The state's memfd is sparse, and larger than any limit; the disks' may fit.
-  if (absl::Status status = RaiseFileSizeLimit();
-      !status.ok() && options.guard && as == Handover::As::kNone) {
+  if (absl::Status status = RaiseFileSizeLimit(); !status.ok() && options.guard && is_start) {
     return Fail(status);
   }
   Background background;
-  if (as != Handover::As::kNone) {
-    options.mountpoint = setup.handover.mountpoint;
-    setup.mountpoint = options.mountpoint;
-    if (!options.foreground) LogToSyslog();
+  if (is_start) {
+    if (absl::Status status = Begin(options, background); !status.ok()) return Fail(status);
+    setup.handover.mountpoint = options.mountpoint;
   } else {
-    UnblockSignals();
-    if (absl::Status status = FindMountpoint(options.mountpoint); !status.ok()) return Fail(status);
-    setup.mountpoint = options.mountpoint;
-    if (absl::Status status = StartBackground(options, background); !status.ok()) {
-      return Fail(status);
-    }
+    options.mountpoint = setup.handover.mountpoint;
+    if (!options.foreground) LogToSyslog();
   }
   setup.program = OwnPath(argv[0]);
   RaiseDescriptorLimit();
   if (options.guard && !HasProc()) {
     Log("there is no /proc: a guard knows by it what it holds, so that this mount goes without, "
-        "and "
-        "its disks end with the process that serves them (mount -t proc proc /proc before)");
+        "and its disks end with the process that serves them (mount -t proc proc /proc before)");
     options.guard = false;
   }
   if (!options.guard) return ServeAs({}, options, background);
-  if (as == Handover::As::kWorker) {
-    return ServeAs(StartWorker(setup.handover, KeptDescriptors(), kUpgraded), options, background);
-  }
   setup.ready = [&background] {
     background.Ready();
     NotifyReady();

@@ -27,7 +27,7 @@ MountEntry MountedOn(const std::string& path);
 bool IsOurMount(const MountEntry& mounted);
 
 // The device of the mount that a process's descriptor of /dev/fuse serves; empty where the kernel
-// does not tell (before Linux 6.17, or without /proc).
+// does not tell (before Linux 6.16, or without /proc).
 std::string FuseDeviceOf(int fuse_fd, const std::string& process = "self");
 
 // Whether what is mounted last is another mount than the one that `fuse_fd` serves.

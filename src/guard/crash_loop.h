@@ -31,8 +31,6 @@ class CrashLoop {
     return std::min(kFirstPauseNsec << std::min(deaths_ - 2, 30U), kPauseMaxNsec);
   }
 
-  unsigned deaths() const { return deaths_; }
-
  private:
   unsigned deaths_max_;
   unsigned deaths_ = 0;  // in a row, without progress

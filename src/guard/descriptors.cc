@@ -19,7 +19,6 @@ namespace rnullfs {
 namespace {
 
 constexpr std::string_view kDiskPrefix = "/memfd:rnullfs:";
-constexpr std::string_view kStateLink = "/memfd:rnullfs-state (deleted)";
 
 // What is left to a worker: its log, what it reads below /proc and /etc, a disk that moves.  Of a
 // small limit a quarter.
@@ -35,7 +34,7 @@ KeptKind KindOf(int fd) {
   if (length < 0) return KeptKind::kOther;
   const std::string_view link(target, static_cast<size_t>(length));
   if (link == "/dev/fuse") return KeptKind::kFuse;
-  if (link == kStateLink) return KeptKind::kState;
+  if (IsStateMemfd(link)) return KeptKind::kState;
   return link.starts_with(kDiskPrefix) ? KeptKind::kDisk : KeptKind::kOther;
 }
 

@@ -10,7 +10,8 @@
 // worker runs (but where it is replaced), has the next worker's socket in hand, is locked in memory
 // and is the last that the OOM killer takes.  A process that cannot be had is asked for again.
 // Workers that die of what they take over (crash_loop.h) are not replaced for ever: the guard then
-// refuses what is asked (guarded_mount.h), until an upgrade brings a program that does better.
+// answers all that is asked with EIO, so that nobody waits for ever and it can be unmounted, until
+// an upgrade brings a program that does better; what is stored stays in memory until then.
 //
 // Signals: SIGTERM, SIGINT and SIGHUP go to the worker, and to the next one should it die before
 // the mount ends; SIGUSR2 replaces the worker and then the guard by the program that now is where
@@ -23,25 +24,30 @@
 
 #include "guard/crash_loop.h"
 #include "guard/handover.h"
-#include "guard/worker_start.h"
 
 namespace rnullfs {
 
 struct GuardSetup {
-  char** argv = nullptr;                  // main's, for the program that replaces this one
-  std::string program;                    // where it is
-  std::string mountpoint;                 // absolute
-  std::function<void()> ready;            // called once, when the first worker is ready
-  std::function<int(WorkerStart)> serve;  // called in each worker: its exit status
-  Handover handover;                      // of the guard that this one replaces
+  char** argv = nullptr;                       // main's, for the program that replaces this one
+  std::string program = {};                    // where it is
+  Handover handover = {};                      // what this process is to be, and of which mount
+  std::function<void()> ready = {};            // called once, when the first worker is ready
+  std::function<int(WorkerStart)> serve = {};  // called in each worker: its exit status
   unsigned deaths_max = CrashLoop::kDeathsMax;
 };
 
 // How long an upgrade's first worker serves before the guard is replaced, too.
 inline constexpr int kTrialSeconds = 1;
 
-// Makes this process, which must have one thread, a guard.  Workers are forks of it, which end with
-// what `serve` returns.
+// The exit status of a worker that finds what it is handed damaged: another would, too.
+inline constexpr int kExitDamaged = 3;
+
+// WorkerStart::replaced_why where the last one has not died by itself.
+inline constexpr char kUpgraded[] = "an upgrade";
+inline constexpr char kNotUpgraded[] = "an upgrade that failed";
+
+// Makes this process, which must have one thread, a guard, or a worker of one.  A guard's workers
+// are forks of it; a worker ends with what `serve` returns.
 [[noreturn]] void RunGuard(const GuardSetup& setup);
 
 }  // namespace rnullfs

@@ -4,7 +4,11 @@
 // it fail, another one of ours goes on.  When it has served for a while, the guard becomes the new
 // program, too.
 //
-// Thread safety: none; the guard has one thread.
+// One descriptor serves all that is done with that program, so that what has been looked at is what
+// is asked and what is started, whatever comes to be at that path meanwhile.
+//
+// Thread safety: none; the guard has one thread.  Allocates nothing of ours.
+// Units: nanoseconds of Clock::Real().
 #ifndef RNULLFS_GUARD_GUARD_UPGRADE_H_
 #define RNULLFS_GUARD_GUARD_UPGRADE_H_
 
@@ -15,13 +19,21 @@
 #include "guard/descriptors.h"
 #include "guard/guard.h"
 #include "guard/handover.h"
-#include "guard/new_program.h"
-#include "guard/timer.h"
+#include "rnullfs/unique_fd.h"
 
 namespace rnullfs {
 
+inline constexpr int64_t kNever = INT64_MAX;
+// When it is so much later than now.
+int64_t MomentIn(int64_t nsec);
+
 class GuardUpgrade {
  public:
+  // How long a trial's worker has to start, and then serves.
+  static constexpr int64_t kStartNsec = 20'000'000'000;
+  static constexpr int64_t kServeNsec = kTrialSeconds * int64_t{1'000'000'000};
+
+  // The new program gets what is kept.
   GuardUpgrade(const GuardSetup& setup, const KeptDescriptors& kept);
 
   // Has the new program asked, with a line in the log when it cannot be; once more after an upgrade
@@ -32,20 +44,19 @@ class GuardUpgrade {
   bool HasAgreed(pid_t ended, int status);
   bool awaits_end() const { return step_ == Step::kEnding; }
 
-  // From here on the worker is the new program's.  It has a time to start, and serves for another.
+  // From here on the worker is the new program's.
   void StartTrial() { step_ = Step::kTrial; }
   bool in_trial() const { return step_ == Step::kTrial; }
-  void WorkerStarts() { SetTrial(kStartNsec); }
-  void WorkerIsReady() { SetTrial(kTrialNsec); }
-  void WorkerEnds() { SetTrial(0); }
-
-  // When to look whether the trial's time is over.  Who is asked is killed when his is.
-  const Timer& until() const { return until_; }
+  // The trial, if there is one, is over at that moment.
+  void SetTrialEnd(int64_t moment);
   bool IsTrialOver();
 
-  // This process becomes the new program, as a worker, or as the guard, which stays what it is when
-  // it cannot.
-  [[noreturn]] void BecomeWorker(const Handover& handover) const;
+  // When IsTrialOver() is to be asked.  Who is asked is killed there when his time is over.
+  int64_t until() const { return until_; }
+
+  // A child of the guard, or the guard itself, becomes the new program.  A child ends when it
+  // cannot; the guard stays what it is, with a line in the log.
+  [[noreturn]] void BecomeInChild(const Handover& handover) const;
   void BecomeGuard(const Handover& handover);
 
   // There is none any more.
@@ -53,18 +64,20 @@ class GuardUpgrade {
 
  private:
   enum class Step { kNone, kAsking, kEnding, kTrial };
-  static constexpr int64_t kNsecPerSecond = 1'000'000'000;
-  static constexpr int64_t kAskedNsec = 5 * kNsecPerSecond;
-  static constexpr int64_t kStartNsec = 20 * kNsecPerSecond;
-  static constexpr int64_t kTrialNsec = kTrialSeconds * kNsecPerSecond;
 
-  void SetTrial(int64_t nsec);  // 0: there is nothing to wait for
+  bool Open();
+  bool IsForeign() const;
+  pid_t StartAsking();
 
   const GuardSetup& setup_;
-  NewProgram program_;
+  const KeptDescriptors& kept_;
+  uid_t owner_ = 0;  // of the program that runs
+  UniqueFd program_;
+  UniqueFd answer_;
+  char token_[33] = "";  // 128 bits in hexadecimal digits
   Step step_ = Step::kNone;
   pid_t asked_ = -1;
-  Timer until_;
+  int64_t until_ = kNever;
   bool ask_again_ = false;
 };
 

@@ -3,14 +3,16 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
-#include "guard/descriptors.h"
 
 namespace rnullfs {
 namespace {
@@ -23,6 +25,24 @@ constexpr char kHandoverVariable[] = "RNULLFS_HANDOVER";
 constexpr char kCheck[] = "check";
 constexpr char kWorker[] = "worker";
 constexpr char kGuard[] = "guard";
+
+// As setenv(3) of the three; false with errno.
+bool SetVariables(const Handover& handover) {
+  char upgrade[16];
+  char more[128];
+  if (handover.as == Handover::As::kCheck) {
+    std::snprintf(upgrade, sizeof upgrade, "%s", kCheck);
+    std::snprintf(more, sizeof more, "%s %d %s", kCheck, handover.descriptor,
+                  handover.token.c_str());
+  } else {
+    std::snprintf(upgrade, sizeof upgrade, "%u", handover.replaced);
+    std::snprintf(more, sizeof more, "%s %d %d %d",
+                  handover.as == Handover::As::kWorker ? kWorker : kGuard, handover.descriptor,
+                  handover.peer, handover.end_signal);
+  }
+  return setenv(kUpgradeVariable, upgrade, 1) == 0 && setenv(kHandoverVariable, more, 1) == 0 &&
+         setenv(kMountpointVariable, handover.mountpoint.c_str(), 1) == 0;
+}
 
 // The value of an environment variable, which is gone then; empty when it was not set.
 std::string TakeVariable(const char* name) {
@@ -52,25 +72,20 @@ void Read(const std::string& text, Handover& handover) {
 
 }  // namespace
 
-void SetHandover(const Handover& handover) {
-  const bool check = handover.as == Handover::As::kCheck;
-  const std::string upgrade = check ? kCheck : absl::StrCat(handover.replaced);
-  std::string more;
-  if (check) {
-    more = absl::StrCat(kCheck, " ", handover.descriptor, " ", handover.token);
-  } else {
-    more = absl::StrCat(handover.as == Handover::As::kWorker ? kWorker : kGuard, " ",
-                        handover.descriptor, " ", handover.peer, " ", handover.end_signal);
+int HandOver(const Handover& handover, int program, char** argv, const KeptDescriptors& kept) {
+  kept.SetInherited(true);
+  fcntl(handover.descriptor, F_SETFD, 0);
+  // What has no file of its own, as a script, cannot be executed in this way.
+  if (SetVariables(handover)) {
+    syscall(SYS_execveat, program, "", argv, environ, AT_EMPTY_PATH);
   }
-  setenv(kUpgradeVariable, upgrade.c_str(), 1);
-  setenv(kMountpointVariable, handover.mountpoint.c_str(), 1);
-  setenv(kHandoverVariable, more.c_str(), 1);
-}
-
-void UnsetHandover() {
+  const int error = errno;
   for (const char* name : {kUpgradeVariable, kMountpointVariable, kHandoverVariable}) {
     unsetenv(name);
   }
+  fcntl(handover.descriptor, F_SETFD, FD_CLOEXEC);
+  kept.SetInherited(false);
+  return error;
 }
 
 Handover TakeHandover(const std::string& mountpoint) {
@@ -87,7 +102,7 @@ Handover TakeHandover(const std::string& mountpoint) {
     for (int fd = STDERR_FILENO + 1; fd <= kept.highest(); ++fd) {
       if (mountpoint != absl::StrCat("/dev/fd/", fd)) close(fd);
     }
-    return {};
+    return {.mountpoint = mountpoint};
   }
   handover.as = check ? Handover::As::kCheck : Handover::As::kGuard;
   handover.replaced = static_cast<unsigned>(std::strtoul(what.c_str(), nullptr, 10));
@@ -99,16 +114,30 @@ Handover TakeHandover(const std::string& mountpoint) {
   return handover;
 }
 
-std::string UpgradeAnswer(const std::string& token) {
-  return absl::StrCat("rnullfs can go on: ", token, "\n");
-}
-
 void AnswerCheck(const Handover& handover) {
   if (handover.descriptor < 0 || handover.token.empty()) return;
-  const std::string answer = UpgradeAnswer(handover.token);
+  const std::string answer = absl::StrCat(kUpgradeAnswer, handover.token, "\n");
   [[maybe_unused]] const ssize_t said = write(handover.descriptor, answer.data(), answer.size());
 }
 
-UniqueFd InheritedState() { return UniqueFd(KeptDescriptors().state()); }
+WorkerStart StartWorker(const Handover& handover, const KeptDescriptors& kept,
+                        const char* replaced_why) {
+  // SIGCHLD is the guard's.  The others stay blocked until somebody waits for them: it may hand one
+  // on at once.
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  sigprocmask(SIG_UNBLOCK, &child, nullptr);
+  setpgid(0, 0);  // a terminal's Ctrl-C comes to the guard, which hands it on
+  WorkerStart start = {.channel = UniqueFd(handover.descriptor),
+                       .guard_pid = handover.peer,
+                       .replaced = handover.replaced,
+                       .replaced_why = replaced_why};
+  if (start.replaced == 0) return start;  // before the first, what there is is not ours
+  start.fuse = UniqueFd(kept.fuse());
+  start.state = UniqueFd(kept.state());
+  for (const int fd : kept.Disks()) start.memfds.emplace_back(fd);
+  return start;
+}
 
 }  // namespace rnullfs

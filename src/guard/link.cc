@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -40,8 +41,7 @@ int GuardLink::Keep(int fd) {
 int GuardLink::AwaitKept(const FileId& file) {
   while (true) {
     GuardMessage answer = {};
-    const ssize_t got = recv(channel_.get(), &answer, sizeof answer, 0);
-    if (got < 0 && errno == EINTR) continue;
+    const ssize_t got = TEMP_FAILURE_RETRY(recv(channel_.get(), &answer, sizeof answer, 0));
     if (got < 0) return errno == EAGAIN ? ETIMEDOUT : errno;
     if (got != sizeof answer) return EPIPE;
     // Another file's comes late: nobody has waited for it.
@@ -62,6 +62,7 @@ void GuardLink::Served() {
 void GuardLink::Ending() { Send({.kind = GuardMessage::Kind::kEnding}, -1); }
 
 int GuardLink::Send(const GuardMessage& message, int fd) {
+  if (!channel_.valid()) return 0;
   iovec data = {const_cast<GuardMessage*>(&message), sizeof message};
   msghdr header = {};
   header.msg_iov = &data;
@@ -76,11 +77,7 @@ int GuardLink::Send(const GuardMessage& message, int fd) {
     first->cmsg_len = CMSG_LEN(sizeof fd);
     std::memcpy(CMSG_DATA(first), &fd, sizeof fd);
   }
-  ssize_t sent = 0;
-  do {
-    sent = sendmsg(channel_.get(), &header, MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  if (sent >= 0) return 0;
+  if (TEMP_FAILURE_RETRY(sendmsg(channel_.get(), &header, MSG_NOSIGNAL)) >= 0) return 0;
   const int error = errno;
   if (!IsGone(error)) Log("the guard cannot be told of what has become of a descriptor");
   return error;
@@ -94,10 +91,7 @@ bool ReceiveGuardMessage(int channel, GuardMessage& message, UniqueFd& fd) {
   header.msg_iovlen = 1;
   header.msg_control = control.bytes;
   header.msg_controllen = sizeof control.bytes;
-  ssize_t got = 0;
-  do {
-    got = recvmsg(channel, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  } while (got < 0 && errno == EINTR);
+  const ssize_t got = recvmsg(channel, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   fd.Reset();
   if (got <= 0) return false;
   const cmsghdr* const first = CMSG_FIRSTHDR(&header);

@@ -27,7 +27,7 @@ struct GuardMessage {
   FileId file = {};   // kKeep, kDrop, kKept
 };
 
-// The worker's end.
+// The worker's end; where there is no guard, without a channel: then nobody is told.
 class GuardLink : public MemfdKeeper {
  public:
   explicit GuardLink(UniqueFd channel);

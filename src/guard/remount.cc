@@ -41,19 +41,17 @@ constexpr Flag kFlags[] = {{MS_RDONLY, ST_RDONLY, "ro", "rw"},
                            {MS_NOSYMFOLLOW, ST_NOSYMFOLLOW, "nosymfollow", "symfollow"},
                            {MS_DIRSYNC, 0, "dirsync", ""}};
 
-unsigned long FlagsOf(const struct statvfs& mounted) {
+// The flags of what is mounted, with what the options change.
+unsigned long Changed(const struct statvfs& mounted, const std::vector<std::string>& options) {
   unsigned long flags = 0;
   for (const Flag& flag : kFlags) {
-    if ((mounted.f_flag & flag.shown) != 0) flags |= flag.set;
+    bool set = (mounted.f_flag & flag.shown) != 0;
+    for (const std::string& option : options) {
+      if (option == flag.on || option == flag.off) set = option == flag.on;
+    }
+    if (set) flags |= flag.set;
   }
   return flags;
-}
-
-void Apply(std::string_view option, unsigned long& flags) {
-  for (const Flag& flag : kFlags) {
-    if (option == flag.on) flags |= flag.set;
-    if (option == flag.off) flags &= ~flag.set;
-  }
 }
 
 absl::Status CheckUnchanged(const std::string& mountpoint,
@@ -82,9 +80,8 @@ absl::Status Remount(const std::string& mountpoint, const std::vector<std::strin
   if (absl::Status unchanged = CheckUnchanged(path, settings); !unchanged.ok()) return unchanged;
   struct statvfs mounted = {};
   if (statvfs(path.c_str(), &mounted) != 0) return SystemError(errno, path);
-  unsigned long wanted = FlagsOf(mounted);
-  for (const std::string& option : options) Apply(option, wanted);
-  if (mount(nullptr, path.c_str(), nullptr, MS_REMOUNT | wanted, nullptr) == 0) {
+  const unsigned long flags = MS_REMOUNT | Changed(mounted, options);
+  if (mount(nullptr, path.c_str(), nullptr, flags, nullptr) == 0) {
     return absl::OkStatus();
   }
   return SystemError(errno, absl::StrCat("-o remount: ", path));

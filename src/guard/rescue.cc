@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
@@ -25,49 +24,36 @@
 namespace rnullfs {
 namespace {
 
-// Copies what is stored of [begin, end); holes stay holes.
-absl::Status CopyData(int from, int to, off_t begin, off_t end) {
-  if (lseek(to, begin, SEEK_SET) < 0) return SystemError(errno, "lseek");
-  while (begin < end) {
-    const ssize_t copied = sendfile(to, from, &begin, static_cast<size_t>(end - begin));
-    if (copied < 0 && errno == EINTR) continue;
-    if (copied < 0) return SystemError(errno, "writing");
-    if (copied == 0) break;  // it has become smaller
-  }
-  return absl::OkStatus();
-}
-
+// Copies what is stored; holes stay holes.
 absl::Status CopySparse(int from, int to) {
   struct stat status = {};
   if (fstat(from, &status) != 0) return SystemError(errno, "fstat");
   if (ftruncate(to, status.st_size) != 0) return SystemError(errno, "ftruncate");
-  for (off_t at = 0; at < status.st_size;) {
-    const off_t data = lseek(from, at, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) break;  // no more of it
-    const off_t hole = data < 0 ? -1 : lseek(from, data, SEEK_HOLE);
-    if (hole < 0) return SystemError(errno, "looking for data");
-    if (absl::Status copied = CopyData(from, to, data, hole); !copied.ok()) return copied;
-    at = hole;
+  for (off_t at = 0;;) {
+    at = lseek(from, at, SEEK_DATA);
+    if (at < 0 && errno == ENXIO) break;  // no more of it
+    const off_t hole = at < 0 ? -1 : lseek(from, at, SEEK_HOLE);
+    if (hole < 0 || lseek(to, at, SEEK_SET) < 0) return SystemError(errno, "looking for data");
+    const ssize_t copied = sendfile(to, from, &at, static_cast<size_t>(hole - at));
+    if (copied < 0 && errno != EINTR) return SystemError(errno, "writing");
   }
   return fsync(to) == 0 ? absl::OkStatus() : SystemError(errno, "fsync");
 }
 
-struct Disk {
-  std::string memfd;  // a path in /proc
-  std::string device;
-  uint64_t id;
-};
+// Where in /proc a process's disks are, by name and inode.  One that is just being moved to another
+// file has a part in each; a process may hold a file more than once.
+using Disks = std::map<std::string, std::map<uint64_t, std::string>>;
 
 // A process that lies about its descriptors could have whoever rescues open any file for it: looked
 // at before it is opened.  A memfd has no name in any file system, and can be sealed.
-absl::StatusOr<UniqueFd> OpenDisk(const Disk& disk, uint64_t inode) {
-  const absl::Status changed = Error(ESTALE, absl::StrCat(disk.memfd, ": it is no disk any more"));
-  const UniqueFd seen(open(disk.memfd.c_str(), O_PATH | O_CLOEXEC));
+absl::StatusOr<UniqueFd> OpenDisk(const std::string& path, uint64_t inode) {
+  const absl::Status changed = Error(ESTALE, absl::StrCat(path, ": it is no disk any more"));
+  const UniqueFd seen(open(path.c_str(), O_PATH | O_CLOEXEC));
   struct stat status = {};
-  if (!seen.valid() || fstat(seen.get(), &status) != 0) return SystemError(errno, disk.memfd);
+  if (!seen.valid() || fstat(seen.get(), &status) != 0) return SystemError(errno, path);
   if (!S_ISREG(status.st_mode) || status.st_nlink != 0 || status.st_ino != inode) return changed;
   UniqueFd memfd(open(absl::StrCat("/proc/self/fd/", seen.get()).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!memfd.valid()) return SystemError(errno, disk.memfd);
+  if (!memfd.valid()) return SystemError(errno, path);
   if (fcntl(memfd.get(), F_GET_SEALS) < 0) return changed;
   return memfd;
 }
@@ -86,11 +72,11 @@ absl::Status Publish(const std::string& from, const std::string& to) {
 
 // Under another name until it is whole; what does not become whole is removed, because the next
 // disk may want the room.
-absl::Status CopyOut(const Disk& disk, uint64_t inode, const std::string& image) {
+absl::Status CopyOut(const std::string& path, uint64_t inode, const std::string& image) {
   if (struct stat there = {}; lstat(image.c_str(), &there) == 0) {
     return Error(EEXIST, absl::StrCat(image, ": File exists, and is not overwritten"));
   }
-  const absl::StatusOr<UniqueFd> from = OpenDisk(disk, inode);
+  const absl::StatusOr<UniqueFd> from = OpenDisk(path, inode);
   if (!from.ok()) return from.status();
   const std::string partial = absl::StrCat(image, ".partial");
   unlink(partial.c_str());  // of a rescue that was interrupted
@@ -110,20 +96,18 @@ absl::Status CopyOut(const Disk& disk, uint64_t inode, const std::string& image)
   return absl::OkStatus();
 }
 
-// By inode: a process may hold a file more than once.
-absl::StatusOr<std::map<uint64_t, Disk>> FindDisks(pid_t pid) {
-  std::map<uint64_t, Disk> disks;
+absl::StatusOr<Disks> FindDisks(pid_t pid) {
+  Disks disks;
   const std::string directory = absl::StrCat("/proc/", pid, "/fd");
   std::error_code error;
   for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end;
        it.increment(error)) {
     const std::string path = it->path();
     std::error_code unreadable;
-    const std::string link = std::filesystem::read_symlink(path, unreadable);
-    const auto disk = ParseDiskMemfd(link);
+    const auto disk = ParseDiskMemfd(std::filesystem::read_symlink(path, unreadable).native());
     struct stat status = {};
-    if (unreadable || !disk.has_value() || stat(path.c_str(), &status) != 0) continue;
-    disks[status.st_ino] = {.memfd = path, .device = disk->device, .id = disk->id};
+    if (!disk.has_value() || stat(path.c_str(), &status) != 0) continue;
+    disks[disk->device][status.st_ino] = path;
   }
   if (error) return SystemError(error.value(), directory);
   return disks;
@@ -132,7 +116,7 @@ absl::StatusOr<std::map<uint64_t, Disk>> FindDisks(pid_t pid) {
 }  // namespace
 
 absl::Status Rescue(pid_t pid, const std::string& directory) {
-  const absl::StatusOr<std::map<uint64_t, Disk>> disks = FindDisks(pid);
+  const absl::StatusOr<Disks> disks = FindDisks(pid);
   if (!disks.ok()) return disks.status();
   if (disks->empty()) {
     return Error(ENOENT, absl::StrCat("process ", pid,
@@ -141,23 +125,22 @@ absl::Status Rescue(pid_t pid, const std::string& directory) {
   }
   if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return SystemError(errno, directory);
   std::vector<std::string> failed;
+  size_t tried = 0;
   int error = 0;
-  for (const auto& [inode, disk] : *disks) {
-    const std::string& name = disk.device;  // clang 14 lets no lambda have the binding itself
-    // Two of one name: a disk that was just being moved to another file, a part in each.
-    const bool alone = std::count_if(disks->begin(), disks->end(), [&](const auto& other) {
-                         return other.second.device == name;
-                       }) == 1;
-    const std::string image = alone ? absl::StrCat(directory, "/", disk.device, ".img")
-                                    : absl::StrCat(directory, "/", disk.device, ".", inode, ".img");
-    const absl::Status copied = CopyOut(disk, inode, image);
-    if (copied.ok()) continue;
-    Log({copied.message().data(), copied.message().size()});
-    if (error == 0) error = ErrnoOf(copied);
-    failed.push_back(disk.device);
+  for (const auto& [name, parts] : *disks) {
+    for (const auto& [inode, path] : parts) {
+      const std::string part = parts.size() == 1 ? "" : absl::StrCat(".", inode);
+      const absl::Status copied =
+          CopyOut(path, inode, absl::StrCat(directory, "/", name, part, ".img"));
+      ++tried;
+      if (copied.ok()) continue;
+      Log({copied.message().data(), copied.message().size()});
+      if (error == 0) error = ErrnoOf(copied);
+      failed.push_back(name);
+    }
   }
   if (failed.empty()) return absl::OkStatus();
-  return Error(error, absl::StrCat(failed.size(), " of ", disks->size(),
+  return Error(error, absl::StrCat(failed.size(), " of ", tried,
                                    " disks are not rescued: ", absl::StrJoin(failed, ", ")));
 }
 

@@ -1,10 +1,10 @@
 #include "guard/upgrade.h"
 
+#include <glob.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
-#include <cctype>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -12,7 +12,6 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <string_view>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -27,16 +26,17 @@ namespace {
 constexpr int kPatienceSeconds = 10;
 constexpr int kLooksPerSecond = 100;
 
-// Whether all that the process does it does as this user.
+// Whether all that the process does it does as this user.  Its name, which may be anything, is a
+// line of its own.
 bool IsProcessOf(pid_t pid, uid_t user) {
   std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
   for (std::string line; std::getline(status, line);) {
-    constexpr std::string_view kUids = "Uid:";
-    if (line.rfind(kUids, 0) != 0) continue;
-    std::istringstream uids(line.substr(kUids.size()));
+    std::istringstream words(line);
+    std::string key;
     uid_t real = 0;
     uid_t effective = 0;
-    return uids >> real >> effective && real == user && effective == user;
+    words >> key >> real >> effective;
+    if (key == "Uid:") return words && real == user && effective == user;
   }
   return false;
 }
@@ -58,30 +58,22 @@ absl::Status Signal(pid_t guard, const MountEntry& mounted) {
   return SystemError(errno, name);
 }
 
-bool Holds(const std::filesystem::path& process, const std::string& device) {
-  std::error_code error;
-  std::filesystem::directory_iterator it(process / "fd", error);
-  for (const std::filesystem::directory_iterator end; !error && it != end; it.increment(error)) {
-    std::error_code gone;
-    if (std::filesystem::read_symlink(it->path(), gone) != "/dev/fuse") continue;
-    const int fd = std::atoi(it->path().filename().c_str());
-    if (FuseDeviceOf(fd, process.filename()) == device) return true;
-  }
-  return false;
-}
-
 // The process that has a descriptor of the mount: of one that answers nothing, which cannot be
-// asked, its guard.  0 when there is none that the caller may look at, or
-// the kernel does not say.
+// asked, its guard.  0 when there is none that the caller may look at, or the kernel does not say.
 pid_t HolderOf(const MountEntry& mounted) {
-  std::error_code error;
-  std::filesystem::directory_iterator it("/proc", error);
-  for (const std::filesystem::directory_iterator end; !error && it != end; it.increment(error)) {
-    const std::string name = it->path().filename();
-    if (std::isdigit(static_cast<unsigned char>(name[0])) == 0) continue;
-    if (Holds(it->path(), mounted.device)) return std::atoi(name.c_str());
+  glob_t open = {};
+  glob("/proc/[0-9]*/fd/*", GLOB_NOSORT, nullptr, &open);
+  pid_t holder = 0;
+  for (size_t i = 0; i < open.gl_pathc && holder == 0; ++i) {
+    const std::filesystem::path path = open.gl_pathv[i];
+    std::error_code gone;
+    if (std::filesystem::read_symlink(path, gone) != "/dev/fuse") continue;
+    const std::string process = path.parent_path().parent_path().filename();
+    const int fd = std::atoi(path.filename().c_str());
+    if (FuseDeviceOf(fd, process) == mounted.device) holder = std::atoi(process.c_str());
   }
-  return 0;
+  globfree(&open);
+  return holder;
 }
 
 // The worker that serves when it is another one; the same when there is none after all.
@@ -95,9 +87,9 @@ pid_t AwaitOther(const std::string& mountpoint, pid_t worker) {
 }
 
 // The new program's worker has to serve for a while; then the guard becomes that program, too.
-absl::Status AwaitProof(const std::string& mountpoint, pid_t worker) {
+absl::Status AwaitProof(const std::string& mountpoint, pid_t before) {
   constexpr int kLooks = 10;
-  pid_t now = worker;
+  pid_t now = 0;
   for (int looks = 0; looks <= kLooks; ++looks) {
     if (looks > 0) usleep(kTrialSeconds * 1'200'000 / kLooks);
     const std::string status = StatusTextOf(mountpoint);
@@ -108,7 +100,7 @@ absl::Status AwaitProof(const std::string& mountpoint, pid_t worker) {
     }
     now = PidOf(status, "worker_pid");
   }
-  const std::string from = worker == 0 ? "" : absl::StrCat(" from ", worker);
+  const std::string from = before == 0 ? "" : absl::StrCat(" from ", before);
   std::printf("worker %d has taken over%s\n", now, from.c_str());
   return absl::OkStatus();
 }
@@ -122,17 +114,17 @@ absl::Status UpgradeMount(const std::string& mountpoint) {
   if (error) return SystemError(error.value(), mountpoint);
   const MountEntry mounted = MountedOn(path);
   const std::string before = IsOurMount(mounted) ? StatusTextOf(mountpoint) : "";
+  const bool answers = !before.empty() || !IsOurMount(mounted);
   const pid_t worker = PidOf(before, "worker_pid");
-  const bool refuses = before.empty() && IsOurMount(mounted);
-  const pid_t guard = refuses ? HolderOf(mounted) : PidOf(before, "guard_pid");
-  if (worker == 0 && !refuses) {
-    return Error(EINVAL, absl::StrCat(mountpoint, " is not a mount of rnullfs"));
-  }
-  if (refuses && guard == 0) {
+  const pid_t guard = answers ? PidOf(before, "guard_pid") : HolderOf(mounted);
+  if (!answers && guard == 0) {
     return Error(EIO, absl::StrCat(mountpoint,
                                    " answers nothing, and the kernel does not say who holds it: "
                                    "SIGUSR2 to its guard, whose number is in the log, is what "
                                    "--upgrade sends"));
+  }
+  if (answers && worker == 0) {
+    return Error(EINVAL, absl::StrCat(mountpoint, " is not a mount of rnullfs"));
   }
   if (guard == 0) {
     return Error(EINVAL, absl::StrCat(mountpoint,

@@ -18,9 +18,9 @@
 #include <memory>
 #include <new>
 #include <string>
-#include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/disk_host.h"
 #include "rnullfs/error.h"
@@ -51,30 +51,25 @@ int Told(Change change) {
     const absl::Status status = change();
     if (status.ok()) return 0;
     nbdkit_error("%s", std::string(status.message()).c_str());
-  } catch (const std::exception& failed) {  // there is no memory, or a file is a directory
+  } catch (const std::exception& failed) {  // there is no memory, say
     nbdkit_error("%s", failed.what());
   }
   return -1;
 }
 
 // A key cannot have a slash: the times of timeout_inject are timeout_inject.times.
-std::string Replaced(std::string_view name, char from, char to) {
-  std::string replaced(name);
-  std::replace(replaced.begin(), replaced.end(), from, to);
-  return replaced;
-}
-
-absl::Status Apply(std::string_view key, const std::string& value) {
+absl::Status Apply(const std::string& key, const std::string& value) {
   Settings& wanted = served->wanted;
   if (key == "config") return Disk::EditJson(value, wanted);
   if (key == "config.json") {
     std::ifstream file(value);
-    if (!file) return SystemError(errno, absl::StrCat("config.json: ", value));
+    if (file) file.peek();  // a directory can be opened, and no more
+    if (file.fail()) return SystemError(errno, absl::StrCat("config.json: ", value));
     return Disk::EditJson(std::string(std::istreambuf_iterator<char>(file), {}), wanted);
   }
-  const Attribute* const row = FindAttribute(Replaced(key, '.', '/'));
+  const Attribute* const row = FindAttribute(absl::StrReplaceAll(key, {{".", "/"}}));
   if (row != nullptr) return StoreAttribute(*row, value, wanted);
-  return Error(EINVAL, std::string(key) + ": there is no such attribute; --help lists them");
+  return Error(EINVAL, absl::StrCat(key, ": there is no such attribute; --help lists them"));
 }
 
 absl::Status SwitchOn() {
@@ -90,7 +85,8 @@ const char* Help() {
         "config=JSON       the same, as it stands\n";
     for (const Attribute& row : Attributes()) {
       if (row.read_only || row.name == "power") continue;
-      text += Replaced(row.name, '/', '.').append("=VALUE  ").append(row.summary) + "\n";
+      text += absl::StrReplaceAll(std::string(row.name), {{"/", "."}});
+      text.append("=VALUE  ").append(row.summary) += '\n';
     }
     return text;
   }();

@@ -48,7 +48,7 @@ Outcome RunGuarded(
     dup2(null.get(), STDERR_FILENO);
     GuardSetup setup;
     setup.program = "/nonexistent";
-    setup.mountpoint = "/nonexistent";
+    setup.handover.mountpoint = "/nonexistent";
     setup.deaths_max = kDeathsMax;
     setup.serve = [&](WorkerStart start) -> int { _exit(work(std::move(start), ends[1])); };
     before();

@@ -34,6 +34,7 @@ tells 'a value' 'error: blocksize: 513 is not accepted; it takes a power of two'
 tells 'a key' 'error: sise: there is no such attribute' sise=1
 tells 'what is only shown' 'error: index: ' index=1
 tells 'a file that is not there' 'error: config.json: /none: No such file' config.json=/none
+tells 'a directory' "error: config.json: $scratch: Is a directory" config.json="$scratch"
 tells 'JSON' 'error: .*size' config='{"size": "much"}'
 tells 'half of an object' error: config='{"size": 1'
 tells 'what there is no such disk of' 'error: zoned: ' zoned=1

@@ -258,11 +258,15 @@ void Guard::StartTrial() {
 
 void Guard::FallBack() {
   replaced_why_ = kNotUpgraded;
-  upgrade_.Leave();
-  if (had_refused_) return GiveUp("the new program's worker failed as well");
-  ++handover_.replaced;
-  ForkWorker();
-  Say("the new program's worker failed (%s): the mount stays with the version before", end_);
+  const bool again = upgrade_.Leave();
+  if (had_refused_) {
+    GiveUp("the new program's worker failed as well");
+  } else {
+    ++handover_.replaced;
+    ForkWorker();
+    Say("the new program's worker failed (%s): the mount stays with the version before", end_);
+  }
+  if (again) upgrade_.Ask();
 }
 
 void Guard::BecomeNewGuard() {

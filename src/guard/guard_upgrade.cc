@@ -34,12 +34,13 @@ GuardUpgrade::GuardUpgrade(const GuardSetup& setup, const KeptDescriptors& kept)
 }
 
 void GuardUpgrade::Ask() {
-  ask_again_ = awaits_end() || in_trial();
-  if (step_ != Step::kNone || !Open()) return;
+  ask_again_ = step_ != Step::kNone;
+  if (ask_again_ || !Open()) return;
   asked_ = StartAsking();
   if (asked_ < 0) {
     Say("the new program cannot be started: %s", std::strerror(errno));
-    return Leave();
+    Leave();
+    return;
   }
   step_ = Step::kAsking;
   until_ = MomentIn(kAskedNsec);
@@ -105,9 +106,10 @@ bool GuardUpgrade::HasAgreed(pid_t ended, int status) {
     step_ = Step::kEnding;
     return true;
   }
-  Leave();
+  const bool again = Leave();
   Say("%s cannot take the mount over: it stays with the version that serves it",
       setup_.program.c_str());
+  if (again) Ask();
   return false;
 }
 
@@ -135,11 +137,11 @@ void GuardUpgrade::BecomeGuard(const Handover& handover) {
       std::strerror(error));
 }
 
-void GuardUpgrade::Leave() {
+bool GuardUpgrade::Leave() {
   step_ = Step::kNone;
-  ask_again_ = false;
   program_.Reset();
   answer_.Reset();
+  return std::exchange(ask_again_, false);
 }
 
 }  // namespace rnullfs

@@ -59,8 +59,8 @@ class GuardUpgrade {
   [[noreturn]] void BecomeInChild(const Handover& handover) const;
   void BecomeGuard(const Handover& handover);
 
-  // There is none any more.
-  void Leave();
+  // There is none any more: whether to ask anew, as Ask() has been called meanwhile.
+  bool Leave();
 
  private:
   enum class Step { kNone, kAsking, kEnding, kTrial };

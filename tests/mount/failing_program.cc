@@ -1,8 +1,8 @@
 // A program that an upgrade finds where rnullfs was: it agrees to go on, and then it fails.
 //
 // How is in the file beside it whose name ends in .how: "silent" (it says yes by its exit status
-// alone), "exit", "crash", or "late" (it serves for half a second).  A second word is the path of a
-// program that can go on.
+// alone), "slow" (the same, after a second), "exit", "crash", or "late" (it serves for half a
+// second).  A second word is the path of a program that can go on.
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -17,7 +17,8 @@ int main(int /*argc*/, char** argv) {
   std::string real;
   const char* const handover = std::getenv("RNULLFS_HANDOVER");
   if (!(file >> how >> real) || handover == nullptr) return 2;
-  if (how == "silent") return 0;
+  if (how == "slow") sleep(1);
+  if (how == "silent" || how == "slow") return 0;
   if (std::string(handover).rfind("check", 0) != 0) {
     if (how == "exit") return 1;
     if (how == "crash") std::abort();

@@ -125,6 +125,14 @@ mv "$scratch/program" "$scratch/moved"
 kill -USR2 "$guard"
 sleep 0.1
 same 'nor is nothing' "$worker" "$(status .worker_pid)"
+# Another one is there before that one has answered.
+put_program "$failing_program"
+echo "slow $RNULLFS" >"$scratch/program.how"
+kill -USR2 "$guard"
+sleep 0.3
+put_program "$RNULLFS"
+check 'one that comes while another is asked is asked next' "$RNULLFS" --upgrade "$mnt"
+check 'and its guard' within 5 test "/proc/$guard/exe" -ef "$scratch/program"
 # It agrees, and its worker fails.
 for how in exit crash late; do
   put_program "$failing_program"

@@ -1,5 +1,3 @@
-#include "guard/remount.h"
-
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 
@@ -10,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/mountpoint.h"
+#include "guard/commands.h"
 #include "rnullfs/error.h"
 
 #ifndef MS_NOSYMFOLLOW

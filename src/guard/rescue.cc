@@ -1,5 +1,3 @@
-#include "guard/rescue.h"
-
 #include <fcntl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -18,6 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "base/log.h"
 #include "base/memfd_name.h"
+#include "guard/commands.h"
 #include "rnullfs/error.h"
 #include "rnullfs/unique_fd.h"
 

@@ -1,5 +1,3 @@
-#include "guard/upgrade.h"
-
 #include <glob.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -16,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/mountpoint.h"
+#include "guard/commands.h"
 #include "guard/guard.h"
 #include "rnullfs/error.h"
 #include "rnullfs/unique_fd.h"

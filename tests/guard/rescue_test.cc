@@ -1,5 +1,3 @@
-#include "guard/rescue.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -14,6 +12,7 @@
 #include <iterator>
 
 #include "base/memfd_name.h"
+#include "guard/commands.h"
 #include "rnullfs/error.h"
 #include "rnullfs/unique_fd.h"
 

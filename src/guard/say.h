@@ -12,7 +12,7 @@ namespace rnullfs {
 
 template <typename... Arguments>
 void Say(const char* format, Arguments... arguments) {
-  char line[512];
+  char line[2048];  // a mountpoint may be long
   std::snprintf(line, sizeof line, format, arguments...);
   Log(line);
 }

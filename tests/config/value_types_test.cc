@@ -7,7 +7,6 @@
 #include "config/types/line.h"
 #include "config/types/ranges.h"
 #include "config/types/rate.h"
-#include "config/types/size.h"
 #include "config/types/word.h"
 #include "json/json_value.h"
 
@@ -18,15 +17,13 @@ constexpr Boolean kBoolean;
 constexpr Integer<uint64_t> kTime({.min = 1, .max = 5'000}, "ms");
 constexpr Integer<int64_t> kNode({.accepts = "a node"});
 constexpr Integer<uint64_t> kEven({.valid = [](uint64_t number) { return number % 2 == 0; }});
-constexpr Size kSize;
+constexpr Integer<uint64_t> kSize({.bare_text = true}, "MiB");
 constexpr std::string_view kColours[] = {"red", "green", "blue"};
 constexpr Word kColour(kColours);
 constexpr Rate kRate("MiB/s");
 constexpr Rate kRequests("requests/s");
 constexpr Ranges kRanges;
-constexpr Line kPath({.bytes_max = 9,
-                      .valid = [](std::string_view line) { return line.starts_with('/'); },
-                      .accepts = "a path that begins with /"});
+constexpr Line kName({.bytes_max = 6, .accepts = "a short name"});
 constexpr Line kNote({.bytes_max = 9});
 
 // What a type without a value yet makes of text, as text again; "?" where it is refused.
@@ -90,7 +87,7 @@ TEST(ValueTypes, MakeTheSameOfTheJsonTheyShow) {
       {&kRate, "7", "the number 7"},
       {&kRate, "7:0", "an object"},
       {&kRanges, "+1-2\n+4-9", "an array"},
-      {&kPath, "/dev/x", "the text \"/dev/x\""},
+      {&kName, "/dev/x", "the text \"/dev/x\""},
       {&kNote, "007", "the text \"007\""},
   };
   for (const auto& [type, text, shown] : cases) {
@@ -132,9 +129,11 @@ TEST(ValueTypes, ALineKeepsWhatATerminalShows) {
   EXPECT_EQ(TakenJson(kNote, "\"a\\nb\""), "?");
   EXPECT_EQ(TakenJson(kNote, "7"), "?");
   EXPECT_EQ(kNote.Show(Value(std::string("a"))), "a\n");
-  EXPECT_THAT(kPath.Parse("origin", "x\n", {}).status(),
-              Einval("origin: x is not accepted; it takes a path that begins with /, a line of at "
-                     "most 9 bytes of UTF-8"));
+  EXPECT_THAT(kName.Parse("origin", "longname\n", {}).status(),
+              Einval("origin: longname is not accepted; it takes a short name"));
+  EXPECT_THAT(
+      kNote.Parse("note", "\t", {}).status(),
+      Einval("note: \"\\x09\" is not accepted; it takes a line of at most 9 bytes of UTF-8"));
 }
 
 TEST(ValueTypes, AListIsEdited) {

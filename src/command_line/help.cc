@@ -1,6 +1,5 @@
 #include "absl/strings/str_cat.h"
-#include "command_line/mount_flags.h"
-#include "command_line/mount_options.h"
+#include "command_line/options.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 

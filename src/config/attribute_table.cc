@@ -94,52 +94,50 @@ constexpr SettingsField InState() {
 
 // --- Rows that are alike ------------------------------------------------------------------------
 
-template <auto kMember>
-constexpr Attribute Inert(std::string_view name, const ValueType* type, std::string_view summary,
-                          bool live = false) {
-  return {.name = name,
-          .type = type,
-          .field = InConfig<kMember>(),
-          .summary = summary,
-          .takes_effect = TakesEffect::kNever,
-          .live = live};
-}
+constexpr bool kLive = true;
 
-// The files of a fault_attr.
-constexpr Attribute Fault(std::string_view name, const ValueType* type, SettingsField field,
-                          std::string_view summary, TakesEffect when) {
+constexpr Attribute Row(std::string_view name, const ValueType* type, SettingsField field,
+                        std::string_view summary, TakesEffect when, bool live) {
   return {.name = name,
           .type = type,
           .field = field,
           .summary = summary,
           .takes_effect = when,
-          .live = true};
+          .live = live};
 }
+
+template <auto kMember>
+constexpr Attribute Inert(std::string_view name, const ValueType* type, std::string_view summary,
+                          bool live = false) {
+  return Row(name, type, InConfig<kMember>(), summary, TakesEffect::kNever, live);
+}
+
+// The files of a fault_attr.
 template <auto kGroup>
 constexpr Attribute Probability(std::string_view name,
                                 TakesEffect when = TakesEffect::kNextRequest) {
-  return Fault(name, &kPercent, InConfig<kGroup, &FaultAttr::probability>(),
-               "how likely a fault is, where interval, times and space allow one", when);
+  return Row(name, &kPercent, InConfig<kGroup, &FaultAttr::probability>(),
+             "how likely a fault is, where interval, times and space allow one", when, kLive);
 }
 template <auto kGroup>
 constexpr Attribute Interval(std::string_view name, TakesEffect when = TakesEffect::kNextRequest) {
-  return Fault(name, &kFaultCount, InConfig<kGroup, &FaultAttr::interval>(),
-               "of so many requests one can be a fault", when);
+  return Row(name, &kFaultCount, InConfig<kGroup, &FaultAttr::interval>(),
+             "of so many requests one can be a fault", when, kLive);
 }
 template <auto kGroup>
 constexpr Attribute Times(std::string_view name, TakesEffect when = TakesEffect::kNextRequest) {
-  return Fault(name, &kFaultTimes, InState<kGroup, &FaultLeft::times>(),
-               "how many faults there may still be", when);
+  return Row(name, &kFaultTimes, InState<kGroup, &FaultLeft::times>(),
+             "how many faults there may still be", when, kLive);
 }
 template <auto kGroup>
 constexpr Attribute Space(std::string_view name, TakesEffect when = TakesEffect::kNextRequest) {
-  return Fault(name, &kFaultCount, InState<kGroup, &FaultLeft::space>(),
-               "faults begin when this has been counted down to 1", when);
+  return Row(name, &kFaultCount, InState<kGroup, &FaultLeft::space>(),
+             "faults begin when this has been counted down to 1", when, kLive);
 }
 template <auto kGroup>
 constexpr Attribute Verbose(std::string_view name) {
-  return Fault(name, &kFaultCount, InConfig<kGroup, &FaultAttr::verbose>(),
-               "how much the kernel would log", TakesEffect::kNever);
+  return Row(name, &kFaultCount, InConfig<kGroup, &FaultAttr::verbose>(),
+             "how much the kernel would log", TakesEffect::kNever, kLive);
 }
 
 constexpr FaultGroup kGroups[] = {
@@ -216,8 +214,7 @@ constexpr Attribute kTable[] = {
                                    "no I/O scheduler; the loop device has its own"),
     Inert<&DeviceConfig::virt_boundary>("virt_boundary", &kBoolean,
                                         "no gaps within a request's memory"),
-    Inert<&DeviceConfig::poll_queues>("poll_queues", &kAnyCount, "queues that are polled",
-                                      /*live=*/true),
+    Inert<&DeviceConfig::poll_queues>("poll_queues", &kAnyCount, "queues that are polled", kLive),
     Inert<&DeviceConfig::home_node>("home_node", &kNode, "the NUMA node of the device's memory"),
     {.name = "hw_queue_depth",
      .type = &kDepth,

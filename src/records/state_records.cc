@@ -134,51 +134,17 @@ JsonValue ToJson(const T& value) {
       ForEachField(value, [&](const char* name, const auto& field) { add(name, ToJson(field)); });
     }
     if constexpr (requires { value.unknown; }) {
-      for (JsonValue& part : ReadJson(value.unknown).value.parts) {
-        object.parts.push_back(std::move(part));
-      }
+      JsonReading others = ReadJson(value.unknown);
+      for (JsonValue& member : others.value.parts) object.parts.push_back(std::move(member));
     }
     return object;
   }
-}
-
-template <typename Record>
-std::string Write(const Record& record) {
-  return WriteJson(ToJson(record), JsonLayout::kDense);
 }
 
 // --- Reading: false for what is no such value ---------------------------------------------------
 
 template <typename T>
 bool FromJson(const JsonValue& json, T& value);
-
-// What there is beside our fields; empty for none.
-std::string UnknownText(const JsonValue& others) {
-  return others.parts.empty() ? "" : WriteJson(others, JsonLayout::kDense);
-}
-
-template <typename T>
-bool ReadFields(const JsonValue& json, T& value) {
-  bool good = std::all_of(kRequired<T>.begin(), kRequired<T>.end(), [&json](const char* name) {
-    return std::any_of(json.parts.begin(), json.parts.end(),
-                       [name](const JsonValue& member) { return member.key == name; });
-  });
-  JsonValue others = {Kind::kObject};
-  for (const JsonValue& member : json.parts) {
-    bool ours = false;
-    ForEachField(value, [&](const char* name, auto& field) {
-      if (member.key != name) return;
-      ours = true;
-      good = good && FromJson(member, field);
-    });
-    if (!ours) others.parts.push_back(member);
-  }
-  if constexpr (requires { value.unknown; }) {
-    value.unknown = UnknownText(others);
-    return good;
-  }
-  return good && others.parts.empty();
-}
 
 // `index` is what nobody can write, and is kept all the same.
 bool ReadAttribute(const Attribute& row, const JsonValue& json, Settings& settings) {
@@ -195,18 +161,33 @@ bool ReadAttribute(const Attribute& row, const JsonValue& json, Settings& settin
   return StoreAttribute(row, text, settings).ok();
 }
 
-bool ReadSettings(const JsonValue& json, Settings& settings) {
+template <typename T>
+bool ReadFields(const JsonValue& json, T& value) {
+  bool good = std::all_of(kRequired<T>.begin(), kRequired<T>.end(), [&json](const char* name) {
+    return std::any_of(json.parts.begin(), json.parts.end(),
+                       [name](const JsonValue& member) { return member.key == name; });
+  });
   JsonValue others = {Kind::kObject};
   for (const JsonValue& member : json.parts) {
-    const Attribute* row = FindAttribute(member.key);
-    if (row == nullptr) {
-      others.parts.push_back(member);
-    } else if (!ReadAttribute(*row, member, settings)) {
-      return false;
+    bool ours = false;
+    if constexpr (std::same_as<T, Settings>) {
+      const Attribute* const row = FindAttribute(member.key);
+      ours = row != nullptr;
+      good = good && (!ours || ReadAttribute(*row, member, value));
+    } else {
+      ForEachField(value, [&](const char* name, auto& field) {
+        if (member.key != name) return;
+        ours = true;
+        good = good && FromJson(member, field);
+      });
     }
+    if (!ours) others.parts.push_back(member);
   }
-  settings.unknown = UnknownText(others);
-  return true;
+  if constexpr (requires { value.unknown; }) {
+    if (!others.parts.empty()) value.unknown = WriteJson(others, JsonLayout::kDense);
+    return good;
+  }
+  return good && others.parts.empty();
 }
 
 template <typename T>
@@ -230,8 +211,6 @@ bool FromJson(const JsonValue& json, T& value) {
   } else if constexpr (requires { typename T::value_type; }) {
     return all_parts(
         [&](const JsonValue& element) { return FromJson(element, value.emplace_back()); });
-  } else if constexpr (std::same_as<T, Settings>) {
-    return json.kind == Kind::kObject && ReadSettings(json, value);
   } else {
     return json.kind == Kind::kObject && ReadFields(json, value);
   }
@@ -254,8 +233,13 @@ absl::StatusOr<Record> Read(std::string_view bytes, const char* what) {
 
 }  // namespace
 
-std::string WriteRecord(const DeviceRecord& record) { return Write(record); }
-std::string WriteRecord(const MountRecord& record) { return Write(record); }
+std::string WriteRecord(const DeviceRecord& record) {
+  return WriteJson(ToJson(record), JsonLayout::kDense);
+}
+
+std::string WriteRecord(const MountRecord& record) {
+  return WriteJson(ToJson(record), JsonLayout::kDense);
+}
 
 absl::StatusOr<DeviceRecord> ReadDeviceRecord(std::string_view bytes) {
   return Read<DeviceRecord>(bytes, "a disk");

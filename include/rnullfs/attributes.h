@@ -78,21 +78,30 @@ const Attribute* FindAttribute(std::string_view name);
 // The directory that the row's file is in, "timeout_inject"; empty for the device's own.
 std::string_view DirectoryOf(const Attribute& attribute);
 
+// What the file is called in it, "times".
+std::string_view FileOf(const Attribute& attribute);
+
 // What the attribute's file shows: "1\n".
-std::string ShowAttribute(const Attribute& attribute, const Settings& settings);
+inline std::string ShowAttribute(const Attribute& attribute, const Settings& settings) {
+  return attribute.type->Show(attribute.field.get(settings));
+}
 
 // What a write of `text` to the attribute's file does to `settings`; unchanged on an error.
 absl::Status StoreAttribute(const Attribute& attribute, std::string_view text, Settings& settings);
 
 // The value as text that StoreAttribute() makes the same of (in new settings, if it is a list):
 // "1", "auto", "100:50".
-std::string ValueText(const Attribute& attribute, const Settings& settings);
+inline std::string ValueText(const Attribute& attribute, const Settings& settings) {
+  return attribute.type->Text(attribute.field.get(settings));
+}
 
 // What the attribute is when nothing has been said, with the unit: "4096 bytes".
 std::string DefaultText(const Attribute& attribute);
 
 // Whether the two differ in this row.
-bool Differs(const Attribute& attribute, const Settings& a, const Settings& b);
+inline bool Differs(const Attribute& attribute, const Settings& a, const Settings& b) {
+  return attribute.field.get(a) != attribute.field.get(b);
+}
 
 // The line the root's `features` shows, with its newline.
 std::string FeaturesLine();

@@ -2,15 +2,11 @@
 // change (settings.h).
 //
 // Names and defaults are rnull's (drivers/block/rnull/configfs.rs); attributes.h says what each
-// accepts.  Thread safety: a plain value.
+// accepts.  Thread safety: plain values.
 #ifndef RNULLFS_DEVICE_CONFIG_H_
 #define RNULLFS_DEVICE_CONFIG_H_
 
 #include <cstdint>
-#include <string>
-
-#include "rnullfs/fault_attr.h"
-#include "rnullfs/rate_limit.h"
 
 namespace rnullfs {
 
@@ -27,6 +23,47 @@ enum class DataPath : uint8_t {
   kPassthrough = 1,  // the kernel, by itself, from the disk's memfd
   kDaemon = 2,       // this process
 };
+
+// How much a disk does in a second at most: MiB of `mbps`, requests of `iops`.  0 is no limit.
+// Either `both` is set, which reads and writes share as in null_blk, or each of them has its own.
+struct RateLimit {
+  uint32_t both = 0;
+  uint32_t read = 0;
+  uint32_t write = 0;
+
+  bool any() const { return both != 0 || read != 0 || write != 0; }
+  bool operator==(const RateLimit&) const = default;
+};
+
+// What decides whether a request fails on purpose: the kernel's fault_attr (include/linux/
+// fault-inject.h), with its defaults.
+struct FaultAttr {
+  static constexpr int64_t kUnlimited = -1;
+
+  int64_t probability = 0;  // percent
+  int64_t interval = 1;     // of the requests that get so far, every how-manieth may fail
+  int64_t times = 1;        // how many may fail; kUnlimited
+  int64_t space = 0;        // how many pass before the first may fail
+  int64_t verbose = 2;      // how much the kernel would log
+
+  bool operator==(const FaultAttr&) const = default;
+};
+
+// What is left of it, which is what the files show (settings.h).
+struct FaultLeft {
+  int64_t times = 1;
+  int64_t space = 0;
+
+  bool operator==(const FaultLeft&) const = default;
+};
+
+// Of what nothing has been used.
+inline FaultLeft Whole(const FaultAttr& attr) { return {.times = attr.times, .space = attr.space}; }
+
+// Whether any request can fail.
+inline bool Armed(const FaultAttr& attr, const FaultLeft& left) {
+  return attr.probability != 0 && left.times != 0;
+}
 
 struct DeviceConfig {
   bool power = false;

@@ -9,7 +9,6 @@
 
 #include "rnullfs/bad_blocks.h"
 #include "rnullfs/device_config.h"
-#include "rnullfs/fault_attr.h"
 
 namespace rnullfs {
 

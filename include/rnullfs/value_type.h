@@ -24,7 +24,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "rnullfs/bad_blocks.h"
-#include "rnullfs/rate_limit.h"
+#include "rnullfs/device_config.h"
 
 namespace rnullfs {
 

@@ -1,6 +1,5 @@
 #include "absl/strings/str_cat.h"
-#include "command_line/mount_flags.h"
-#include "command_line/mount_options.h"
+#include "command_line/options.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 
@@ -38,8 +37,7 @@ std::string Entry(std::string_view heading, std::string_view text) {
 
 std::string AttributeEntry(const Attribute& row) {
   std::string text = Concat({row.summary, row.inert() ? " (no effect through FUSE)" : "",
-                             "; takes ", row.type->Accepts()});
-  text += Concat({"; default ", DefaultText(row)});
+                             "; takes ", row.type->Accepts(), "; default ", DefaultText(row)});
   if (row.alias_unit != 1) {
     text += Concat({"; ", row.alias, " counts in units of ", absl::StrCat(row.alias_unit), " ",
                     row.type->unit()});
@@ -49,19 +47,6 @@ std::string AttributeEntry(const Attribute& row) {
   return Entry(heading, text);
 }
 
-std::string FaultsEntry(const FaultGroup& group) {
-  return Entry(Concat({group.parameter, "=INTERVAL,PROBABILITY,SPACE,TIMES"}),
-               Concat({group.summary, "; the files of the directory ", group.name}));
-}
-
-std::string FlagsEntry() {
-  std::string flags;
-  for (const std::string_view flag : MountFlags()) {
-    flags += Concat({flags.empty() ? "" : ", ", flag});
-  }
-  return Concat({Wrapped(flags, 2, kWidth), Wrapped("as in mount(8)", kIndent, kWidth)});
-}
-
 }  // namespace
 
 std::string HelpText() {
@@ -69,12 +54,19 @@ std::string HelpText() {
   for (const Attribute& row : Attributes()) {
     if (!row.read_only && DirectoryOf(row).empty()) text += AttributeEntry(row);
   }
-  for (const FaultGroup& group : FaultGroups()) text += FaultsEntry(group);
+  for (const FaultGroup& group : FaultGroups()) {
+    text += Entry(Concat({group.parameter, "=INTERVAL,PROBABILITY,SPACE,TIMES"}),
+                  Concat({group.summary, "; the files of the directory ", group.name}));
+  }
   text += "\nOf the mount:\n\n";
   for (const MountOption& option : MountOptionTable()) {
     text += Entry(Concat({option.name, "=", option.value}), option.summary);
   }
-  text += FlagsEntry();
+  std::string flags;
+  for (const std::string_view flag : MountFlags()) {
+    flags += Concat({flags.empty() ? "" : ", ", flag});
+  }
+  text += Wrapped(flags, 2, kWidth) + Wrapped("as in mount(8)", kIndent, kWidth);
   return text += kAfter;
 }
 

@@ -13,7 +13,6 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "rnullfs/settings.h"
-#include "rnullfs/value_type.h"
 
 namespace rnullfs {
 
@@ -53,18 +52,6 @@ struct MountOptions {
   // The -o options as given, for status.json.
   std::vector<std::string> given;
 };
-
-// An option of the mount itself that has a value; the others are attributes and flags.
-struct MountOption {
-  std::string_view name;
-  std::string_view value;    // what --help has behind the =
-  std::string_view summary;  // with what it takes, and the default
-  const ValueType* type;     // null: handed on to the mount as it is
-  void (*set)(MountOptions& options, const Value& value);
-};
-
-// Constant.
-absl::Span<const MountOption> MountOptionTable();
 
 // Reads argv[1..].  Attributes are options by their name or their module parameter's name
 // ("gb=4", "bs=512"); a boolean may stand alone ("memory_backed"); `size` takes a suffix ("8G").

@@ -10,7 +10,6 @@
 #include "config/types/integer.h"
 #include "config/types/ranges.h"
 #include "config/types/rate.h"
-#include "config/types/size.h"
 #include "config/types/word.h"
 #include "rnullfs/attributes.h"
 
@@ -30,7 +29,7 @@ constexpr Unsigned kBlockSize({.min = 512,
                                .valid = [](uint64_t bytes) { return (bytes & (bytes - 1)) == 0; },
                                .accepts = "a power of two from 512 to 4096"},
                               "bytes");
-constexpr Size kSize;
+constexpr Unsigned kSize({.bare_text = true}, "MiB");  // as it always could be written
 constexpr Unsigned kIrqMode({.max = 2, .accepts = "0 (none), 1 (soft) or 2 (timer)"});
 constexpr Unsigned kQueueMode({.max = 2, .accepts = "0, 1 or 2"});
 // The kernel takes what a signed 64-bit ktime holds.  A request that is out for more than an hour
@@ -93,52 +92,52 @@ constexpr SettingsField InState() {
   return FieldOf<&Settings::state, kPath...>();
 }
 
-// --- The files of a fault_attr ------------------------------------------------------------------
+// --- Rows that are alike ------------------------------------------------------------------------
 
-template <auto kGroup>
-constexpr Attribute Probability(std::string_view name, TakesEffect when) {
+constexpr bool kLive = true;
+
+constexpr Attribute Row(std::string_view name, const ValueType* type, SettingsField field,
+                        std::string_view summary, TakesEffect when, bool live) {
   return {.name = name,
-          .type = &kPercent,
-          .field = InConfig<kGroup, &FaultAttr::probability>(),
-          .summary = "how likely a fault is, where interval, times and space allow one",
+          .type = type,
+          .field = field,
+          .summary = summary,
           .takes_effect = when,
-          .live = true};
+          .live = live};
+}
+
+template <auto kMember>
+constexpr Attribute Inert(std::string_view name, const ValueType* type, std::string_view summary,
+                          bool live = false) {
+  return Row(name, type, InConfig<kMember>(), summary, TakesEffect::kNever, live);
+}
+
+// The files of a fault_attr.
+template <auto kGroup>
+constexpr Attribute Probability(std::string_view name,
+                                TakesEffect when = TakesEffect::kNextRequest) {
+  return Row(name, &kPercent, InConfig<kGroup, &FaultAttr::probability>(),
+             "how likely a fault is, where interval, times and space allow one", when, kLive);
 }
 template <auto kGroup>
-constexpr Attribute Interval(std::string_view name, TakesEffect when) {
-  return {.name = name,
-          .type = &kFaultCount,
-          .field = InConfig<kGroup, &FaultAttr::interval>(),
-          .summary = "of so many requests one can be a fault",
-          .takes_effect = when,
-          .live = true};
+constexpr Attribute Interval(std::string_view name, TakesEffect when = TakesEffect::kNextRequest) {
+  return Row(name, &kFaultCount, InConfig<kGroup, &FaultAttr::interval>(),
+             "of so many requests one can be a fault", when, kLive);
 }
 template <auto kGroup>
-constexpr Attribute Times(std::string_view name, TakesEffect when) {
-  return {.name = name,
-          .type = &kFaultTimes,
-          .field = InState<kGroup, &FaultLeft::times>(),
-          .summary = "how many faults there may still be",
-          .takes_effect = when,
-          .live = true};
+constexpr Attribute Times(std::string_view name, TakesEffect when = TakesEffect::kNextRequest) {
+  return Row(name, &kFaultTimes, InState<kGroup, &FaultLeft::times>(),
+             "how many faults there may still be", when, kLive);
 }
 template <auto kGroup>
-constexpr Attribute Space(std::string_view name, TakesEffect when) {
-  return {.name = name,
-          .type = &kFaultCount,
-          .field = InState<kGroup, &FaultLeft::space>(),
-          .summary = "faults begin when this has been counted down to 1",
-          .takes_effect = when,
-          .live = true};
+constexpr Attribute Space(std::string_view name, TakesEffect when = TakesEffect::kNextRequest) {
+  return Row(name, &kFaultCount, InState<kGroup, &FaultLeft::space>(),
+             "faults begin when this has been counted down to 1", when, kLive);
 }
 template <auto kGroup>
 constexpr Attribute Verbose(std::string_view name) {
-  return {.name = name,
-          .type = &kFaultCount,
-          .field = InConfig<kGroup, &FaultAttr::verbose>(),
-          .summary = "how much the kernel would log",
-          .takes_effect = TakesEffect::kNever,
-          .live = true};
+  return Row(name, &kFaultCount, InConfig<kGroup, &FaultAttr::verbose>(),
+             "how much the kernel would log", TakesEffect::kNever, kLive);
 }
 
 constexpr FaultGroup kGroups[] = {
@@ -170,11 +169,9 @@ constexpr Attribute kTable[] = {
      .summary = "capacity; one that cannot be had is refused at power-on",
      .alias = "gb",
      .alias_unit = 1024},
-    {.name = "rotational",
-     .type = &kBoolean,
-     .field = InConfig<&DeviceConfig::rotational>(),
-     .summary = "whether the disk calls itself rotating; its timing stays the same",
-     .takes_effect = TakesEffect::kNever},
+    Inert<&DeviceConfig::rotational>(
+        "rotational", &kBoolean,
+        "whether the disk calls itself rotating; its timing stays the same"),
     {.name = "irqmode",
      .type = &kIrqMode,
      .field = InConfig<&DeviceConfig::irqmode>(),
@@ -201,52 +198,24 @@ constexpr Attribute kTable[] = {
      .summary = "queues, each of hw_queue_depth requests",
      .takes_effect = TakesEffect::kNextRequest,
      .live = true},
-    {.name = "use_per_node_hctx",
-     .type = &kBoolean,
-     .field = InConfig<&DeviceConfig::use_per_node_hctx>(),
-     .summary = "a queue for each NUMA node",
-     .takes_effect = TakesEffect::kNever},
+    Inert<&DeviceConfig::use_per_node_hctx>("use_per_node_hctx", &kBoolean,
+                                            "a queue for each NUMA node"),
     {.name = "discard",
      .type = &kBoolean,
      .field = InConfig<&DeviceConfig::discard>(),
      .summary =
          "whether the disk takes discards, which give memory back; memory_backed disks only"},
-    {.name = "blocking",
-     .type = &kBoolean,
-     .field = InConfig<&DeviceConfig::blocking>(),
-     .summary = "whether the kernel's driver may sleep",
-     .takes_effect = TakesEffect::kNever},
-    {.name = "shared_tags",
-     .type = &kBoolean,
-     .field = InConfig<&DeviceConfig::shared_tags>(),
-     .summary = "tags shared between the kernel's devices",
-     .takes_effect = TakesEffect::kNever},
-    {.name = "shared_tag_bitmap",
-     .type = &kBoolean,
-     .field = InConfig<&DeviceConfig::shared_tag_bitmap>(),
-     .summary = "tags shared between the queues",
-     .takes_effect = TakesEffect::kNever},
-    {.name = "no_sched",
-     .type = &kBoolean,
-     .field = InConfig<&DeviceConfig::no_sched>(),
-     .summary = "no I/O scheduler; the loop device has its own",
-     .takes_effect = TakesEffect::kNever},
-    {.name = "virt_boundary",
-     .type = &kBoolean,
-     .field = InConfig<&DeviceConfig::virt_boundary>(),
-     .summary = "no gaps within a request's memory",
-     .takes_effect = TakesEffect::kNever},
-    {.name = "poll_queues",
-     .type = &kAnyCount,
-     .field = InConfig<&DeviceConfig::poll_queues>(),
-     .summary = "queues that are polled",
-     .takes_effect = TakesEffect::kNever,
-     .live = true},
-    {.name = "home_node",
-     .type = &kNode,
-     .field = InConfig<&DeviceConfig::home_node>(),
-     .summary = "the NUMA node of the device's memory",
-     .takes_effect = TakesEffect::kNever},
+    Inert<&DeviceConfig::blocking>("blocking", &kBoolean, "whether the kernel's driver may sleep"),
+    Inert<&DeviceConfig::shared_tags>("shared_tags", &kBoolean,
+                                      "tags shared between the kernel's devices"),
+    Inert<&DeviceConfig::shared_tag_bitmap>("shared_tag_bitmap", &kBoolean,
+                                            "tags shared between the queues"),
+    Inert<&DeviceConfig::no_sched>("no_sched", &kBoolean,
+                                   "no I/O scheduler; the loop device has its own"),
+    Inert<&DeviceConfig::virt_boundary>("virt_boundary", &kBoolean,
+                                        "no gaps within a request's memory"),
+    Inert<&DeviceConfig::poll_queues>("poll_queues", &kAnyCount, "queues that are polled", kLive),
+    Inert<&DeviceConfig::home_node>("home_node", &kNode, "the NUMA node of the device's memory"),
     {.name = "hw_queue_depth",
      .type = &kDepth,
      .field = InConfig<&DeviceConfig::hw_queue_depth>(),
@@ -294,22 +263,17 @@ constexpr Attribute kTable[] = {
      .field = InConfig<&DeviceConfig::index>(),
      .summary = "the number of the device among those that are on, given at power-on; read-only",
      .read_only = true},
-    {.name = "queue_mode",
-     .type = &kQueueMode,
-     .field = InConfig<&DeviceConfig::queue_mode>(),
-     .summary = "which of its interfaces the kernel's driver uses",
-     .takes_effect = TakesEffect::kNever},
-    Probability<&DeviceConfig::timeout_inject>("timeout_inject/probability",
-                                               TakesEffect::kNextRequest),
-    Interval<&DeviceConfig::timeout_inject>("timeout_inject/interval", TakesEffect::kNextRequest),
-    Times<&DeviceState::timeout_inject>("timeout_inject/times", TakesEffect::kNextRequest),
-    Space<&DeviceState::timeout_inject>("timeout_inject/space", TakesEffect::kNextRequest),
+    Inert<&DeviceConfig::queue_mode>("queue_mode", &kQueueMode,
+                                     "which of its interfaces the kernel's driver uses"),
+    Probability<&DeviceConfig::timeout_inject>("timeout_inject/probability"),
+    Interval<&DeviceConfig::timeout_inject>("timeout_inject/interval"),
+    Times<&DeviceState::timeout_inject>("timeout_inject/times"),
+    Space<&DeviceState::timeout_inject>("timeout_inject/space"),
     Verbose<&DeviceConfig::timeout_inject>("timeout_inject/verbose"),
-    Probability<&DeviceConfig::requeue_inject>("requeue_inject/probability",
-                                               TakesEffect::kNextRequest),
-    Interval<&DeviceConfig::requeue_inject>("requeue_inject/interval", TakesEffect::kNextRequest),
-    Times<&DeviceState::requeue_inject>("requeue_inject/times", TakesEffect::kNextRequest),
-    Space<&DeviceState::requeue_inject>("requeue_inject/space", TakesEffect::kNextRequest),
+    Probability<&DeviceConfig::requeue_inject>("requeue_inject/probability"),
+    Interval<&DeviceConfig::requeue_inject>("requeue_inject/interval"),
+    Times<&DeviceState::requeue_inject>("requeue_inject/times"),
+    Space<&DeviceState::requeue_inject>("requeue_inject/space"),
     Verbose<&DeviceConfig::requeue_inject>("requeue_inject/verbose"),
     Probability<&DeviceConfig::init_hctx_fault_inject>("init_hctx_fault_inject/probability",
                                                        TakesEffect::kPowerOn),

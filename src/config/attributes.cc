@@ -19,8 +19,8 @@ std::string_view DirectoryOf(const Attribute& attribute) {
   return attribute.name.substr(0, slash == std::string_view::npos ? 0 : slash);
 }
 
-std::string ShowAttribute(const Attribute& attribute, const Settings& settings) {
-  return attribute.type->Show(attribute.field.get(settings));
+std::string_view FileOf(const Attribute& attribute) {
+  return attribute.name.substr(attribute.name.find('/') + 1);  // all of it where there is none
 }
 
 absl::Status StoreAttribute(const Attribute& attribute, std::string_view text, Settings& settings) {
@@ -33,19 +33,11 @@ absl::Status StoreAttribute(const Attribute& attribute, std::string_view text, S
   return value.status();
 }
 
-std::string ValueText(const Attribute& attribute, const Settings& settings) {
-  return attribute.type->Text(attribute.field.get(settings));
-}
-
 std::string DefaultText(const Attribute& attribute) {
   const std::string value = ValueText(attribute, Settings());
   if (value.empty()) return "none";
   const std::string_view unit = attribute.type->unit();
   return unit.empty() ? value : Concat({value, " ", unit});
-}
-
-bool Differs(const Attribute& attribute, const Settings& a, const Settings& b) {
-  return attribute.field.get(a) != attribute.field.get(b);
 }
 
 // The kernel's names first: the seed's six are the beginning of every version's line.

@@ -43,13 +43,11 @@ absl::StatusOr<Command> ParseCommand(std::string_view word) {
   return Command{mark, {*first, *last}};
 }
 
-uint64_t EntriesOf(const BadBlocks::Range& range) {
-  return (range.sectors() + BadBlocks::kEntrySectorsMax - 1) / BadBlocks::kEntrySectorsMax;
-}
-
 uint64_t CountEntries(const std::vector<BadBlocks::Range>& ranges) {
   uint64_t entries = 0;
-  for (const BadBlocks::Range& range : ranges) entries += EntriesOf(range);
+  for (const BadBlocks::Range& range : ranges) {
+    entries += (range.sectors() + BadBlocks::kEntrySectorsMax - 1) / BadBlocks::kEntrySectorsMax;
+  }
   return entries;
 }
 

@@ -1,6 +1,6 @@
 // Numbers with a unit, as people write them: "8G" of a size, "50ms" of a time.
 //
-// A number alone counts in the attribute's own unit (Attribute::unit), as in configfs.
+// A number alone counts in the value's own unit (ValueType::unit), as in configfs.
 // Thread safety: pure functions.
 #ifndef RNULLFS_CONFIG_QUANTITY_H_
 #define RNULLFS_CONFIG_QUANTITY_H_

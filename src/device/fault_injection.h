@@ -18,8 +18,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "device/random.h"
+#include "rnullfs/device_config.h"
 #include "rnullfs/device_counters.h"
-#include "rnullfs/fault_attr.h"
 #include "rnullfs/mutex.h"
 
 namespace rnullfs {

@@ -25,8 +25,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "rnullfs/command.h"
+#include "rnullfs/device_config.h"
 #include "rnullfs/mutex.h"
-#include "rnullfs/rate_limit.h"
 
 namespace rnullfs {
 

@@ -1,5 +1,3 @@
-// The JSON library's event parser goes over a text twice: what is no JSON is refused before any
-// value is looked at.
 #include "json/json.h"
 
 #include <algorithm>
@@ -10,8 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "config/wording.h"
 #include "json/document.h"
-#include "json/json_text.h"
-#include "json/json_value.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
 
@@ -25,6 +21,19 @@ const FaultGroup* FindGroup(std::string_view name) {
   return nullptr;
 }
 
+absl::Status NoObject(std::string_view text, const JsonReading& reading) {
+  constexpr size_t kExcerptBytes = 20;
+  if (reading.text != JsonText::kInvalid) {
+    return Error(EINVAL,
+                 Concat({"config.json: the text ends too soon; it takes ", reading.expected}));
+  }
+  const std::string_view before = text.substr(0, reading.at);
+  const size_t line = 1 + std::count(before.begin(), before.end(), '\n');
+  const size_t column = before.size() - (before.rfind('\n') + 1) + 1;
+  return Rejected(absl::StrCat("config.json: line ", line, ", column ", column),
+                  Quoted(text.substr(reading.at, kExcerptBytes)), reading.expected);
+}
+
 // The row of a key in the object, or in the object of a directory in it.
 const Attribute* FindRow(std::string_view directory, std::string_view key) {
   const Attribute* const row =
@@ -32,28 +41,17 @@ const Attribute* FindRow(std::string_view directory, std::string_view key) {
   return row == nullptr || row->read_only || DirectoryOf(*row) != directory ? nullptr : row;
 }
 
-std::vector<std::string_view> KeysOf(std::string_view directory) {
-  std::vector<std::string_view> keys;
-  for (const Attribute& row : Attributes()) {
-    if (row.read_only || DirectoryOf(row) != directory) continue;
-    keys.push_back(directory.empty() ? row.name : row.name.substr(directory.size() + 1));
-  }
-  if (!directory.empty()) return keys;
-  for (const FaultGroup& group : FaultGroups()) keys.push_back(group.name);
-  return keys;
-}
-
 absl::Status UnknownKey(std::string_view directory, std::string_view key) {
-  const std::vector<std::string_view> names = KeysOf(directory);
+  std::vector<std::string_view> names;
+  for (const Attribute& row : Attributes()) {
+    if (!row.read_only && DirectoryOf(row) == directory) names.push_back(FileOf(row));
+  }
+  if (directory.empty()) {
+    for (const FaultGroup& group : FaultGroups()) names.push_back(group.name);
+  }
   return Error(EINVAL, Concat({directory, directory.empty() ? "" : ": ", Shown(key),
                                ": there is no such key.", DidYouMean(key, names),
                                " config.json shows those there are"}));
-}
-
-absl::Status ReadAttribute(const Attribute& row, const JsonValue& json, Settings& settings) {
-  const absl::StatusOr<Value> value = row.type->FromJson(row.name, json);
-  if (value.ok()) row.field.set(settings, *value);
-  return value.status();
 }
 
 // What the members of the object, or of the object of a directory in it, say; up to the first that
@@ -71,7 +69,9 @@ absl::Status ReadMembers(const JsonValue& object, std::string_view directory, Se
     seen.push_back(found);
     absl::Status status;
     if (row != nullptr) {
-      status = ReadAttribute(*row, member, settings);
+      const absl::StatusOr<Value> value = row->type->FromJson(row->name, member);
+      if (value.ok()) row->field.set(settings, *value);
+      status = value.status();
     } else if (member.kind == JsonValue::Kind::kObject) {
       status = ReadMembers(member, group->name, settings);
     } else {
@@ -83,29 +83,31 @@ absl::Status ReadMembers(const JsonValue& object, std::string_view directory, Se
   return absl::OkStatus();
 }
 
+Document Members(std::string_view directory, const Settings& settings) {
+  Document members;
+  for (const Attribute& row : Attributes()) {
+    if (row.read_only || DirectoryOf(row) != directory) continue;
+    members.Add(FileOf(row), row.type->ToJson(row.field.get(settings)));
+  }
+  return members;
+}
+
 }  // namespace
 
 std::string ShowJson(const Settings& settings) {
-  Document document;
-  for (const Attribute& row : Attributes()) {
-    if (row.read_only || !DirectoryOf(row).empty()) continue;
-    document.Add(row.name, row.type->ToJson(row.field.get(settings)));
-  }
+  Document document = Members({}, settings);
   for (const FaultGroup& group : FaultGroups()) {
-    Document files;
-    for (const Attribute& row : Attributes()) {
-      if (DirectoryOf(row) != group.name) continue;
-      files.Add(row.name.substr(group.name.size() + 1), row.type->ToJson(row.field.get(settings)));
-    }
-    document.AddObject(group.name, files);
+    document.AddObject(group.name, Members(group.name, settings));
   }
   return document.Text();
 }
 
+// What is no JSON is refused before any value is looked at.
 absl::StatusOr<Settings> ApplyJson(std::string_view text, const Settings& settings) {
-  if (absl::Status status = CheckJson(text); !status.ok()) return status;
+  const JsonReading reading = ReadJson(text);
+  if (reading.value.kind != JsonValue::Kind::kObject) return NoObject(text, reading);
   Settings next = settings;
-  if (absl::Status status = ReadMembers(ReadJson(text), {}, next); !status.ok()) return status;
+  if (absl::Status status = ReadMembers(reading.value, {}, next); !status.ok()) return status;
   return next;
 }
 

@@ -1,18 +1,17 @@
-#include "json/json_text.h"
-
 #include <algorithm>
-#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "config/wording.h"
-#include "rnullfs/error.h"
+#include "json/json.h"
 
 namespace rnullfs {
 namespace {
+
+using Kind = JsonValue::Kind;
 
 constexpr std::string_view kSpace = " \t\r\n";
 constexpr std::string_view kObject = "one object, {...}";
@@ -20,9 +19,10 @@ constexpr std::string_view kNothing = "nothing more than one object";
 constexpr std::string_view kSmaller = "a number that a double can hold";
 constexpr std::string_view kHex = "four hexadecimal digits after \\u, surrogates in pairs";
 
+constexpr int kNumberOverflow = 406;  // the exception's id
+
 // By what the library says of it; the first that is found counts.
 constexpr std::pair<std::string_view, std::string_view> kExpected[] = {
-    {"number overflow", kSmaller},
     {"invalid string: '\\u'", kHex},
     {"invalid string: surrogate", kHex},
     {"invalid string: forbidden character", "one of \" \\ / b f n r t u after a backslash"},
@@ -35,119 +35,137 @@ constexpr std::pair<std::string_view, std::string_view> kExpected[] = {
     {"while parsing value", "a value: a number, true, false, or text in double quotes"},
 };
 
-struct Judgement {
-  JsonText text = JsonText::kComplete;
-  size_t at = 0;                         // where what is invalid begins
-  std::string_view expected = kNothing;  // what could stand there
-};
-
 bool Has(std::string_view message, std::string_view part) {
   return message.find(part) != std::string_view::npos;
 }
 
-// Hears the library's complaint of a text that begins with a brace.
+std::string_view Expected(std::string_view message) {
+  for (const auto& [part, expected] : kExpected) {
+    if (Has(message, part)) return expected;
+  }
+  return kObject;
+}
+
+// Hears what the library reads in a text that begins with a brace, and its complaint.
 class Listener final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  explicit Listener(std::string_view text) : text_(text) {}
+  Listener(std::string_view text, JsonReading& reading) : text_(text), reading_(reading) {}
 
-  const Judgement& judgement() const { return judgement_; }
-
-  bool null() override { return true; }
-  bool boolean(bool /*value*/) override { return true; }
-  bool number_integer(number_integer_t /*value*/) override { return true; }
-  bool number_unsigned(number_unsigned_t /*value*/) override { return true; }
-  bool number_float(number_float_t /*value*/, const string_t& /*digits*/) override { return true; }
-  bool string(string_t& /*value*/) override { return true; }
-  bool binary(binary_t& /*value*/) override { return true; }
-  bool start_object(size_t /*elements*/) override { return true; }
-  bool key(string_t& /*name*/) override { return true; }
-  bool end_object() override { return true; }
-  bool start_array(size_t /*elements*/) override { return true; }
-  bool end_array() override { return true; }
+  bool key(string_t& name) override {
+    if (left_out_ == 0) key_ = std::move(name);
+    return true;
+  }
+  bool null() override { return Add(Kind::kNull, {}); }
+  bool boolean(bool value) override { return Add(Kind::kBoolean, value ? "true" : "false"); }
+  bool number_unsigned(number_unsigned_t value) override {
+    return Add(Kind::kNumber, absl::StrCat(value));
+  }
+  // The library reports "-0" here, too.
+  bool number_integer(number_integer_t value) override {
+    return Add(Kind::kNumber, absl::StrCat(value));
+  }
+  // Fractions, exponents and integers beyond 64 bits.
+  bool number_float(number_float_t /*value*/, const string_t& digits) override {
+    return Add(Kind::kNumber, digits);
+  }
+  bool string(string_t& value) override { return Add(Kind::kText, std::move(value)); }
+  bool binary(binary_t& /*value*/) override { return false; }  // not in JSON text
+  bool start_object(size_t /*elements*/) override { return Open(Kind::kObject); }
+  bool end_object() override { return Close(); }
+  bool start_array(size_t /*elements*/) override { return Open(Kind::kList); }
+  bool end_array() override { return Close(); }
 
   // `read` bytes have been taken when it complains, one more than there are at the end of the text.
   bool parse_error(size_t read, const std::string& token,
                    const nlohmann::detail::exception& error) override {
     const std::string_view what = error.what();
     const std::string_view message = what.substr(0, what.find("; last read: "));  // not its text
-    const bool behind = what.ends_with("; expected end of input");
+    const bool overflow = error.id == kNumberOverflow;
+    const bool whole = overflow || Has(message, "unexpected");  // a word, and not a byte in it
+    const bool behind = open_.empty();
     // The byte behind a number was looked at, and left for the next word.
-    const bool number = Has(message, "unexpected number") || Has(message, "number overflow");
-    judgement_ = {JsonText::kIncomplete, 0, behind ? kNothing : Expected(message)};
-    if (behind || read + (number ? 1 : 0) <= text_.size()) {
-      judgement_.text = JsonText::kInvalid;
-      judgement_.at = WrongFrom(read, token, message);
+    const bool number = whole && absl::ascii_isdigit(text_[std::min(read, text_.size()) - 1]);
+    reading_.expected = behind ? kNothing : overflow ? kSmaller : Expected(message);
+    reading_.text = behind || read + (number ? 1 : 0) <= text_.size() ? JsonText::kInvalid
+                                                                      : JsonText::kIncomplete;
+    if (overflow && reading_.text == JsonText::kInvalid && !behind) {
+      Add(Kind::kNumber, token);
+      while (!open_.empty()) Close();
+    } else {
+      reading_.value = {};
     }
+    reading_.at = WrongFrom(read, token, whole, Has(message, "invalid literal"));
     return false;
   }
 
  private:
-  static std::string_view Expected(std::string_view message) {
-    for (const auto& [part, expected] : kExpected) {
-      if (Has(message, part)) return expected;
-    }
-    return kObject;
-  }
-
   // The first byte of a word that may not stand there, or the one that may not stand in a word.
-  size_t WrongFrom(size_t read, const std::string& token, std::string_view message) const {
+  size_t WrongFrom(size_t read, const std::string& token, bool whole, bool literal) const {
     if (read > text_.size()) return text_.rfind('}') + 1;
     const char last = text_[read - 1];
-    const bool whole = Has(message, "unexpected");
     if (whole && (last == '"' || absl::ascii_isdigit(last))) return read - token.size();
-    if (!whole && !Has(message, "invalid literal")) return read - 1;
-    const std::string_view before = text_.substr(0, whole ? read : read - 1);
-    for (const std::string_view literal : {"true", "false", "null"}) {
-      for (size_t length = literal.size(); length > 0; --length) {
-        if (before.ends_with(literal.substr(0, length))) return before.size() - length;
-      }
+    const size_t end = whole ? read : read - 1;
+    size_t begin = end;
+    while ((whole || literal) && absl::ascii_islower(text_[begin - 1])) --begin;
+    return std::min(begin, read - 1);
+  }
+
+  bool Add(Kind kind, std::string text) {
+    if (left_out_ == 0) Put({kind, std::move(text), std::exchange(key_, {})});
+    return true;
+  }
+
+  void Put(JsonValue value) {
+    JsonValue& place = open_.empty() ? reading_.value : open_.back().parts.emplace_back();
+    place = std::move(value);
+  }
+
+  bool Open(Kind kind) {
+    if (left_out_ > 0 || open_.size() == kJsonLevelsMax) {
+      ++left_out_;
+      reading_.too_deep = true;
+    } else {
+      open_.push_back({kind, {}, std::exchange(key_, {})});
     }
-    return read - 1;
+    return true;
+  }
+
+  bool Close() {
+    if (left_out_ > 0) {
+      --left_out_;
+      return true;
+    }
+    JsonValue whole = std::move(open_.back());
+    open_.pop_back();
+    Put(std::move(whole));
+    return true;
   }
 
   const std::string_view text_;
-  Judgement judgement_;
+  JsonReading& reading_;
+  std::vector<JsonValue> open_;  // from the outermost
+  size_t left_out_ = 0;          // levels below kJsonLevelsMax
+  std::string key_;              // of the value to come
 };
-
-Judgement Judge(std::string_view text) {
-  // The library takes a NUL for the end of the text, and skips a byte order mark.
-  const std::string_view head = text.substr(0, text.find('\0'));
-  const size_t first = head.find_first_not_of(kSpace);
-  Judgement judgement = {JsonText::kBlank, 0, kObject};
-  if (first != std::string_view::npos && head[first] != '{') {
-    judgement = {JsonText::kInvalid, first, kObject};
-  } else if (first != std::string_view::npos) {
-    Listener listener(head);
-    nlohmann::json::sax_parse(head.begin(), head.end(), &listener);
-    judgement = listener.judgement();
-  }
-  if (judgement.text != JsonText::kInvalid && head.size() < text.size()) {
-    judgement.text = JsonText::kInvalid;
-    judgement.at = head.size();
-  }
-  return judgement;
-}
 
 }  // namespace
 
-JsonText ClassifyJson(std::string_view text) { return Judge(text).text; }
-
-absl::Status CheckJson(std::string_view text) {
-  constexpr size_t kExcerptBytes = 20;
-  const Judgement judgement = Judge(text);
-  const bool invalid = judgement.text == JsonText::kInvalid;
-  if (invalid ? judgement.expected == kSmaller : judgement.text == JsonText::kComplete) {
-    return absl::OkStatus();
+JsonReading ReadJson(std::string_view text) {
+  // The library takes a NUL for the end of the text, and skips a byte order mark.
+  const std::string_view head = text.substr(0, text.find('\0'));
+  const size_t first = head.find_first_not_of(kSpace);
+  JsonReading reading = {.text = JsonText::kBlank, .expected = kObject};
+  if (first != std::string_view::npos && head[first] != '{') {
+    reading = {.text = JsonText::kInvalid, .at = first, .expected = kObject};
+  } else if (first != std::string_view::npos) {
+    reading = {.text = JsonText::kComplete, .expected = kNothing};
+    Listener listener(head, reading);
+    nlohmann::json::sax_parse(head.begin(), head.end(), &listener);
   }
-  if (!invalid) {
-    return Error(EINVAL,
-                 Concat({"config.json: the text ends too soon; it takes ", judgement.expected}));
+  if (reading.text != JsonText::kInvalid && head.size() < text.size()) {
+    reading = {.text = JsonText::kInvalid, .at = head.size(), .expected = reading.expected};
   }
-  const std::string_view before = text.substr(0, judgement.at);
-  const size_t line = 1 + std::count(before.begin(), before.end(), '\n');
-  const size_t column = before.size() - (before.rfind('\n') + 1) + 1;
-  return Rejected(absl::StrCat("config.json: line ", line, ", column ", column),
-                  Quoted(text.substr(judgement.at, kExcerptBytes)), judgement.expected);
+  return reading;
 }
 
 }  // namespace rnullfs

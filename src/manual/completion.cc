@@ -1,5 +1,4 @@
-#include "command_line/mount_flags.h"
-#include "command_line/mount_options.h"
+#include "command_line/options.h"
 #include "config/wording.h"
 #include "manual/manual.h"
 #include "rnullfs/attributes.h"

@@ -7,8 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/types/span.h"
-#include "command_line/mount_flags.h"
-#include "command_line/mount_options.h"
+#include "command_line/options.h"
 #include "config/quantity.h"
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
@@ -49,8 +48,8 @@ std::string AliasSentence(const Attribute& row) {
   return Concat({"\tAs a mount option also ", Bold(row.alias), unit, ".\n"});
 }
 
-std::string Paragraph(const Attribute& row, std::string_view name) {
-  std::string text = Concat({Bold(name), "\n", Sentence(row.summary)});
+std::string Paragraph(const Attribute& row) {
+  std::string text = Concat({Bold(FileOf(row)), "\n", Sentence(row.summary)});
   // The others have a section of their own.
   if (row.inert() && !DirectoryOf(row).empty()) text += Sentence("without effect through FUSE");
   if (!row.read_only) {
@@ -61,11 +60,10 @@ std::string Paragraph(const Attribute& row, std::string_view name) {
   return text + "\n";
 }
 
-// The device's own, without those of faults.
-std::string Paragraphs(bool inert) {
+std::string Paragraphs(std::string_view directory, bool inert) {
   std::string text;
   for (const Attribute& row : Attributes()) {
-    if (DirectoryOf(row).empty() && row.inert() == inert) text += Paragraph(row, row.name);
+    if (DirectoryOf(row) == directory && row.inert() == inert) text += Paragraph(row);
   }
   return text;
 }
@@ -76,16 +74,6 @@ std::string FaultDirectories() {
     text += Concat({Bold(Concat({group.name, "/"})), "\n", Sentence(group.summary),
                     "\tAs a mount option ", Bold(Concat({group.parameter, "="})),
                     "_interval_,_probability_,_space_,_times_.\n\n"});
-  }
-  return text;
-}
-
-// They are the same in each of the directories.
-std::string FaultFiles() {
-  const std::string_view first = FaultGroups().front().name;
-  std::string text;
-  for (const Attribute& row : Attributes()) {
-    if (DirectoryOf(row) == first) text += Paragraph(row, row.name.substr(first.size() + 1));
   }
   return text;
 }
@@ -102,12 +90,13 @@ std::string LiveAttributes() {
 }  // namespace
 
 absl::StatusOr<std::string> ManualPage(std::string_view source) {
+  const std::string_view faults = FaultGroups().front().name;  // each has the same files
   const std::vector<std::pair<std::string, std::string>> texts = {
       {"@VERSION@", RNULLFS_VERSION},
-      {"@ATTRIBUTES@", Paragraphs(/*inert=*/false)},
-      {"@INERT_ATTRIBUTES@", Paragraphs(/*inert=*/true)},
+      {"@ATTRIBUTES@", Paragraphs("", /*inert=*/false)},
+      {"@INERT_ATTRIBUTES@", Paragraphs("", /*inert=*/true)},
       {"@FAULT_DIRECTORIES@", FaultDirectories()},
-      {"@FAULT_FILES@", FaultFiles()},
+      {"@FAULT_FILES@", Paragraphs(faults, /*inert=*/false) + Paragraphs(faults, /*inert=*/true)},
       {"@LIVE_ATTRIBUTES@", LiveAttributes()},
       {"@ATTRIBUTE_OPTIONS@", Block(AttributeOptions())},
       {"@MOUNT_FLAGS@", Block(MountFlags())},

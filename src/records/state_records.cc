@@ -5,27 +5,28 @@
 #include <concepts>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <type_traits>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/parse.h"
 #include "config/wording.h"
 #include "json/document.h"
+#include "json/json.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
 namespace {
 
-using Json = nlohmann::json;
+using Kind = JsonValue::Kind;
 
 // --- A list of each struct's fields, for both ways ----------------------------------------------
 
-// NLOHMANN_DEFINE_TYPE_...() takes such lists, but writes by the library's tree: to destroy one
-// takes memory, of which there may be none where a record is saved.  And it would read 1.5 as 1,
-// and leave aside what it does not know.
+// NLOHMANN_DEFINE_TYPE_...() takes such lists, but goes by the library's tree: to destroy one takes
+// memory, of which there may be none where a record is saved.  And it would read 1.5 as 1, and
+// leave aside what it does not know.
 #define RNULLFS_FIELD(name) field(#name, record.name);
 
 // ForEachField() calls `field` with the name and the reference of each field.
@@ -96,145 +97,130 @@ bool FromUtf8(std::string_view text, std::string& bytes) {
 // --- Writing ------------------------------------------------------------------------------------
 
 // A number as such, anything else as text.
-std::string ToText(const Attribute& row, const Settings& settings) {
+JsonValue ToJson(const Attribute& row, const Settings& settings) {
   const Value value = row.field.get(settings);
-  const std::string text = row.type->Text(value);
+  std::string text = row.type->Text(value);
   const bool number =
       !std::holds_alternative<std::string>(value) && ParseUnsigned(text).has_value();
-  return number ? text : JsonString(text);
+  return {number ? Kind::kNumber : Kind::kText, std::move(text)};
 }
 
 template <typename T>
-std::string ToText(const T& value) {
+JsonValue ToJson(const T& value) {
   if constexpr (std::same_as<T, bool>) {
-    return value ? "true" : "false";
+    return {Kind::kBoolean, value ? "true" : "false"};
   } else if constexpr (std::integral<T>) {
-    return absl::StrCat(value);
+    return {Kind::kNumber, absl::StrCat(value)};
   } else if constexpr (std::same_as<T, std::string>) {
-    return JsonString(ToUtf8(value));
-  } else if constexpr (requires { typename T::mapped_type; }) {
-    JsonListing pairs('[');
-    for (const auto& [key, mapped] : value)
-      pairs.Add(absl::StrCat("[", key, ",", ToText(mapped), "]"));
-    return pairs.Close(']');
+    return {Kind::kText, ToUtf8(value)};
   } else if constexpr (requires { typename T::value_type; }) {
-    JsonListing elements('[');
-    for (const auto& element : value) elements.Add(ToText(element));
-    return elements.Close(']');
+    JsonValue elements = {Kind::kList};
+    for (const auto& element : value) elements.parts.push_back(ToJson(element));
+    return elements;
+  } else if constexpr (requires { value.second; }) {  // of a map
+    JsonValue pair = {Kind::kList};
+    pair.parts.push_back(ToJson(value.first));
+    pair.parts.push_back(ToJson(value.second));
+    return pair;
   } else {
-    JsonListing members('{');
+    JsonValue object = {Kind::kObject};
+    const auto add = [&object](std::string_view name, JsonValue member) {
+      member.key = name;
+      object.parts.push_back(std::move(member));
+    };
     if constexpr (std::same_as<T, Settings>) {  // by the attributes' names
-      for (const Attribute& row : Attributes()) members.Add(row.name, ToText(row, value));
+      for (const Attribute& row : Attributes()) add(row.name, ToJson(row, value));
     } else {
-      ForEachField(value,
-                   [&](const char* name, const auto& field) { members.Add(name, ToText(field)); });
+      ForEachField(value, [&](const char* name, const auto& field) { add(name, ToJson(field)); });
     }
-    if constexpr (requires { value.unknown; }) members.AddMembersOf(value.unknown);
-    return members.Close('}');
+    if constexpr (requires { value.unknown; }) {
+      JsonReading others = ReadJson(value.unknown);
+      for (JsonValue& member : others.value.parts) object.parts.push_back(std::move(member));
+    }
+    return object;
   }
 }
 
 // --- Reading: false for what is no such value ---------------------------------------------------
 
 template <typename T>
-bool FromJson(const Json& json, T& value);
-
-// What there is beside our fields; empty for none.
-std::string UnknownText(const Json& others) { return others.empty() ? "" : others.dump(); }
-
-template <typename T>
-bool ReadFields(const Json& json, T& value) {
-  if (!json.is_object()) return false;
-  bool good = std::all_of(kRequired<T>.begin(), kRequired<T>.end(),
-                          [&json](const char* name) { return json.contains(name); });
-  Json others = json;
-  ForEachField(value, [&](const char* name, auto& field) {
-    const auto it = json.find(name);
-    good = good && (it == json.end() || FromJson(*it, field));
-    others.erase(name);
-  });
-  if constexpr (requires { value.unknown; }) {
-    value.unknown = UnknownText(others);
-    return good;
-  }
-  return good && others.empty();
-}
+bool FromJson(const JsonValue& json, T& value);
 
 // `index` is what nobody can write, and is kept all the same.
-bool ReadAttribute(const Attribute& row, const Json& json, Settings& settings) {
+bool ReadAttribute(const Attribute& row, const JsonValue& json, Settings& settings) {
+  if (row.read_only) return FromJson(json, settings.config.index);
   uint64_t number = 0;
   const bool is_number = FromJson(json, number);
-  if (!is_number && !json.is_string()) return false;
-  if (row.read_only) return is_number && FromJson(json, settings.config.index);
+  if (!is_number && json.kind != Kind::kText) return false;
   // A word by its number is how version 0.1 wrote it.
   const absl::Span<const std::string_view> words = row.type->words();
   const bool word = is_number && !words.empty();
   if (word && number >= words.size()) return false;
-  const std::string text = word        ? std::string(words[number])
-                           : is_number ? absl::StrCat(number)
-                                       : json.get<std::string>();
+  const std::string_view text = word ? words[number] : json.text;
   if (text.empty() && ValueText(row, Settings()).empty()) return true;  // as it is
   return StoreAttribute(row, text, settings).ok();
 }
 
-bool ReadSettings(const Json& json, Settings& settings) {
-  if (!json.is_object()) return false;
-  Json others = Json::object();
-  for (const auto& [name, value] : json.items()) {
-    const Attribute* row = FindAttribute(name);
-    if (row == nullptr) {
-      others[name] = value;
-    } else if (!ReadAttribute(*row, value, settings)) {
-      return false;
+template <typename T>
+bool ReadFields(const JsonValue& json, T& value) {
+  bool good = std::all_of(kRequired<T>.begin(), kRequired<T>.end(), [&json](const char* name) {
+    return std::any_of(json.parts.begin(), json.parts.end(),
+                       [name](const JsonValue& member) { return member.key == name; });
+  });
+  JsonValue others = {Kind::kObject};
+  for (const JsonValue& member : json.parts) {
+    bool ours = false;
+    if constexpr (std::same_as<T, Settings>) {
+      const Attribute* const row = FindAttribute(member.key);
+      ours = row != nullptr;
+      good = good && (!ours || ReadAttribute(*row, member, value));
+    } else {
+      ForEachField(value, [&](const char* name, auto& field) {
+        if (member.key != name) return;
+        ours = true;
+        good = good && FromJson(member, field);
+      });
     }
+    if (!ours) others.parts.push_back(member);
   }
-  settings.unknown = UnknownText(others);
-  return true;
+  if constexpr (requires { value.unknown; }) {
+    if (!others.parts.empty()) value.unknown = WriteJson(others, JsonLayout::kDense);
+    return good;
+  }
+  return good && others.parts.empty();
 }
 
 template <typename T>
-bool FromJson(const Json& json, T& value) {
+bool FromJson(const JsonValue& json, T& value) {
+  const auto all_parts = [&json](auto read) {
+    return json.kind == Kind::kList && std::all_of(json.parts.begin(), json.parts.end(), read);
+  };
   if constexpr (std::same_as<T, bool>) {
-    if (json.is_boolean()) value = json.get<bool>();
-    return json.is_boolean();
+    value = json.text == "true";
+    return json.kind == Kind::kBoolean;
   } else if constexpr (std::integral<T>) {
-    const bool fits = json.is_number_unsigned()
-                          ? std::in_range<T>(json.get<uint64_t>())
-                          : json.is_number_integer() && std::in_range<T>(json.get<int64_t>());
-    if (fits) value = json.get<T>();
-    return fits;
+    return json.kind == Kind::kNumber && absl::SimpleAtoi(json.text, &value);
   } else if constexpr (std::same_as<T, std::string>) {
-    return json.is_string() && FromUtf8(json.get_ref<const std::string&>(), value);
+    return json.kind == Kind::kText && FromUtf8(json.text, value);
   } else if constexpr (requires { typename T::mapped_type; }) {
-    return json.is_array() && std::all_of(json.begin(), json.end(), [&](const Json& pair) {
-             typename T::key_type key = 0;
-             return pair.is_array() && pair.size() == 2 && FromJson(pair[0], key) &&
-                    FromJson(pair[1], value[key]);
-           });
+    return all_parts([&](const JsonValue& pair) {
+      typename T::key_type key = 0;
+      return pair.kind == Kind::kList && pair.parts.size() == 2 && FromJson(pair.parts[0], key) &&
+             FromJson(pair.parts[1], value[key]);
+    });
   } else if constexpr (requires { typename T::value_type; }) {
-    return json.is_array() && std::all_of(json.begin(), json.end(), [&](const Json& element) {
-             return FromJson(element, value.emplace_back());
-           });
-  } else if constexpr (std::same_as<T, Settings>) {
-    return ReadSettings(json, value);
+    return all_parts(
+        [&](const JsonValue& element) { return FromJson(element, value.emplace_back()); });
   } else {
-    return ReadFields(json, value);
+    return json.kind == Kind::kObject && ReadFields(json, value);
   }
 }
 
-// What is kept unread is written by recursion: no record of ours nests as deep as that.
-constexpr int kDepthMax = 64;
-
 template <typename Record>
 absl::StatusOr<Record> Read(std::string_view bytes, const char* what) {
-  bool deep = false;
-  const auto keep = [&deep](int depth, Json::parse_event_t /*event*/, const Json& /*value*/) {
-    deep = deep || depth > kDepthMax;
-    return !deep;
-  };
   Record record;
-  const Json json = Json::parse(bytes.begin(), bytes.end(), keep, /*allow_exceptions=*/false);
-  if (deep || !FromJson(json, record)) {
+  const JsonReading reading = ReadJson(bytes);
+  if (reading.text != JsonText::kComplete || reading.too_deep || !FromJson(reading.value, record)) {
     return Error(EINVAL, absl::StrCat("the saved state of ", what,
                                       " is damaged, or of a later version of rnullfs"));
   }
@@ -247,8 +233,13 @@ absl::StatusOr<Record> Read(std::string_view bytes, const char* what) {
 
 }  // namespace
 
-std::string WriteRecord(const DeviceRecord& record) { return ToText(record); }
-std::string WriteRecord(const MountRecord& record) { return ToText(record); }
+std::string WriteRecord(const DeviceRecord& record) {
+  return WriteJson(ToJson(record), JsonLayout::kDense);
+}
+
+std::string WriteRecord(const MountRecord& record) {
+  return WriteJson(ToJson(record), JsonLayout::kDense);
+}
 
 absl::StatusOr<DeviceRecord> ReadDeviceRecord(std::string_view bytes) {
   return Read<DeviceRecord>(bytes, "a disk");

@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "json/json_text.h"
+#include "json/json.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {

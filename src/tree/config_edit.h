@@ -48,7 +48,7 @@ class ConfigEdit {
 
   // Takes `piece` in.  `shown` is what the file reads as.  Calls `apply` when the text is one
   // object, or shows that it cannot become one; after either the text starts anew.  (It may show
-  // with the byte behind the word that is wrong, or with the close: json/json_text.h.)  EFBIG
+  // with the byte behind the word that is wrong, or with the close: json/json.h.)  EFBIG
   // beyond kMaxBytes, EINVAL where a gap would be left; otherwise what `apply` returned, or OK.
   absl::Status Write(const Piece& piece, std::string_view shown, Apply apply);
 

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_split.h"
-#include "command_line/mount_flags.h"
+#include "command_line/options.h"
 #include "config/status_matchers.h"
 #include "rnullfs/attributes.h"
 
@@ -190,6 +190,7 @@ TEST(ParseCommandLine, RefusesOptionsWithASentence) {
       {"transport=ring", "transport: ring is not accepted; it takes auto, dev or uring"},
       {"transport", "transport: no value is given; it takes auto, dev or uring"},
       {"fsname", "fsname: no value is given; it takes a name"},
+      {"fsname=a\x1b[m", "fsname: \"a\\x1b[m\" is not accepted; it takes a name"},
       {"blocksze=512",
        "-o blocksze=512: there is no such option. Did you mean blocksize? rnullfs --help lists "
        "them"},

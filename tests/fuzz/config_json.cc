@@ -16,7 +16,6 @@
 
 #include "fuzz/fuzz_target.h"
 #include "json/json.h"
-#include "json/json_text.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
 #include "tree/config_edit.h"

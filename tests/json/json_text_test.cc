@@ -1,5 +1,3 @@
-#include "json/json_text.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
@@ -194,7 +192,6 @@ TEST(ClassifyJson, TakesNumbersUpToTheLargestDouble) {
             JsonText::kComplete);
   EXPECT_EQ(ClassifyJson(R"({"a": 1e999)"), JsonText::kIncomplete);
   EXPECT_EQ(ClassifyJson(R"({"a": 1e999})"), JsonText::kInvalid);
-  EXPECT_TRUE(CheckJson(R"({"a": 1e999})").ok()) << "who reads the value knows what it is for";
   EXPECT_EQ(ClassifyJson(R"({"a": 1)" + std::string(400, '0') + "e-300}"), JsonText::kComplete);
 }
 
@@ -218,7 +215,7 @@ struct Refusal {
   std::string sentence;
 };
 
-TEST(CheckJson, SaysWhereTextIsNotJsonAndWhatItTakesThere) {
+TEST(ApplyJson, SaysWhereTextIsNotJsonAndWhatItTakesThere) {
   const std::string key = " is not accepted; it takes a key in double quotes";
   const std::string value =
       " is not accepted; it takes a value: a number, true, false, or text in double quotes";
@@ -245,6 +242,7 @@ TEST(CheckJson, SaysWhereTextIsNotJsonAndWhatItTakesThere) {
       {"{\"a\" \"b\"}",
        "config.json: line 1, column 6: \"\\\"b\\\"}\" is not accepted; it takes a colon"},
       {"{} nul", "config.json: line 1, column 3: \" nul\"" + more},
+      {"{} 1e999", "config.json: line 1, column 4: \"1e999\"" + more},
       {"{\"size\":010}", "config.json: line 1, column 10: \"10}\"" + comma},
       {"{\"size\":0x10}", "config.json: line 1, column 10: \"x10}\"" + comma},
       {"{\"size\":[1}",
@@ -262,17 +260,64 @@ TEST(CheckJson, SaysWhereTextIsNotJsonAndWhatItTakesThere) {
        "config.json: line 1, column 9: \"\\\"}\" is not accepted; it takes four hexadecimal digits "
        "after \\u, surrogates in pairs"},
   };
-  for (const Refusal& c : cases) EXPECT_THAT(CheckJson(c.text), Einval(c.sentence)) << c.text;
+  for (const Refusal& c : cases) {
+    EXPECT_THAT(ApplyJson(c.text, Settings()).status(), Einval(c.sentence)) << c.text;
+  }
 }
 
-TEST(CheckJson, SaysWhatATextLacksThatEndsTooSoon) {
+TEST(ApplyJson, SaysWhatATextLacksThatEndsTooSoon) {
   const Refusal cases[] = {
       {"", "config.json: the text ends too soon; it takes one object, {...}"},
       {"{", "config.json: the text ends too soon; it takes a key in double quotes"},
       {"{\"size\":8", "config.json: the text ends too soon; it takes a comma or }"},
       {"{\"size\":[[8]", "config.json: the text ends too soon; it takes a comma or ]"},
   };
-  for (const Refusal& c : cases) EXPECT_THAT(CheckJson(c.text), Einval(c.sentence)) << c.text;
+  for (const Refusal& c : cases) {
+    EXPECT_THAT(ApplyJson(c.text, Settings()).status(), Einval(c.sentence)) << c.text;
+  }
+}
+
+TEST(ReadJson, KeepsOrder) {
+  const JsonReading reading = ReadJson(R"({"b": 1, "a": [true, {"c": [1.50, -0]}], "b": null})");
+  const std::vector<JsonValue>& members = reading.value.parts;
+  ASSERT_EQ(members.size(), 3U);
+  EXPECT_EQ(members[0].key, "b");
+  EXPECT_EQ(members[2].key, "b");
+  const JsonValue& numbers = members[1].parts.at(1).parts.at(0);
+  EXPECT_EQ(numbers.key, "c");
+  EXPECT_EQ(numbers.parts.at(0).text, "1.50");
+  EXPECT_EQ(numbers.parts.at(1).text, "0");
+}
+
+TEST(ReadJson, LeavesOutWhatIsTooDeep) {
+  const auto lists = [](size_t levels) {
+    return ReadJson("{\"a\":" + std::string(levels, '[') + "1" + std::string(levels, ']') +
+                    ",\"b\":2}");
+  };
+  EXPECT_FALSE(lists(kJsonLevelsMax - 1).too_deep);
+  const JsonReading deeper = lists(kJsonLevelsMax);
+  EXPECT_EQ(deeper.text, JsonText::kComplete);
+  EXPECT_TRUE(deeper.too_deep);
+  const JsonValue* innermost = &deeper.value.parts.at(0);
+  size_t levels = 1;
+  for (; !innermost->parts.empty(); ++levels) innermost = innermost->parts.data();
+  EXPECT_EQ(levels, kJsonLevelsMax - 1);
+  EXPECT_EQ(deeper.value.parts.at(1).text, "2");
+}
+
+// Who reads the value knows what it is for.
+TEST(ReadJson, EndsWithANumberThatIsTooLarge) {
+  const JsonValue object = ReadJson(R"({"a": [1, 1e999, 2], "b": 1})").value;
+  ASSERT_EQ(object.parts.size(), 1U);
+  ASSERT_EQ(object.parts[0].parts.size(), 2U);
+  EXPECT_EQ(object.parts[0].parts[1].text, "1e999");
+}
+
+TEST(ReadJson, HasNoValueOfWhatIsNoObject) {
+  for (const char* text :
+       {"", "{", "[1]", "{\"a\":1", "{\"a\":1e999", "{} 1", "{} 1e999", "{\"a\":}"}) {
+    EXPECT_EQ(ReadJson(text).value.kind, JsonValue::Kind::kNull) << text;
+  }
 }
 
 }  // namespace

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <ctime>
 #include <random>
 
 #include "config/attribute_values.h"
@@ -205,6 +208,30 @@ TEST(StateRecords, RefuseEachOther) {
   EXPECT_FALSE(ReadMountRecord(WriteRecord(SomeDevice())).ok());
   EXPECT_FALSE(ReadDeviceRecord(WriteRecord(MountRecord())).ok());
   EXPECT_FALSE(ReadDeviceRecord("").ok());
+}
+
+TEST(DeviceRecord, RefusesANumberThatIsTooLarge) {
+  const std::string text = WriteRecord(DeviceRecord());
+  EXPECT_FALSE(ReadDeviceRecord(Replaced(text, "\"needs\":[]", "\"needs\":[],\"x\":1e999")).ok());
+}
+
+// CPU seconds, the least of three tries.
+double SecondsToRead(size_t opens) {
+  DeviceRecord record;
+  record.opens.resize(opens);
+  const std::string text = WriteRecord(record);
+  double least = HUGE_VAL;
+  for (int i = 0; i < 3; ++i) {
+    const std::clock_t begin = std::clock();
+    EXPECT_EQ(ReadDeviceRecord(text)->opens.size(), opens);
+    least = std::min(least, static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
+  }
+  return least;
+}
+
+// As many as programs like: what reads them is linear in them, 8 times as long and not 64.
+TEST(DeviceRecord, OfManyOpensIsReadInTime) {
+  EXPECT_LT(SecondsToRead(16'000), 24 * SecondsToRead(2'000));
 }
 
 TEST(StateRecords, RefuseOrTakeWhateverTheyAreGiven) {

@@ -26,6 +26,7 @@ class Integer : public ValueType {
     Number max = std::numeric_limits<Number>::max();
     bool (*valid)(Number) = nullptr;  // null: what lies between them is
     std::string_view accepts = {};    // where these do not say it
+    bool bare_text = false;           // in JSON also as text without a suffix
   };
 
   constexpr explicit Integer(Limits limits, std::string_view unit = {})
@@ -54,7 +55,8 @@ class Integer : public ValueType {
     const bool bare = ParseUnsigned(json.text).has_value();
     const bool number =
         bare || (std::signed_integral<Number> && ParseSigned(json.text).has_value());
-    const bool quantity = !bare && ParseQuantity(json.text, unit()).has_value();
+    const bool quantity =
+        (!bare || limits_.bare_text) && ParseQuantity(json.text, unit()).has_value();
     if ((json.kind == JsonValue::Kind::kNumber && number) ||
         (json.kind == JsonValue::Kind::kText && quantity)) {
       return Parse(name, json.text, {});

@@ -15,24 +15,21 @@ class Line final : public ValueType {
  public:
   struct Limits {
     size_t bytes_max;
-    bool (*valid)(std::string_view) = nullptr;  // null: every line is
-    std::string_view accepts = "text";          // e.g. "a path that begins with /"
+    std::string_view accepts = {};  // where that does not say it
   };
 
   constexpr explicit Line(Limits limits) : limits_(limits) {}
 
   std::string Accepts() const override {
-    return Concat({limits_.accepts, ", a line of at most ", absl::StrCat(limits_.bytes_max),
-                   " bytes of UTF-8"});
+    if (!limits_.accepts.empty()) return std::string(limits_.accepts);
+    return absl::StrCat("a line of at most ", limits_.bytes_max, " bytes of UTF-8");
   }
 
   absl::StatusOr<Value> Parse(std::string_view name, std::string_view text,
                               const Value& /*current*/) const override {
     std::string_view line = text;
     if (line.ends_with('\n')) line.remove_suffix(1);
-    const bool taken = line.size() <= limits_.bytes_max && Visible(line) == line &&
-                       (limits_.valid == nullptr || limits_.valid(line));
-    if (!taken) return Refuse(name, text);
+    if (line.size() > limits_.bytes_max || Visible(line) != line) return Refuse(name, text);
     return Value(std::string(line));
   }
   std::string Text(const Value& value) const override { return std::get<std::string>(value); }

@@ -76,13 +76,6 @@ class Rate final : public ValueType {
     return RateLimit{.read = *first, .write = *second};
   }
 
-  // A number, or text with a suffix.
-  std::optional<uint32_t> PartFromJson(const JsonValue& json) const {
-    const bool bare = ParseUnsigned(json.text).has_value();
-    const bool wanted = json.kind == (bare ? JsonValue::Kind::kNumber : JsonValue::Kind::kText);
-    return wanted ? ReadOne(json.text, unit()) : std::nullopt;
-  }
-
   absl::StatusOr<Value> FromParts(std::string_view name, const JsonValue& json) const {
     std::optional<uint32_t> read;
     std::optional<uint32_t> write;
@@ -91,7 +84,11 @@ class Rate final : public ValueType {
       if ((part.key != "read" && part.key != "write") || side.has_value()) {
         return Rejected(name, Concat({"the key ", Shown(part.key)}), AcceptsJson());
       }
-      side = PartFromJson(part);
+      // A number, or text with a suffix.
+      const bool bare = ParseUnsigned(part.text).has_value();
+      if (part.kind == (bare ? JsonValue::Kind::kNumber : JsonValue::Kind::kText)) {
+        side = ReadOne(part.text, unit());
+      }
       if (!side.has_value()) return RefuseJson(name, part);
     }
     return Value(RateLimit{.read = read.value_or(0), .write = write.value_or(0)});

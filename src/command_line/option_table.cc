@@ -1,11 +1,15 @@
-// What stands in mount_options.h of these options.
+#include <algorithm>
+#include <iterator>
 
-#include "command_line/mount_options.h"
+#include "command_line/options.h"
 #include "config/types/integer.h"
+#include "config/types/line.h"
 #include "config/types/word.h"
 
 namespace rnullfs {
 namespace {
+
+// --- Options of the mount with a value ----------------------------------------------------------
 
 constexpr uint64_t kNoLimit = std::numeric_limits<uint64_t>::max();
 constexpr int kMibShift = 20;
@@ -38,6 +42,7 @@ constexpr MemoryLimitType kMemoryLimit;
 constexpr Word kHuge(kHugePages);
 constexpr Word kTransport(kTransports);
 constexpr Word kGuard(kOnOff);
+constexpr Line kSourceName({.bytes_max = 4095, .accepts = "a name"});  // what mount(2) takes
 
 static_assert(kMaxDevicesAtMount == 4096, "the text below says so");
 constexpr MountOption kTable[] = {
@@ -70,11 +75,55 @@ constexpr MountOption kTable[] = {
      [](MountOptions& options, const Value& value) {
        options.guard = std::get<uint64_t>(value) == 0;
      }},
-    {"fsname", "NAME", "what mount(8) and df(1) show as the source", nullptr, nullptr},
+    {"fsname", "NAME", "what mount(8) and df(1) show as the source", &kSourceName,
+     [](MountOptions& options, const Value& value) {
+       options.mount_flags.push_back(Concat({"fsname=", std::get<std::string>(value)}));
+     }},
 };
+
+// --- Words ---------------------------------------------------------------------------------------
+
+constexpr std::string_view kFlags[] = {"ro",    "rw",    "suid",    "nosuid",     "dev",
+                                       "nodev", "exec",  "noexec",  "noatime",    "nodiratime",
+                                       "sync",  "async", "dirsync", "nosymfollow"};
+
+constexpr std::string_view kIgnored[] = {
+    // For mount(8), which reads them in fstab.
+    "defaults", "auto", "noauto", "user", "nouser", "users", "nousers", "owner", "noowner", "group",
+    "nogroup", "nofail", "_netdev", "silent", "loud",
+    // What the mount is anyway: the kernel checks permissions, others are let in where that is
+    // allowed.
+    "default_permissions", "allow_other", "symfollow",
+    // What means nothing to the kernel's FUSE: the times of files are the daemon's.
+    "atime", "diratime", "relatime", "norelatime", "strictatime", "nostrictatime", "lazytime",
+    "nolazytime", "iversion", "noiversion", "mand", "nomand"};
+
+// For mount(8) and its helpers, with a value; and null_blk's parameters for zones: without zoned=1,
+// which is refused, they mean nothing.
+constexpr std::string_view kIgnoredBeginnings[] = {
+    "x-", "X-", "comment=", "user=", "uhelper=", "helper=", "zone_"};
+
+// What the kernel shows of a mount of FUSE: mount(8) hands it back at a remount.
+constexpr std::string_view kShown[] = {"user_id=", "group_id=", "subtype=", "max_read="};
+
+bool Begins(std::string_view option, absl::Span<const std::string_view> beginnings) {
+  return std::any_of(beginnings.begin(), beginnings.end(),
+                     [option](std::string_view each) { return option.starts_with(each); });
+}
+
+bool Has(absl::Span<const std::string_view> words, std::string_view option) {
+  return std::find(words.begin(), words.end(), option) != words.end();
+}
 
 }  // namespace
 
 absl::Span<const MountOption> MountOptionTable() { return kTable; }
+absl::Span<const std::string_view> MountFlags() { return kFlags; }
+bool IsMountFlag(std::string_view option) { return Has(kFlags, option); }
+
+bool IsForOthers(std::string_view option, bool remount) {
+  return Has(kIgnored, option) || Begins(option, kIgnoredBeginnings) || option == "remount" ||
+         (remount && Begins(option, kShown));
+}
 
 }  // namespace rnullfs

@@ -59,7 +59,6 @@ PUBLIC = {
     "view.h": "store",
     "xarray.h": "store",
     "xarray_inline.h": "store",
-    "xarray_node.h": "store",
 }
 
 # What only one place may have: a pattern of a line without comments, the place, and why.

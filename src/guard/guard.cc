@@ -15,7 +15,7 @@
 #include <optional>
 #include <utility>
 
-#include "base/process.h"
+#include "base/pressure.h"
 #include "guard/descriptors.h"
 #include "guard/guard_upgrade.h"
 #include "guard/guarded_mount.h"
@@ -76,14 +76,6 @@ class Guard {
   EndText replaced_why_ = "";
 };
 
-// Not before the first worker is there: it has a score of its own, and does not inherit locks.
-// The worker says what the kernel refuses.
-void Protect() {
-  static_cast<void>(BecomeIoFlusher());
-  static_cast<void>(ProtectFromOom(kGuardOomScore));
-  static_cast<void>(LockInMemory());
-}
-
 Guard::Guard(const GuardSetup& setup)
     : setup_(setup),
       mount_(setup.mountpoint, kept_),
@@ -106,7 +98,9 @@ Guard::Guard(const GuardSetup& setup)
 
 void Guard::Run() {
   worker_.lives() ? Reap() : ForkWorker();
-  Protect();
+  // Not before the first worker is there: it has a score of its own, and does not inherit locks.
+  // The worker says what the kernel refuses.
+  static_cast<void>(PrepareForPressure(kGuardOomScore));
   while (true) {
     pollfd watched[] = {{signals_.get(), POLLIN, 0},
                         {mount_.refuses() ? mount_.fuse() : worker_.channel(), POLLIN, 0}};

@@ -108,6 +108,9 @@ absl::Status PageStore::MoveAndGrow(uint64_t size_bytes) {
     keeper_.Drop(grown->fd());
     return SystemError(error, absl::StrCat("ftruncate to ", size_bytes, " bytes"));
   }
+  // Who still holds the old file has no part in the disk any more.  And whoever wants memory would
+  // look for them, at `pages_`, which changes here.
+  EndHolding();
   // What is stored already needs no asking, wherever it goes.
   account_->Reserve(pages_->AllocatedBytes());
   KillPoint("grow-begun");

@@ -53,7 +53,6 @@ PUBLIC = {
     "rate_limit.h": "config",
     "rcu.h": "store",
     "settings.h": "config",
-    "statistics.h": "device",
     "unique_fd.h": "base",
     "value_type.h": "config",
     "view.h": "store",

@@ -31,8 +31,8 @@ struct StatisticsSnapshot {
   const OpStatistics& operator[](Op op) const { return ops[static_cast<int>(op)]; }
 };
 
-// What the disk has been asked to do.  Counting writes to memory that the counting thread mostly has
-// to itself; a snapshot adds it all up, each counter exact, but not all of them taken at one
+// What the disk has been asked to do.  Counting writes to memory that the counting thread mostly
+// has to itself; a snapshot adds it all up, each counter exact, but not all of them taken at one
 // instant.
 class Statistics {
  public:

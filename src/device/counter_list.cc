@@ -71,8 +71,9 @@ constexpr char kFirst[] =
 absl::Span<const CounterRow> CounterRows() { return kRows; }
 
 std::vector<std::string> FirstCounterTable() {
-  std::vector<CounterRow> rows;
   const std::vector<std::string> names = absl::StrSplit(kFirst, ' ');
+  std::vector<CounterRow> rows;
+  rows.reserve(names.size());
   for (const std::string& name : names) {
     rows.push_back(*std::find_if(std::begin(kRows), std::end(kRows),
                                  [&](const CounterRow& row) { return row.name == name; }));

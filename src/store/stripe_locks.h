@@ -46,8 +46,8 @@ class ABSL_LOCKABLE StripeLocks {
     SharedMutex mutex;
   };
 
-  // Locks or unlocks the stripes from the lowest on, the order that keeps ranges from deadlock.  The
-  // analysis is off in those four that call it and nowhere else: it can't see which locks a loop
+  // Locks or unlocks the stripes from the lowest on, the order that keeps ranges from deadlock.  In
+  // those four that call it, and nowhere else, the analysis is off: it can't see which locks a loop
   // takes.
   void ForEach(uint32_t stripes, void (SharedMutex::*change)()) {
     for (; stripes != 0; stripes &= stripes - 1) {

@@ -16,7 +16,6 @@
 #include "base/background.h"
 #include "base/log.h"
 #include "base/mountpoint.h"
-#include "base/notify.h"
 #include "base/pressure.h"
 #include "base/process.h"
 #include "base/threads.h"

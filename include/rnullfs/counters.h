@@ -59,9 +59,7 @@ struct CounterRow {
 
 // Where a counter lies in the memory of each device.
 struct CounterPlace {
-  std::string text;  // as it is saved: "reads.bytes counter 16x1 8"
-  std::string name;
-  std::string kind;
+  std::string text = {};   // as it is saved: "reads.bytes counter 16x1 8"
   uint64_t copies = 1;     // kShards or 1
   uint64_t cells = 1;      // of each copy
   uint64_t at = 0;         // of the first; bytes
@@ -139,9 +137,6 @@ class Counters {
   ShardedCell Sharded(std::string_view name) { return ShardedCell((*this)[name]); }
   // Takes memory, some pages, when it is called first.
   Histogram OpenHistogram(std::string_view name);
-
-  // Whether this process is the first to have it: what it found says nothing about it.
-  bool IsAdded(std::string_view name) const;
 
   // Every counter, in the list's order; histograms that are open.
   struct Reading {

@@ -28,8 +28,8 @@
 namespace rnullfs {
 
 class CompletionQueue;
-class Waiting;
 struct FaultPoint;
+struct Reply;
 
 // What devices share and tests replace.  All outlive the devices.
 struct DeviceServices {
@@ -90,14 +90,13 @@ class Device {
 
  private:
   struct Stages;
-  struct Work;
   Device(const DeviceConfig& config, Medium& medium, DeviceCounters& counters,
          DeviceServices services, Complain complain);
   bool Plain() const;
   bool MayWait(const Command& command);
   void AnswerNow(Command command, Completion done);
   void AnswerShaped(Command command, Completion done);
-  void Do(const Command& command, Work& work);
+  int64_t Do(const Command& command, int64_t now_nsec, Reply& reply);
   int DoPiece(const Command& piece, char* to);
   int64_t EndOf(int64_t ready_nsec);
 
@@ -107,7 +106,6 @@ class Device {
   const DeviceServices services_;
   const bool shaped_;  // a stage that cannot change while powered is armed
   const std::unique_ptr<Stages> stages_;
-  const std::unique_ptr<Waiting> waiting_;
 };
 
 }  // namespace rnullfs

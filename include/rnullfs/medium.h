@@ -24,7 +24,6 @@ namespace rnullfs {
 
 class BadBlockTable;
 class WriteCache;
-struct WriteCacheServices;
 
 class Medium {
  public:
@@ -71,7 +70,7 @@ class Medium {
  private:
   absl::Status PrepareStore(uint64_t size_bytes);
   absl::Status PrepareCache(const DeviceConfig& config);
-  WriteCacheServices CacheServices(const DeviceConfig& config) const;
+  absl::Status OpenCache(const DeviceConfig& config, UniqueFd memfd);
 
   const Services services_;
   const std::unique_ptr<BadBlockTable> bad_blocks_;

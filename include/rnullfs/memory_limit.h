@@ -18,6 +18,7 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "rnullfs/mutex.h"
 
 namespace rnullfs {
@@ -67,13 +68,15 @@ class MemoryLimit {
   void Unwatch(const void* who) ABSL_LOCKS_EXCLUDED(watched_mutex_);
   // Has all of them look, for some milliseconds if need be.  True when something was over.
   bool LookAgain() ABSL_LOCKS_EXCLUDED(watched_mutex_);
+  // Whether something fits, at once or when they have looked.
+  bool Insist(absl::FunctionRef<bool()> fits) { return fits() || (LookAgain() && fits()); }
 
   uint64_t limit_bytes() const { return limit_bytes_; }
   uint64_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
   uint64_t left_bytes() const;
 
  private:
-  bool MachineHas(uint64_t bytes, uint64_t* spare) const;
+  uint64_t SpareBytes() const;  // what the machine has for new pages
   bool TakeFromMachine(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const uint64_t limit_bytes_;

@@ -8,7 +8,6 @@
 //   entry     what is stored there: a pointer aligned to 4 bytes, or a value entry
 //   value     an integer below 2^63 stored as an entry, told by bit 0
 //   vacant    an index without an entry; it reads as nullptr
-//   mark      one of three bits that an entry carries; vacant indices carry none
 //   slot      place in a node: for an entry in a leaf, for a node elsewhere
 //   offset    number of a slot in its node
 //   shift     bits of the index below the bits that choose a slot: 0 in a leaf
@@ -18,8 +17,7 @@
 //
 // Invariants, except within a call that writes:
 //   - every node in the tree has a slot in use;
-//   - a root above level 0 has a slot other than slot 0 in use: the tree is as low as can be;
-//   - a node is marked in its parent if and only if one of its own slots is.
+//   - a root above level 0 has a slot other than slot 0 in use: the tree is as low as can be.
 //
 // Readers and writers: a reader sees every entry either as it was before a concurrent store or as
 // it is after; once a call has returned, no reader that begins later, nor a Cursor, sees what it
@@ -34,22 +32,70 @@
 #ifndef RNULLFS_XARRAY_H_
 #define RNULLFS_XARRAY_H_
 
+#include <array>
 #include <atomic>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
-#include <optional>
 
 #include "absl/base/thread_annotations.h"
 #include "rnullfs/mutex.h"
 #include "rnullfs/rcu.h"
-#include "rnullfs/xarray_node.h"
 
 namespace rnullfs {
 
-// What does not depend on the fan-out.
-class XArrayBase {
- public:
-  enum Mark : uint8_t { kMark0, kMark1, kMark2 };
+template <unsigned kChunkShift>
+struct XArrayNodeTraits {
+  static_assert(kChunkShift >= 1 && kChunkShift <= 6, "a byte counts the slots");
 
+  static constexpr unsigned kLevels = (64 + kChunkShift - 1) / kChunkShift;
+  // The head of the tree keeps the root's level in the low bits of its address.
+  static constexpr size_t kAlignment = std::bit_ceil(kLevels);
+  // What `new` aligns to anyway must not be asked for: it would round the size up.
+  static constexpr size_t kAlignAs =
+      kAlignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__ ? alignof(void*) : kAlignment;
+};
+
+// Slots are written by the one writer that holds the array's lock and read by anyone within a
+// read-side section; `place` is the writer's alone.
+template <unsigned kChunkShift>
+struct alignas(XArrayNodeTraits<kChunkShift>::kAlignAs) XArrayNode {
+  static constexpr unsigned kSlots = 1U << kChunkShift;
+
+  // Where the node hangs and how full it is.
+  struct Place {
+    XArrayNode* parent = nullptr;  // null: the root
+    uint8_t shift = 0;             // bits of the index below this node's offset; 0: a leaf
+    uint8_t offset = 0;            // of the parent's slot that holds this node
+    uint8_t count = 0;             // slots in use
+  };
+
+  union {
+    Place place{};  // while in the tree
+    rcu_head rcu;   // once unlinked
+  };
+  std::array<std::atomic<void*>, kSlots> slots{};
+
+  static unsigned OffsetOf(uint64_t index, unsigned shift) {
+    return static_cast<unsigned>(index >> shift) & (kSlots - 1);
+  }
+
+  // Readers pair with the writer's release stores: what a writer put into a node or a page before
+  // it published the pointer is seen through the pointer.  Consume order would do, but compilers
+  // make it acquire, which costs nothing on x86-64.
+  void* Load(unsigned offset) const { return slots[offset].load(std::memory_order_acquire); }
+  void Publish(unsigned offset, void* entry) {
+    slots[offset].store(entry, std::memory_order_release);
+  }
+};
+
+// 512 bytes of slots and 16 of everything else: malloc serves 528 bytes from a chunk of 544.
+static_assert(sizeof(XArrayNode<6>) == 528);
+
+// The fan-outs 1, 2, 3 and 6 are built; small ones make deep trees in tests.
+template <unsigned kChunkShift>
+class BasicXArray {
+ public:
   struct Result {
     void* old;  // the entry found, nullptr if vacant
     int error;  // 0 or ENOMEM
@@ -60,21 +106,6 @@ class XArrayBase {
   static bool IsValue(const void* entry) { return (reinterpret_cast<uintptr_t>(entry) & 1) != 0; }
   static uint64_t ToValue(const void* entry) { return reinterpret_cast<uintptr_t>(entry) >> 1; }
 
- protected:
-  static void* Retry() { return FromBits(2); }
-  // Whether a slot above the leaves holds a node, rather than nothing or a retry.
-  static bool IsNode(const void* slot) { return reinterpret_cast<uintptr_t>(slot) > 2; }
-
- private:
-  static void* FromBits(uintptr_t bits) {
-    return reinterpret_cast<void*>(bits);  // NOLINT(performance-no-int-to-ptr): never followed
-  }
-};
-
-// The fan-outs 1, 2, 3 and 6 are built; small ones make deep trees in tests.
-template <unsigned kChunkShift>
-class BasicXArray : public XArrayBase {
- public:
   BasicXArray() = default;
   ~BasicXArray();
   BasicXArray(const BasicXArray&) = delete;
@@ -83,7 +114,7 @@ class BasicXArray : public XArrayBase {
   // Context: lock-free.  Return: the entry at `index`, nullptr if vacant.
   [[gnu::always_inline]] inline void* Load(uint64_t index) const;
 
-  // Stores `entry`, which keeps the marks of the entry it replaces; nullptr erases.
+  // Stores `entry`; nullptr erases.
   // Context: locked; allocates.  Return: the entry replaced; ENOMEM.
   Result Store(uint64_t index, void* entry) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -92,7 +123,7 @@ class BasicXArray : public XArrayBase {
   Result CmpXchg(uint64_t index, void* expected, void* desired) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Context: locked.  Return: the entry erased, nullptr if vacant.
-  void* Erase(uint64_t index) ABSL_LOCKS_EXCLUDED(mutex_);
+  void* Erase(uint64_t index) ABSL_LOCKS_EXCLUDED(mutex_) { return Store(index, nullptr).old; }
 
   // Erases first..last, `last` included, in time by what is stored there, not by the span.
   // Context: locked.  Return: how many entries were erased.
@@ -101,23 +132,9 @@ class BasicXArray : public XArrayBase {
   // Context: locked.
   void Clear() ABSL_LOCKS_EXCLUDED(mutex_) { EraseRange(0, UINT64_MAX); }
 
-  // Context: locked.  A vacant index stays unmarked.
-  void SetMark(uint64_t index, Mark mark) ABSL_LOCKS_EXCLUDED(mutex_);
-  void ClearMark(uint64_t index, Mark mark) ABSL_LOCKS_EXCLUDED(mutex_);
-
-  // Context: lock-free.  Return: whether the entry at `index` has the mark.
-  bool GetMark(uint64_t index, Mark mark) const;
-
-  // Context: lock-free.  Return: whether any entry has the mark.
-  bool Marked(Mark mark) const;
-
-  // Looks for the first entry (that has the mark) from *index to `last`.
+  // Looks for the first entry from *index to `last`.
   // Context: lock-free.  Return: the entry, its place in *index; or nullptr, *index unchanged.
   void* Find(uint64_t* index, uint64_t last) const;
-  void* FindMarked(uint64_t* index, uint64_t last, Mark mark) const;
-
-  // Context: lock-free.  Return: the first vacant index in first..last, if there is one.
-  std::optional<uint64_t> FindVacant(uint64_t first, uint64_t last) const;
 
   // Calls f(index, entry) for every entry in first..last, in order.  Entries stored or erased
   // meanwhile may or may not be visited.  `f` may modify the array.
@@ -144,15 +161,12 @@ class BasicXArray : public XArrayBase {
   // Context: lock-free.
   bool Empty() const { return head_.load(std::memory_order_acquire) == nullptr; }
 
-  // Nodes in the tree (not those that await a grace period), and the memory they take, with the
-  // allocator's word and rounding as in glibc.  Context: lock-free.
+  // Context: lock-free.  Return: nodes in the tree, not those that await a grace period.
   uint64_t NodeCount() const { return node_count_.load(std::memory_order_relaxed); }
-  uint64_t IndexBytes() const { return NodeCount() * kNodeFootprint; }
 
  private:
   using Node = XArrayNode<kChunkShift>;
   static constexpr unsigned kSlots = Node::kSlots;
-  static constexpr uint64_t kNodeFootprint = (sizeof(Node) + sizeof(size_t) + 15) / 16 * 16;
 
   struct Root {
     Node* node;  // null: the array is empty
@@ -165,6 +179,13 @@ class BasicXArray : public XArrayBase {
     void* entry = nullptr;
   };
 
+  static void* FromBits(uintptr_t bits) {
+    return reinterpret_cast<void*>(bits);  // NOLINT(performance-no-int-to-ptr): never followed
+  }
+  static void* Retry() { return FromBits(2); }
+  // Whether a slot above the leaves holds a node, rather than nothing or a retry.
+  static bool IsNode(const void* slot) { return reinterpret_cast<uintptr_t>(slot) > 2; }
+
   // The bits of an index that lie below `shift`.
   static constexpr uint64_t Below(unsigned shift) {
     return shift >= 64 ? UINT64_MAX : (uint64_t{1} << shift) - 1;
@@ -174,9 +195,7 @@ class BasicXArray : public XArrayBase {
   [[gnu::always_inline]] inline Root LoadRoot() const;
   [[gnu::always_inline]] inline Node* FindLeaf(uint64_t index) const;
   Node* FindLeafAgain(uint64_t index) const;
-  template <typename Candidate>
-  Position Seek(uint64_t index, uint64_t last, Candidate candidate) const;
-  Position SeekPresent(uint64_t index, uint64_t last) const;
+  Position Seek(uint64_t index, uint64_t last) const;
 
   // Writers.
   void PublishRoot(Node* node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -185,13 +204,11 @@ class BasicXArray : public XArrayBase {
   Node* GrowTo(uint64_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Node* MakeLeaf(uint64_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Result StoreLocked(uint64_t index, void* entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void* EraseLocked(uint64_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t EraseInSlot(Node* node, uint64_t first, uint64_t last)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t EraseWithin(Node* node, uint64_t first, uint64_t last)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t DropSubtree(Node* node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Unmark(Node* node, unsigned offset, unsigned mark) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Unlink(Node* node, unsigned offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Trim(Node* node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Retire(Node* node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -69,7 +69,7 @@ inline void BasicXArray<kChunkShift>::ForEach(uint64_t first, uint64_t last, F&&
   if (first > last) return;
   for (uint64_t index = first;;) {
     const RcuReadGuard guard;
-    const Position found = SeekPresent(index, last);
+    const Position found = Seek(index, last);
     if (found.leaf == nullptr) return;
     index = found.index;
     for (;;) {

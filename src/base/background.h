@@ -31,6 +31,10 @@ class Background {
   UniqueFd ready_;
 };
 
+// Tells systemd as well (sd_notify(3)): sends "READY=1" to the socket that NOTIFY_SOCKET names, if
+// any.  By the service's main process.
+void NotifyReady();
+
 }  // namespace rnullfs
 
 #endif  // RNULLFS_BASE_BACKGROUND_H_

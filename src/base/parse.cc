@@ -12,34 +12,16 @@ std::string_view TrimSpace(std::string_view text) {
 }
 
 std::optional<bool> ParseBool(std::string_view text) {
-  switch (text.empty() ? '\0' : text[0]) {
-    case 'y':
-    case 'Y':
-    case 't':
-    case 'T':
-    case '1':
-      return true;
-    case 'n':
-    case 'N':
-    case 'f':
-    case 'F':
-    case '0':
-      return false;
-    case 'o':
-    case 'O':
-      switch (text.size() < 2 ? '\0' : text[1]) {
-        case 'n':
-        case 'N':
-          return true;
-        case 'f':
-        case 'F':
-          return false;
-        default:
-          return std::nullopt;
-      }
-    default:
-      return std::nullopt;
-  }
+  const auto one_of = [](std::string_view letters, std::string_view of) {
+    return !of.empty() && letters.find(of[0]) != std::string_view::npos;
+  };
+  if (one_of("yYtT1", text)) return true;
+  if (one_of("nNfF0", text)) return false;
+  if (!one_of("oO", text)) return std::nullopt;
+  text.remove_prefix(1);
+  if (one_of("nN", text)) return true;
+  if (one_of("fF", text)) return false;
+  return std::nullopt;
 }
 
 std::string_view UpToNul(std::string_view text) { return text.substr(0, text.find('\0')); }

@@ -1,23 +1,43 @@
 #include "base/pressure.h"
 
+#include <linux/capability.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <fstream>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/process.h"
 
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57  // Linux 5.6
+#endif
+
 namespace rnullfs {
 namespace {
 
-// After nearly everything else; the guard alone comes later.
-constexpr int kOomScore = -900;
+bool LockInMemory() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return false;
+  const bool unlimited = limit.rlim_cur == RLIM_INFINITY || HasInitialCapability(CAP_IPC_LOCK);
+  return unlimited && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+}
+
+bool SetOomScore(int score) {
+  std::ofstream file("/proc/self/oom_score_adj");
+  file << score << std::flush;
+  return file.good();
+}
 
 }  // namespace
 
-Pressure PrepareForPressure() {
-  return {.io_flusher = BecomeIoFlusher().ok(),
-          .locked = LockInMemory().ok(),
-          .oom_score = ProtectFromOom(kOomScore).ok()};
+Pressure PrepareForPressure(int oom_score) {
+  return {.io_flusher = prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) == 0,
+          .locked = LockInMemory(),
+          .oom_score = SetOomScore(oom_score)};
 }
 
 std::string PressureWarning(const Pressure& pressure) {

@@ -10,13 +10,19 @@
 
 namespace rnullfs {
 
+// What the kernel has granted.
 struct Pressure {
-  bool io_flusher = false;  // PR_SET_IO_FLUSHER
-  bool locked = false;      // mlockall(2)
-  bool oom_score = false;   // oom_score_adj
+  // Allocations never wait for the device (PR_SET_IO_FLUSHER; needs CAP_SYS_RESOURCE).
+  bool io_flusher = false;
+  // What is touched is not swapped out (mlockall(2); CAP_IPC_LOCK, or an unlimited RLIMIT_MEMLOCK:
+  // under a limit mappings to come would fail).
+  bool locked = false;
+  bool oom_score = false;  // oom_score_adj (proc(5)); to lower it takes CAP_SYS_RESOURCE
 };
 
-Pressure PrepareForPressure();
+// A worker's is after nearly everything else; the guard alone comes later.
+inline constexpr int kWorkerOomScore = -900;
+Pressure PrepareForPressure(int oom_score = kWorkerOomScore);
 
 // What was refused and what that means, as one sentence; empty when nothing was.
 std::string PressureWarning(const Pressure& pressure);

@@ -1,8 +1,6 @@
 #include "base/process.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,32 +20,8 @@
 #include "base/visible.h"
 #include "rnullfs/error.h"
 
-#ifndef PR_SET_IO_FLUSHER
-#define PR_SET_IO_FLUSHER 57  // Linux 5.6
-#endif
-
 namespace rnullfs {
 namespace {
-
-constexpr unsigned kCapIpcLock = 14;
-constexpr unsigned kCapSysAdmin = 21;
-
-// Whether this process has it where the kernel asks for it in the initial user namespace.
-bool HasInitialCapability(unsigned capability) {
-  // That one alone maps every id to itself, and its inode is fixed (PROC_USER_INIT_INO in
-  // include/linux/proc_ns.h).
-  constexpr ino_t kInitialUserNamespace = 0xEFFFFFFD;
-  struct stat space = {};
-  if (stat("/proc/self/ns/user", &space) == 0 && space.st_ino != kInitialUserNamespace)
-    return false;
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    constexpr std::string_view kEffective = "CapEff:";
-    if (line.rfind(kEffective, 0) != 0) continue;
-    return (std::stoull(line.substr(kEffective.size()), nullptr, 16) >> capability & 1) != 0;
-  }
-  return false;
-}
 
 // proc(5): the field `flags` of /proc/PID/stat, the seventh behind the name, which may have
 // anything in it.
@@ -87,11 +61,6 @@ bool IsKernelThread(pid_t pid) {
   return true;
 }
 
-absl::Status BecomeIoFlusher() {
-  if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) == 0) return absl::OkStatus();
-  return SystemError(errno, "PR_SET_IO_FLUSHER");
-}
-
 // What has a handler is a sanitizer's: no program leaves one to the next.
 void ResetSignals() {
   for (int signal = 1; signal < NSIG; ++signal) {
@@ -106,22 +75,6 @@ void UnblockSignals() {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
-absl::Status LockInMemory() {
-  rlimit limit = {};
-  if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return SystemError(errno, "RLIMIT_MEMLOCK");
-  if (limit.rlim_cur != RLIM_INFINITY && !HasInitialCapability(kCapIpcLock)) {
-    return SystemError(EPERM, "mlockall");
-  }
-  if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0) return absl::OkStatus();
-  return SystemError(errno, "mlockall");
-}
-
-absl::Status ProtectFromOom(int score) {
-  std::ofstream file("/proc/self/oom_score_adj");
-  file << score << std::flush;
-  return file.good() ? absl::OkStatus() : SystemError(EACCES, "oom_score_adj");
 }
 
 std::string OwnPath(const char* argv0) {
@@ -144,7 +97,21 @@ bool OnPath(const std::string& program) {
 
 bool HasProc() { return access("/proc/self/fd", F_OK) == 0; }
 
-bool IsAdministrator() { return HasInitialCapability(kCapSysAdmin); }
+bool HasInitialCapability(unsigned capability) {
+  // That one alone maps every id to itself, and its inode is fixed (PROC_USER_INIT_INO in
+  // include/linux/proc_ns.h).
+  constexpr ino_t kInitialUserNamespace = 0xEFFFFFFD;
+  struct stat space = {};
+  if (stat("/proc/self/ns/user", &space) == 0 && space.st_ino != kInitialUserNamespace)
+    return false;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    constexpr std::string_view kEffective = "CapEff:";
+    if (line.rfind(kEffective, 0) != 0) continue;
+    return (std::stoull(line.substr(kEffective.size()), nullptr, 16) >> capability & 1) != 0;
+  }
+  return false;
+}
 
 void PrepareProcess() {
   ResetSignals();

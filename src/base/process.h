@@ -1,7 +1,7 @@
 // What a process can be asked and told: names of others, its own limits and manners.
 //
-// Thread safety: ProcessName(), IsKernelThread() and IsAdministrator() from any thread; the rest
-// before any thread starts.
+// Thread safety: ProcessName(), IsKernelThread() and HasInitialCapability() from any thread; the
+// rest before any thread starts.
 #ifndef RNULLFS_BASE_PROCESS_H_
 #define RNULLFS_BASE_PROCESS_H_
 
@@ -21,23 +21,12 @@ std::string ProcessName(pid_t pid);
 // a mount in a container.
 bool IsKernelThread(pid_t pid);
 
-// Tells the kernel that this process serves a block device, so that its allocations never wait for
-// that device (PR_SET_IO_FLUSHER; needs CAP_SYS_RESOURCE).
-absl::Status BecomeIoFlusher();
-
 // All signals do what they do in a program that a service manager starts, whatever our parent has
 // ignored: with SIGCHLD ignored nobody hears how a child has ended.
 void ResetSignals();
 
 // None is held up.  Not where a guard goes on as another program: what comes meanwhile waits.
 void UnblockSignals();
-
-// Keeps what this process touches from being swapped out (mlockall(2); CAP_IPC_LOCK, or an
-// unlimited RLIMIT_MEMLOCK: under a limit mappings to come would fail).
-absl::Status LockInMemory();
-
-// Sets oom_score_adj (proc(5)); to lower it takes CAP_SYS_RESOURCE.
-absl::Status ProtectFromOom(int score);
 
 // Where this program is in the file system, for who starts it again; `argv0` where /proc is
 // missing.
@@ -49,9 +38,8 @@ bool OnPath(const std::string& program);
 // Whether /proc is there: what is open and what is mounted is known from it.
 bool HasProc();
 
-// Whether this process has CAP_SYS_ADMIN where the kernel asks for it in the initial user
-// namespace.
-bool IsAdministrator();
+// Whether this process has it (CAP_*) where the kernel asks for it in the initial user namespace.
+bool HasInitialCapability(unsigned capability);
 
 // First of all that a program does: ResetSignals(), and nothing it opens can take the place of what
 // everybody writes to or reads from: a descriptor of 0 to 2 that the caller has closed becomes

@@ -20,40 +20,25 @@ int Backing::Copy(uint64_t offset, uint64_t length, char* to) const {
 
 int Backing::Change(const Command& command) const {
   if (store_ == nullptr) return 0;
-  return cache_ == nullptr ? ChangeStore(command) : ChangeCache(command);
+  return cache_ == nullptr ? ChangeIn(*store_, command) : ChangeIn(*cache_, command);
 }
 
-int Backing::ChangeStore(const Command& command) const {
+template <typename Store>
+int Backing::ChangeIn(Store& store, const Command& command) const {
   switch (command.op) {
     case Op::kRead:  // changes nothing
-    case Op::kFlush:
-      return 0;
-    case Op::kWrite:
-      return store_->Write(command.offset, command.length, command.data);
-    case Op::kDiscard:
-      return store_->Discard(command.offset, command.length);
-    case Op::kWriteZeroes:
-      return store_->WriteZeroes(command.offset, command.length);
-    case Op::kAllocate:
-      return store_->Allocate(command.offset, command.length);
-  }
-  return EINVAL;
-}
-
-int Backing::ChangeCache(const Command& command) const {
-  switch (command.op) {
-    case Op::kRead:
       return 0;
     case Op::kFlush:
-      return cache_->Flush();
+      return cache_ == nullptr ? 0 : cache_->Flush();
     case Op::kWrite:
-      return WriteCached(command);
+      return cache_ == nullptr ? store_->Write(command.offset, command.length, command.data)
+                               : WriteCached(command);
     case Op::kDiscard:
-      return cache_->Discard(command.offset, command.length);
+      return store.Discard(command.offset, command.length);
     case Op::kWriteZeroes:
-      return cache_->WriteZeroes(command.offset, command.length);
+      return store.WriteZeroes(command.offset, command.length);
     case Op::kAllocate:
-      return cache_->Allocate(command.offset, command.length);
+      return store.Allocate(command.offset, command.length);
   }
   return EINVAL;
 }

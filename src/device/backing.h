@@ -43,8 +43,8 @@ class Backing {
   uint64_t NextHole(uint64_t offset) const;
 
  private:
-  int ChangeStore(const Command& command) const;
-  int ChangeCache(const Command& command) const;
+  template <typename Store>
+  int ChangeIn(Store& store, const Command& command) const;
   int WriteCached(const Command& command) const;
 
   PageStore* const store_;   // null: not memory backed

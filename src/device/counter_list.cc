@@ -1,6 +1,9 @@
 #include "device/counter_list.h"
 
-#include "absl/strings/str_cat.h"
+#include <algorithm>
+#include <iterator>
+
+#include "absl/strings/str_split.h"
 
 namespace rnullfs {
 namespace {
@@ -52,35 +55,30 @@ constexpr CounterRow kRows[] = {
     {"init_hctx.asked", kValue, kSingle, "queues", "that `interval` has counted"},
 };
 
+// Those that there were when tables came to be, as they lay in a page: one after the other.
+constexpr char kFirst[] =
+    "reads.requests reads.bytes reads.errors writes.requests writes.bytes writes.errors "
+    "flushes.requests flushes.bytes flushes.errors discards.requests discards.bytes "
+    "discards.errors "
+    "write_zeroes.requests write_zeroes.bytes write_zeroes.errors "
+    "allocates.requests allocates.bytes allocates.errors started finished "
+    "timeout.passed timeout.asked faults.timeouts requeue.passed requeue.asked faults.requeues "
+    "init_hctx.passed init_hctx.asked faults.init_hctx "
+    "cache.written_back cache.dropped faults.seed drawn";
+
 }  // namespace
 
 absl::Span<const CounterRow> CounterRows() { return kRows; }
 
 std::vector<std::string> FirstCounterTable() {
-  std::vector<std::string> table;
-  uint64_t at = 0;
-  const auto add = [&](const std::string& name, const char* kind_and_shape) {
-    table.push_back(absl::StrCat(name, " ", kind_and_shape, " ", at));
-    at += sizeof(Cell);
-  };
-  for (const char* op : {"reads", "writes", "flushes", "discards", "write_zeroes", "allocates"}) {
-    for (const char* what : {".requests", ".bytes", ".errors"}) {
-      add(std::string(op) + what, "counter 16x1");
-    }
+  const std::vector<std::string> names = absl::StrSplit(kFirst, ' ');
+  std::vector<CounterRow> rows;
+  rows.reserve(names.size());
+  for (const std::string& name : names) {
+    rows.push_back(*std::find_if(std::begin(kRows), std::end(kRows),
+                                 [&](const CounterRow& row) { return row.name == name; }));
   }
-  add("started", "counter 16x1");
-  add("finished", "counter 16x1");
-  at = CounterTable::kShards * CounterTable::kShardBytes;
-  for (const std::string point : {"timeout", "requeue", "init_hctx"}) {
-    add(point + ".passed", "value 1x1");
-    add(point + ".asked", "value 1x1");
-    add(absl::StrCat("faults.", point, point == "init_hctx" ? "" : "s"), "counter 1x1");
-  }
-  add("cache.written_back", "counter 1x1");
-  add("cache.dropped", "counter 1x1");
-  add("faults.seed", "gauge 1x1");
-  add("drawn", "value 1x1");
-  return table;
+  return CounterTable::Make(rows, {})->Texts();
 }
 
 }  // namespace rnullfs

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <exception>
 #include <new>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -71,12 +71,7 @@ struct Device::Stages {
   Throttle throttle;
   Backing backing;
   QueueSlots slots;
-};
-
-// A command on its way through the stages.
-struct Device::Work {
-  Reply reply;
-  int64_t due_nsec;  // the answer is not given before
+  Waiting waiting;  // for their answers
 };
 
 absl::StatusOr<std::unique_ptr<Device>> Device::PowerOn(const DeviceConfig& config, Medium& medium,
@@ -109,8 +104,7 @@ Device::Device(const DeviceConfig& config, Medium& medium, DeviceCounters& count
       counters_(counters),
       services_(services),
       shaped_(config.irqmode != IrqMode::kNone || config.mbps.any() || config.iops.any()),
-      stages_(std::make_unique<Stages>(config_, medium, counters, std::move(complain))),
-      waiting_(std::make_unique<Waiting>()) {}
+      stages_(std::make_unique<Stages>(config_, medium, counters, std::move(complain))) {}
 
 Device::~Device() { assert(counters_.statistics.Snapshot().in_flight == 0); }
 
@@ -129,20 +123,15 @@ bool Device::Plain() const {
 // Nothing below throws once it has answered.
 void Device::Submit(const Command& command, Completion done) {
   counters_.statistics.Started();
-  const auto fail = [&] {
-    counters_.statistics.Finished(command.op, 0, ENOMEM);
-    done({ENOMEM, 0});
-  };
   try {
     if (Plain()) {
       AnswerNow(command, done);
     } else {
       AnswerShaped(command, done);
     }
-  } catch (const std::bad_alloc&) {
-    fail();
-  } catch (const std::system_error&) {  // no thread for the completion queue
-    fail();
+  } catch (const std::exception&) {  // no memory, or no thread for the completion queue
+    counters_.statistics.Finished(command.op, 0, ENOMEM);
+    done({ENOMEM, 0});
   }
 }
 
@@ -174,42 +163,38 @@ void Device::AnswerNow(Command command, Completion done) {
 
 void Device::AnswerShaped(Command command, Completion done) {
   const int64_t now_nsec = services_.clock.NowNsec();
-  Work work = {.reply = {.done = done, .statistics = &counters_.statistics, .op = command.op},
-               .due_nsec = now_nsec};
-  Reply& reply = work.reply;
+  Reply reply = {.done = done, .statistics = &counters_.statistics, .op = command.op};
   reply.error = stages_->refusals.Check(command);
   if (!MayWait(command)) {
     reply.error = EBUSY;
     return reply.Send();
   }
-  if (reply.error == 0) {
-    Do(command, work);
-  } else {
-    work.due_nsec = EndOf(now_nsec);
-  }
+  const int64_t due_nsec = reply.error == 0 ? Do(command, now_nsec, reply) : EndOf(now_nsec);
   if (reply.error == 0) reply.bytes = command.length;
-  if (config_.irqmode == IrqMode::kNone && work.due_nsec <= now_nsec) return reply.Send();
+  if (config_.irqmode == IrqMode::kNone && due_nsec <= now_nsec) return reply.Send();
   // Late answers do not add up in what the throttle allows.
   reply.exact = config_.irqmode != IrqMode::kNone;
-  reply.waiting = waiting_.get();
+  reply.waiting = &stages_->waiting;
   const uint64_t bytes = reply.data_bytes();
-  waiting_->Add(bytes);
+  stages_->waiting.Add(bytes);
   try {
-    services_.completions.Post(work.due_nsec, std::move(reply));
+    services_.completions.Post(due_nsec, std::move(reply));
   } catch (...) {  // it does not wait, for want of memory
-    waiting_->Remove(bytes);
+    stages_->waiting.Remove(bytes);
     throw;
   }
 }
 
-void Device::Do(const Command& command, Work& work) {
-  Reply& reply = work.reply;
+// Fills in the reply, which is not to be sent before the time that is returned.
+int64_t Device::Do(const Command& command, int64_t now_nsec, Reply& reply) {
   if (command.op == Op::kRead && stages_->backing.stored() && command.length > 0) {
     reply.data.reset(new (std::nothrow) char[command.length]);
-    if (reply.data == nullptr) reply.error = ENOMEM;
-    if (reply.error != 0) return;
+    if (reply.data == nullptr) {
+      reply.error = ENOMEM;
+      return now_nsec;
+    }
   }
-  int64_t ready_nsec = work.due_nsec;
+  int64_t ready_nsec = now_nsec;
   if (IsBlockRequest(command)) {
     const int64_t timeout_nsec =
         std::min(static_cast<int64_t>(config_.io_timeout) * 1'000'000, services_.patience_nsec);
@@ -220,8 +205,7 @@ void Device::Do(const Command& command, Work& work) {
       // It keeps its slot; what it waits for one does not count.
       stages_->slots.Take(ready_nsec, timeout_nsec);
       reply.error = ETIMEDOUT;
-      work.due_nsec += timeout_nsec;
-      return;
+      return now_nsec + timeout_nsec;
     }
   }
   // As the block layer splits a request; what fails of it fails the whole.
@@ -229,6 +213,7 @@ void Device::Do(const Command& command, Work& work) {
       config_.max_sectors == 0 || !MovesData(command.op)
           ? UINT64_MAX
           : uint64_t{config_.max_sectors} * kSectorBytes & ~uint64_t{config_.blocksize - 1};
+  int64_t due_nsec = now_nsec;
   uint64_t done = 0;
   do {
     Command piece = command;
@@ -237,9 +222,10 @@ void Device::Do(const Command& command, Work& work) {
     if (piece.data != nullptr) piece.data = static_cast<const char*>(piece.data) + done;
     const int error = DoPiece(piece, reply.data == nullptr ? nullptr : reply.data.get() + done);
     if (reply.error == 0) reply.error = error;
-    work.due_nsec = std::max(work.due_nsec, EndOf(ready_nsec));
+    due_nsec = std::max(due_nsec, EndOf(ready_nsec));
     done += piece.length;
   } while (done < command.length);
+  return due_nsec;
 }
 
 // How much of it works, and where the bytes go.
@@ -277,8 +263,8 @@ int Device::DoPiece(const Command& piece, char* to) {
 bool Device::MayWait(const Command& command) {
   const bool reads = command.op == Op::kRead && config_.memory_backed;
   const Waiting& all = services_.completions.waiting();
-  if (all.LeavesRoomTo(*waiting_, reads ? command.length : 0)) return true;
-  stages_->refusals.ExplainBusy(waiting_->requests());
+  if (all.LeavesRoomTo(stages_->waiting, reads ? command.length : 0)) return true;
+  stages_->refusals.ExplainBusy(stages_->waiting.requests());
   return false;
 }
 

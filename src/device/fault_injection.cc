@@ -33,20 +33,11 @@ void Restart(FaultCounters& counters) {
   counters.failed.store(0, std::memory_order_relaxed);
 }
 
-void FaultInjection::Set(const FaultAttr& written) {
-  const LockGuard<Mutex> lock(mutex_);
-  SetLocked(written);
-}
-
 void FaultInjection::Restart(const FaultAttr& written) {
   const LockGuard<Mutex> lock(mutex_);
   rnullfs::Restart(counters_);
-  SetLocked(written);
-}
-
-void FaultInjection::SetLocked(const FaultAttr& written) {
   written_ = written;
-  armed_.store(Armed(written, LeftOf(written, counters_)), std::memory_order_relaxed);
+  armed_.store(Armed(written, Whole(written)), std::memory_order_relaxed);
 }
 
 bool FaultInjection::ShouldFail() {

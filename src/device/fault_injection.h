@@ -33,16 +33,18 @@ void Restart(FaultCounters& counters);
 
 class FaultInjection {
  public:
-  // Nothing fails before Set().  Both must outlive this.
-  FaultInjection(FaultCounters& counters, Random& random) : counters_(counters), random_(random) {}
+  // Goes on with an attr that was written earlier: the counters say what has happened since.  They
+  // and `random` must outlive this.
+  FaultInjection(const FaultAttr& written, FaultCounters& counters, Random& random)
+      : counters_(counters),
+        random_(random),
+        armed_(Armed(written, LeftOf(written, counters))),
+        written_(written) {}
   FaultInjection(const FaultInjection&) = delete;
   FaultInjection& operator=(const FaultInjection&) = delete;
 
-  // Goes on with an attr that was written earlier: the counters say what has happened since.
-  void Set(const FaultAttr& written) ABSL_LOCKS_EXCLUDED(mutex_);
-
   // Begins with an attr that is written now.  No request comes between the old attr and the new
-  // counters, as it could between the two calls.
+  // counters.
   void Restart(const FaultAttr& written) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether a request can fail yet.
@@ -52,11 +54,9 @@ class FaultInjection {
   bool ShouldFail() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  void SetLocked(const FaultAttr& written) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
   FaultCounters& counters_;
   Random& random_;
-  std::atomic<bool> armed_{false};  // written under the mutex
+  std::atomic<bool> armed_;  // written under the mutex
   Mutex mutex_;
   FaultAttr written_ ABSL_GUARDED_BY(mutex_);
 };

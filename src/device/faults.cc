@@ -4,13 +4,9 @@ namespace rnullfs {
 
 Faults::Faults(const DeviceConfig& config, DeviceCounters& counters)
     : random_(counters.random),
-      timeout_(counters.timeout, random_),
-      requeue_(counters.requeue, random_),
-      init_hctx_(counters.init_hctx, random_) {
-  timeout_.Set(config.timeout_inject);
-  requeue_.Set(config.requeue_inject);
-  init_hctx_.Set(config.init_hctx_fault_inject);
-}
+      timeout_(config.timeout_inject, counters.timeout, random_),
+      requeue_(config.requeue_inject, counters.requeue, random_),
+      init_hctx_(config.init_hctx_fault_inject, counters.init_hctx, random_) {}
 
 Faults::Fate Faults::Decide(int64_t patience_nsec) {
   Fate fate;

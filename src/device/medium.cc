@@ -66,20 +66,20 @@ absl::Status Medium::PrepareStore(uint64_t size_bytes) {
   return absl::OkStatus();
 }
 
-WriteCacheServices Medium::CacheServices(const DeviceConfig& config) const {
-  return {.name = services_.cache_name,
-          .memory = services_.memory,
-          .keeper = services_.keeper,
-          .disk = *store_,
-          .disk_bytes = config.size << 20,
-          .written_back = services_.counters.written_back};
-}
-
 absl::Status Medium::PrepareCache(const DeviceConfig& config) {
   DropCache();
-  if (!WantsCache(config)) return absl::OkStatus();
+  return WantsCache(config) ? OpenCache(config, UniqueFd()) : absl::OkStatus();
+}
+
+absl::Status Medium::OpenCache(const DeviceConfig& config, UniqueFd memfd) {
   absl::StatusOr<std::unique_ptr<WriteCache>> cache =
-      WriteCache::Create(CacheServices(config), CacheBytes(config));
+      WriteCache::Open({.name = services_.cache_name,
+                        .memory = services_.memory,
+                        .keeper = services_.keeper,
+                        .disk = *store_,
+                        .disk_bytes = config.size << 20,
+                        .written_back = services_.counters.written_back},
+                       CacheBytes(config), std::move(memfd));
   if (!cache.ok()) return cache.status();
   cache_ = *std::move(cache);
   return absl::OkStatus();
@@ -99,11 +99,7 @@ absl::Status Medium::AdoptCache(const DeviceConfig& config, UniqueFd memfd) {
     services_.keeper.Drop(memfd.get());
     return absl::OkStatus();
   }
-  absl::StatusOr<std::unique_ptr<WriteCache>> cache =
-      WriteCache::Adopt(CacheServices(config), CacheBytes(config), std::move(memfd));
-  if (!cache.ok()) return cache.status();
-  cache_ = *std::move(cache);
-  return absl::OkStatus();
+  return OpenCache(config, std::move(memfd));
 }
 
 void Medium::DropCache() {
@@ -123,10 +119,8 @@ uint64_t Medium::cached_pages() const { return cache_ == nullptr ? 0 : cache_->c
 bool Medium::Fits(const DeviceConfig& config) const {
   if (config.size > kSizeMaxMib) return false;
   const uint64_t size_bytes = config.size << 20;
-  return store_ != nullptr
-             ? store_->CouldShare(size_bytes)
-             : size_bytes <= services_.memory.left_bytes() ||
-                   (services_.memory.LookAgain() && size_bytes <= services_.memory.left_bytes());
+  if (store_ != nullptr) return store_->CouldShare(size_bytes);
+  return services_.memory.Insist([&] { return size_bytes <= services_.memory.left_bytes(); });
 }
 
 }  // namespace rnullfs

@@ -33,8 +33,6 @@ class QueueSlots {
   void Resize(uint32_t count) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  int64_t PopEarliest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
   Mutex mutex_;
   uint32_t count_ ABSL_GUARDED_BY(mutex_) = 1;
   // When each slot becomes free, the earliest at the top.  A slot that was never taken has no

@@ -9,7 +9,7 @@
 
 #include "device/waiting.h"
 #include "rnullfs/command.h"
-#include "rnullfs/statistics.h"
+#include "rnullfs/device_counters.h"
 
 namespace rnullfs {
 

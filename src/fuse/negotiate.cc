@@ -1,5 +1,6 @@
 #include "fuse/negotiate.h"
 
+#include <linux/capability.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -105,7 +106,7 @@ std::string PassthroughObstacle(const std::vector<std::string>& capabilities) {
     return "the kernel has no FUSE passthrough (Linux 6.9 and later can have it)";
   }
   // The kernel says EPERM to whoever opens a backing file without it (fs/fuse/backing.c).
-  return IsAdministrator() ? "" : "CAP_SYS_ADMIN is missing";
+  return HasInitialCapability(CAP_SYS_ADMIN) ? "" : "CAP_SYS_ADMIN is missing";
 #else
   static_cast<void>(capabilities);
   return absl::StrCat("libfuse ", fuse_pkgversion(),

@@ -15,7 +15,7 @@
 #include <utility>
 
 #include "base/mountpoint.h"
-#include "base/process.h"
+#include "base/pressure.h"
 #include "guard/descriptors.h"
 #include "guard/fuse_device.h"
 #include "guard/guard_upgrade.h"
@@ -75,14 +75,6 @@ class Guard {
   const char* replaced_why_;
 };
 
-// Not before the first worker is there: it has a score of its own, and does not inherit locks.
-// The worker says what the kernel refuses.
-void Protect() {
-  static_cast<void>(BecomeIoFlusher());
-  static_cast<void>(ProtectFromOom(kGuardOomScore));
-  static_cast<void>(LockInMemory());
-}
-
 Guard::Guard(const GuardSetup& setup)
     : setup_(setup),
       handover_(setup.handover),
@@ -109,7 +101,9 @@ int MsecUntil(int64_t moment) {
 
 void Guard::Run() {
   worker_.lives() ? Reap() : ForkWorker();
-  Protect();
+  // Not before the first worker is there: it has a score of its own, and does not inherit locks.
+  // The worker says what the kernel refuses.
+  static_cast<void>(PrepareForPressure(kGuardOomScore));
   while (true) {
     pollfd watched[] = {{signals_.get(), POLLIN, 0},
                         {refuses_ ? kept_.fuse() : worker_.channel(), POLLIN, 0}};

@@ -33,39 +33,10 @@ size_t WindowLength(uint64_t window) {
   return std::min(Arena::kWindowSize, kMappedMax - window * Arena::kWindowSize);
 }
 
-// A part of the file where there is no window, to be touched, for a scope.
-class ScopedMapping {
- public:
-  ScopedMapping(int fd, uint64_t offset, size_t length)
-      : length_(length),
-        start_(mmap(nullptr, length, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd,
-                    static_cast<off_t>(offset))) {}
-  ~ScopedMapping() {
-    if (start_ != MAP_FAILED) munmap(start_, length_);
-  }
-  ScopedMapping(const ScopedMapping&) = delete;
-  ScopedMapping& operator=(const ScopedMapping&) = delete;
-  const char* start() const {
-    return start_ == MAP_FAILED ? nullptr : static_cast<const char*>(start_);
-  }
-
- private:
-  const size_t length_;
-  void* const start_;
-};
-
 // Windows that this process has mapped, and how many it may have: three quarters of its addresses,
 // and less than half of its mappings.  What else it does needs some, too.
 std::atomic<int> windows_mapped{0};
 constexpr int kWindowsMax = 24 << 10;
-
-bool TakeWindow() {
-  if (windows_mapped.fetch_add(1, std::memory_order_relaxed) < kWindowsMax) return true;
-  windows_mapped.fetch_sub(1, std::memory_order_relaxed);
-  return false;
-}
-
-void GiveWindow() { windows_mapped.fetch_sub(1, std::memory_order_relaxed); }
 
 // Maps a part of the file where huge pages can be mapped: at an address that is a multiple of
 // theirs.
@@ -117,30 +88,27 @@ char* Arena::MapWindow(uint64_t window) {
   if (void* mapped_meanwhile = windows_.Load(window); mapped_meanwhile != nullptr) {
     return static_cast<char*>(mapped_meanwhile);
   }
-  if (!TakeWindow()) return nullptr;
   // A window may reach past the end of the file, so that it needn't be mapped anew when that grows.
   const size_t length = WindowLength(window);
-  void* const start = MapAligned(memfd_.get(), window * Arena::kWindowSize, length);
-  if (start == MAP_FAILED) {
-    GiveWindow();
-    return nullptr;
+  if (windows_mapped.fetch_add(1, std::memory_order_relaxed) < kWindowsMax) {
+    void* const start = MapAligned(memfd_.get(), window * kWindowSize, length);
+    if (start != MAP_FAILED) {
+      // A crash must not spill the disks into a core file.
+      madvise(start, length, MADV_DONTDUMP);
+      // The process is locked in memory, the disks may be swapped out.
+      munlock(start, length);
+      if (windows_.Store(window, start).error == 0) return static_cast<char*>(start);
+      munmap(start, length);
+    }
   }
-  // A crash must not spill the disks into a core file.
-  madvise(start, length, MADV_DONTDUMP);
-  // The process is locked in memory, the disks may be swapped out.
-  munlock(start, length);
-  if (windows_.Store(window, start).error != 0) {
-    munmap(start, length);
-    GiveWindow();
-    return nullptr;
-  }
-  return static_cast<char*>(start);
+  windows_mapped.fetch_sub(1, std::memory_order_relaxed);
+  return nullptr;
 }
 
 void Arena::UnmapFrom(uint64_t window) {
   windows_.ForEach(window, UINT64_MAX, [](uint64_t each, void* start) {
     munmap(start, WindowLength(each));
-    GiveWindow();
+    windows_mapped.fetch_sub(1, std::memory_order_relaxed);
   });
   windows_.EraseRange(window, UINT64_MAX);
 }
@@ -172,9 +140,11 @@ int Arena::Allocate(uint64_t offset, uint64_t length) {
       static_cast<void>(*address);
       continue;
     }
-    const ScopedMapping mapping(memfd_.get(), page * kPageSize, kPageSize);
-    if (mapping.start() == nullptr) return ENOSPC;
-    static_cast<void>(*static_cast<const volatile char*>(mapping.start()));
+    void* const mapped = mmap(nullptr, kPageSize, PROT_READ, MAP_SHARED | MAP_NORESERVE,
+                              memfd_.get(), static_cast<off_t>(page * kPageSize));
+    if (mapped == MAP_FAILED) return ENOSPC;
+    static_cast<void>(*static_cast<const volatile char*>(mapped));
+    munmap(mapped, kPageSize);
   }
   return 0;
 }
@@ -230,22 +200,6 @@ Arena::Run Arena::RunAt(uint64_t begin, uint64_t end) {
     return {NextData(begin, hole_end), false};
   }
   return {end, true};
-}
-
-bool Arena::ForEachStored(uint64_t begin, uint64_t end,
-                          absl::FunctionRef<void(uint64_t page, char* address)> found) {
-  std::array<unsigned char, kRunPages> in_memory;
-  char* const start = At(begin);
-  if (start == nullptr || mincore(start, end - begin, in_memory.data()) != 0) return false;
-  uint64_t hole_end = begin;
-  for (uint64_t at = begin; at < end; at += kPageSize) {
-    if ((in_memory[(at - begin) / kPageSize] & 1) == 0) {
-      if (at >= hole_end) hole_end = NextData(at, end);
-      if (at < hole_end) continue;
-    }
-    found(at / kPageSize, start + (at - begin));
-  }
-  return true;
 }
 
 uint64_t Arena::size_bytes() const {

@@ -18,7 +18,6 @@
 #include <cstdint>
 #include <string_view>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "rnullfs/mutex.h"
 #include "rnullfs/unique_fd.h"
@@ -67,12 +66,6 @@ class Arena {
     bool stored;
   };
   Run RunAt(uint64_t begin, uint64_t end);
-
-  // Tells `found` the number and the address of each stored page of the range, which is whole pages
-  // of one window, at most kRunPages, and which nobody gives back meanwhile.  False when it cannot
-  // be mapped.
-  bool ForEachStored(uint64_t begin, uint64_t end,
-                     absl::FunctionRef<void(uint64_t page, char* address)> found);
 
   uint64_t size_bytes() const;
 

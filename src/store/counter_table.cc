@@ -77,27 +77,12 @@ std::string_view NameOf(CounterKind kind) {
   return kNames[static_cast<int>(kind)];
 }
 
-CounterPlace Unplaced(const CounterRow& row) {
-  return {.text = "",
-          .name = std::string(row.name),
-          .kind = std::string(NameOf(row.kind)),
-          .copies = row.sharded ? CounterTable::kShards : 1,
-          .cells = row.kind == CounterKind::kHistogram ? Histogram::kCells : 1,
-          .at = 0,
-          .added = true};
-}
-
-bool IsSame(const CounterPlace& place, const CounterPlace& wanted) {
-  return place.name == wanted.name && place.kind == wanted.kind && place.copies == wanted.copies &&
-         place.cells == wanted.cells;
-}
-
 // More fields than these may follow, and the kind may be one that we do not know.
 std::optional<CounterPlace> Parse(const std::string& text) {
   const std::vector<std::string> fields = absl::StrSplit(text, ' ');
   if (fields.size() < 4) return std::nullopt;
   const std::vector<std::string> shape = absl::StrSplit(fields[2], 'x');
-  CounterPlace place = {.text = text, .name = fields[0], .kind = fields[1]};
+  CounterPlace place = {.text = text};
   const bool whole = shape.size() == 2 && absl::SimpleAtoi(shape[0], &place.copies) &&
                      absl::SimpleAtoi(shape[1], &place.cells) &&
                      absl::SimpleAtoi(fields[3], &place.at) &&
@@ -122,13 +107,17 @@ absl::StatusOr<CounterTable> CounterTable::Make(absl::Span<const CounterRow> row
     table.places_.push_back(*std::move(place));
   }
   for (const CounterRow& row : rows) {
-    CounterPlace wanted = Unplaced(row);
+    CounterPlace wanted = {.copies = row.sharded ? kShards : 1,
+                           .cells = row.kind == CounterKind::kHistogram ? Histogram::kCells : 1,
+                           .added = true};
+    // All but the place: what is the same here is the same counter.
+    wanted.text = absl::StrCat(std::string(row.name), " ", std::string(NameOf(row.kind)), " ",
+                               wanted.copies, "x", wanted.cells, " ");
     size_t at = 0;
-    while (at < table.places_.size() && !IsSame(table.places_[at], wanted)) ++at;
+    while (at < table.places_.size() && !table.places_[at].text.starts_with(wanted.text)) ++at;
     if (at == table.places_.size()) {
       if (taken.Find(wanted)) {
-        wanted.text = absl::StrCat(wanted.name, " ", wanted.kind, " ", wanted.copies, "x",
-                                   wanted.cells, " ", wanted.at);
+        absl::StrAppend(&wanted.text, wanted.at);
         table.places_.push_back(std::move(wanted));
       } else {
         at = kNowhere;

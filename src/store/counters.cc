@@ -64,11 +64,6 @@ Histogram Counters::OpenHistogram(std::string_view name) {
   return Histogram(cells_[row]);
 }
 
-bool Counters::IsAdded(std::string_view name) const {
-  const CounterPlace* const place = table_.PlaceOf(RowOf(name));
-  return place == nullptr || place->added;
-}
-
 void Counters::Walk(absl::FunctionRef<void(const Reading&)> visit) const {
   for (size_t row = 0; row < cells_.size(); ++row) {
     const CounterRow& what = table_.rows()[row];

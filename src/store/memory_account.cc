@@ -4,31 +4,16 @@
 
 namespace rnullfs {
 
-// What does not fit may do so when those have looked again who could.
 bool MemoryAccount::Take(uint64_t bytes) {
-  return TryTake(bytes) || (limit_.LookAgain() && TryTake(bytes));
-}
-
-bool MemoryAccount::Reserve(uint64_t bytes) {
-  return TryReserve(bytes) || (limit_.LookAgain() && TryReserve(bytes));
-}
-
-bool MemoryAccount::Has(uint64_t bytes) const {
-  return HasNow(bytes) || (limit_.LookAgain() && HasNow(bytes));
-}
-
-bool MemoryAccount::CouldReserve(uint64_t bytes) const {
-  return CouldReserveNow(bytes) || (limit_.LookAgain() && CouldReserveNow(bytes));
-}
-
-bool MemoryAccount::TryTake(uint64_t bytes) {
-  const LockGuard lock(mutex_);
-  if (reserved_ == 0) {
-    if (!limit_.Take(bytes)) return false;
-    charged_ += bytes;
-  }
-  pending_ += bytes;
-  return true;
+  return limit_.Insist([&] {
+    const LockGuard lock(mutex_);
+    if (reserved_ == 0) {
+      if (!limit_.Take(bytes)) return false;
+      charged_ += bytes;
+    }
+    pending_ += bytes;
+    return true;
+  });
 }
 
 void MemoryAccount::Settle(uint64_t taken, Measure stored) {
@@ -37,14 +22,16 @@ void MemoryAccount::Settle(uint64_t taken, Measure stored) {
   Charge(std::max(reserved_, stored() + pending_));
 }
 
-bool MemoryAccount::TryReserve(uint64_t bytes) {
-  const LockGuard lock(mutex_);
-  if (bytes > charged_) {
-    if (!limit_.Reserve(bytes - charged_)) return false;
-    charged_ = bytes;
-  }
-  reserved_ = bytes;
-  return true;
+bool MemoryAccount::Reserve(uint64_t bytes) {
+  return limit_.Insist([&] {
+    const LockGuard lock(mutex_);
+    if (bytes > charged_) {
+      if (!limit_.Reserve(bytes - charged_)) return false;
+      charged_ = bytes;
+    }
+    reserved_ = bytes;
+    return true;
+  });
 }
 
 void MemoryAccount::ReserveAnyway(uint64_t bytes) {
@@ -59,14 +46,18 @@ void MemoryAccount::EndReservation(Measure stored) {
   Charge(stored() + pending_);
 }
 
-bool MemoryAccount::HasNow(uint64_t bytes) const {
-  const LockGuard lock(mutex_);
-  return reserved_ != 0 || limit_.Has(bytes);
+bool MemoryAccount::Has(uint64_t bytes) const {
+  return limit_.Insist([&] {
+    const LockGuard lock(mutex_);
+    return reserved_ != 0 || limit_.Has(bytes);
+  });
 }
 
-bool MemoryAccount::CouldReserveNow(uint64_t bytes) const {
-  const LockGuard lock(mutex_);
-  return bytes <= charged_ || bytes - charged_ <= limit_.left_bytes();
+bool MemoryAccount::CouldReserve(uint64_t bytes) const {
+  return limit_.Insist([&] {
+    const LockGuard lock(mutex_);
+    return bytes <= charged_ || bytes - charged_ <= limit_.left_bytes();
+  });
 }
 
 void MemoryAccount::Charge(uint64_t bytes) {

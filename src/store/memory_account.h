@@ -40,10 +40,6 @@ class MemoryAccount {
   bool CouldReserve(uint64_t bytes) const;
 
  private:
-  bool TryTake(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
-  bool TryReserve(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
-  bool HasNow(uint64_t bytes) const ABSL_LOCKS_EXCLUDED(mutex_);
-  bool CouldReserveNow(uint64_t bytes) const ABSL_LOCKS_EXCLUDED(mutex_);
   void Charge(uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   MemoryLimit& limit_;

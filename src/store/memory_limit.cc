@@ -32,19 +32,17 @@ bool MemoryLimit::Take(uint64_t bytes) {
 
 bool MemoryLimit::TakeFromMachine(uint64_t bytes) {
   const LockGuard lock(mutex_);
-  uint64_t spare = 0;
-  if (!MachineHas(bytes, &spare)) return false;
+  const uint64_t spare = SpareBytes();
+  if (spare < bytes) return false;
   // Leases shrink with what is left, lest those of several mounts overdraw it by much.
-  lease_bytes_.store(static_cast<int64_t>(std::min(kLeaseMax, spare / 64)),
+  lease_bytes_.store(static_cast<int64_t>(std::min(kLeaseMax, (spare - bytes) / 64)),
                      std::memory_order_relaxed);
   return true;
 }
 
-bool MemoryLimit::MachineHas(uint64_t bytes, uint64_t* spare) const {
+uint64_t MemoryLimit::SpareBytes() const {
   const uint64_t available = available_();
-  if (available < kSpared || available - kSpared < bytes) return false;
-  *spare = available - kSpared - bytes;
-  return true;
+  return available - std::min(available, kSpared);
 }
 
 void MemoryLimit::Watch(const void* who, std::function<Look()> look) {
@@ -78,8 +76,7 @@ bool MemoryLimit::LookAgain() {
 }
 
 bool MemoryLimit::Has(uint64_t bytes) const {
-  uint64_t spare = 0;
-  return bytes == 0 || (bytes <= left_bytes() && MachineHas(bytes, &spare));
+  return bytes == 0 || (bytes <= left_bytes() && bytes <= SpareBytes());
 }
 
 }  // namespace rnullfs

@@ -1,6 +1,5 @@
 #include "store/page_sectors.h"
 
-#include <algorithm>
 #include <bit>
 
 #include "rnullfs/page_store.h"
@@ -12,17 +11,6 @@ constexpr uint64_t kPageSize = PageStore::kPageSize;
 static_assert(kSectorSize * kSectorsPerPage == kPageSize);
 
 }  // namespace
-
-int ForEachPage(uint64_t begin, uint64_t end,
-                absl::FunctionRef<int(uint64_t page, uint64_t begin, uint64_t end)> piece) {
-  while (begin < end) {
-    const uint64_t page = begin / kPageSize;
-    const uint64_t stop = std::min(end, (page + 1) * kPageSize);
-    if (const int error = piece(page, begin, stop); error != 0) return error;
-    begin = stop;
-  }
-  return 0;
-}
 
 PageSectors SectorsOf(uint64_t begin, uint64_t end) {
   const auto first = static_cast<int>(begin % kPageSize / kSectorSize);

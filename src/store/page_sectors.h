@@ -1,4 +1,4 @@
-// Ranges of bytes as pages, and parts of pages as a bit for each sector.
+// Parts of pages as a bit for each sector.
 //
 // Thread safety: no state.
 // Units: bytes on the disk.
@@ -16,11 +16,6 @@ using PageSectors = uint8_t;
 
 inline constexpr uint64_t kSectorSize = 512;
 inline constexpr int kSectorsPerPage = 8;
-
-// Calls `piece` with each page that the range has a part of, and that part, until one returns an
-// errno; which is returned, or 0.
-int ForEachPage(uint64_t begin, uint64_t end,
-                absl::FunctionRef<int(uint64_t page, uint64_t begin, uint64_t end)> piece);
 
 // The sectors of which a range, within one page and not empty, has a part.
 PageSectors SectorsOf(uint64_t begin, uint64_t end);

@@ -14,7 +14,6 @@
 #include "store/arena.h"
 #include "store/io_vector.h"
 #include "store/memory_account.h"
-#include "store/move_pages.h"
 #include "store/pages.h"
 #include "store/sharing.h"
 #include "store/stripe_locks.h"
@@ -28,6 +27,53 @@ constexpr uint64_t kBatch = uint64_t{64} << 20;
 
 constexpr uint64_t BatchEnd(uint64_t begin, uint64_t end) {
   return std::min(end, begin - begin % kBatch + kBatch);
+}
+
+// What changes a disk's pages comes by here, but for a move to another file.
+int Change(Pages& pages, uint64_t begin, uint64_t end, Pages::How how, const char* data = nullptr) {
+  const StripeLocks::Exclusive lock(pages.locks, FirstPage(begin), LastPage(end));
+  return pages.Change(begin, end, how, data);
+}
+
+// The same for any length, where only what is stored is concerned.
+int ChangeStored(Pages& pages, uint64_t begin, uint64_t end, Pages::How how) {
+  while ((begin = pages.FirstStored(begin, end)) < end) {
+    const uint64_t batch_end = BatchEnd(begin, end);
+    if (const int error = Change(pages, begin, batch_end, how); error != 0) return error;
+    begin = batch_end;
+  }
+  return 0;
+}
+
+// Moves all that is stored to `to`, which is empty and no smaller; 0 or an errno, after which some
+// has been moved.  Who dies meanwhile leaves each page in one of the two, or in both
+// (Pages::TakeBack()).  Both must be alone.
+int MovePages(Pages& from, Pages& to) {
+  const uint64_t size_bytes = from.size_bytes();
+  constexpr uint64_t kStep = uint64_t{2} << 20;  // stored twice meanwhile
+  const std::unique_ptr<char[]> unmapped(new char[kStep]);
+  for (uint64_t begin = from.FirstStored(0, size_bytes); begin < size_bytes;) {
+    const uint64_t end = std::min(begin + kStep, size_bytes);
+    const StripeLocks::Exclusive lock(from.locks, FirstPage(begin), LastPage(end));
+    const StripeLocks::Exclusive to_lock(to.locks, FirstPage(begin), LastPage(end));
+    const Pages::Piece piece = from.PieceAt(begin, end);
+    const char* data = piece.data;
+    int error = 0;
+    if (data == nullptr && piece.stored) {
+      error = from.CopyOut(piece, unmapped.get());
+      data = unmapped.get();
+    }
+    if (error == 0 && data != nullptr) {
+      error = to.Change(piece.begin, piece.end, Pages::How::kWrite, data);
+    }
+    if (error != 0) return error;
+    KillPoint("grow-page-copied");
+    error = from.Change(piece.begin, piece.end, Pages::How::kFree);
+    if (error != 0) return error;
+    KillPoint("grow-page-freed");
+    begin = from.FirstStored(piece.end, size_bytes);
+  }
+  return 0;
 }
 
 // A file for a disk, which from then on does not end with this process.
@@ -57,10 +103,11 @@ absl::StatusOr<std::unique_ptr<PageStore>> PageStore::Adopt(std::string_view nam
   std::unique_ptr<PageStore> store(
       new PageStore(name, memory, keeper, std::move(memfd), /*found=*/true));
   if (!moving_to.valid()) return store;
-  if (const int error = store->pages_->TakeBack(moving_to.get()); error != 0) {
+  Arena moved(std::move(moving_to));
+  if (const int error = store->pages_->TakeBack(moved); error != 0) {
     return SystemError(error, "taking a disk back from where it was being moved");
   }
-  keeper.Drop(moving_to.get());
+  keeper.Drop(moved.fd());
   return store;
 }
 
@@ -74,8 +121,8 @@ PageStore::PageStore(std::string_view name, MemoryLimit& memory, MemfdKeeper& ke
 
 PageStore::~PageStore() = default;
 
-absl::Status PageStore::Share() { return sharing_->Share(); }
-absl::Status PageStore::ShareAgain() { return sharing_->ShareAgain(); }
+absl::Status PageStore::Share() { return sharing_->Share(/*anyway=*/false); }
+absl::Status PageStore::ShareAgain() { return sharing_->Share(/*anyway=*/true); }
 void PageStore::Unshare() { sharing_->Unshare(); }
 bool PageStore::Held() { return sharing_->Held(); }
 void PageStore::EndHolding() { sharing_->EndHolding(); }
@@ -108,6 +155,9 @@ absl::Status PageStore::MoveAndGrow(uint64_t size_bytes) {
     keeper_.Drop(grown->fd());
     return SystemError(error, absl::StrCat("ftruncate to ", size_bytes, " bytes"));
   }
+  // Who still holds the old file has no part in the disk any more.  And whoever wants memory would
+  // look for them, at `pages_`, which changes here.
+  EndHolding();
   // What is stored already needs no asking, wherever it goes.
   account_->Reserve(pages_->AllocatedBytes());
   KillPoint("grow-begun");
@@ -174,45 +224,16 @@ int PageStore::CopyOut(uint64_t offset, uint64_t length, char* to) {
 
 int PageStore::Write(uint64_t offset, uint64_t length, const void* data) {
   if (length == 0) return 0;
-  const uint64_t end = offset + length;
-  const StripeLocks::Exclusive lock(pages_->locks, FirstPage(offset), LastPage(end));
-  for (uint64_t begin = offset; begin < end;) {
-    const Pages::Piece piece = pages_->PieceAt(begin, end);
-    const char* const source = static_cast<const char*>(data) + (begin - offset);
-    if (piece.data != nullptr) {
-      std::memcpy(piece.data, source, piece.length());
-    } else {
-      const int error =
-          piece.stored ? pages_->Overwrite(piece, source) : pages_->Fill(piece, source);
-      if (error != 0) return error;
-    }
-    begin = piece.end;
-  }
-  return 0;
+  return Change(*pages_, offset, offset + length, Pages::How::kWrite,
+                static_cast<const char*>(data));
 }
 
 int PageStore::Discard(uint64_t offset, uint64_t length) {
-  const uint64_t end = offset + length;
-  uint64_t begin = pages_->FirstStored(offset, end);
-  while (begin < end) {
-    const uint64_t batch_end = BatchEnd(begin, end);
-    const StripeLocks::Exclusive lock(pages_->locks, FirstPage(begin), LastPage(batch_end));
-    if (const int error = pages_->Free(begin, batch_end); error != 0) return error;
-    begin = pages_->FirstStored(batch_end, end);
-  }
-  return 0;
+  return ChangeStored(*pages_, offset, offset + length, Pages::How::kFree);
 }
 
 int PageStore::WriteZeroes(uint64_t offset, uint64_t length) {
-  const uint64_t end = offset + length;
-  uint64_t begin = pages_->FirstStored(offset, end);
-  while (begin < end) {
-    const uint64_t batch_end = BatchEnd(begin, end);
-    const StripeLocks::Exclusive lock(pages_->locks, FirstPage(begin), LastPage(batch_end));
-    if (const int error = pages_->ZeroStored(begin, batch_end); error != 0) return error;
-    begin = pages_->FirstStored(batch_end, end);
-  }
-  return 0;
+  return ChangeStored(*pages_, offset, offset + length, Pages::How::kZero);
 }
 
 int PageStore::Allocate(uint64_t offset, uint64_t length) {
@@ -222,8 +243,8 @@ int PageStore::Allocate(uint64_t offset, uint64_t length) {
   if (!pages_->FitsInMemory(offset, end)) return ENOSPC;
   for (uint64_t begin = offset; begin < end;) {
     const uint64_t batch_end = BatchEnd(begin, end);
-    const StripeLocks::Exclusive lock(pages_->locks, FirstPage(begin), LastPage(batch_end));
-    if (const int error = pages_->FillHoles(begin, batch_end); error != 0) return error;
+    const int error = Change(*pages_, begin, batch_end, Pages::How::kFill);
+    if (error != 0) return error;
     begin = batch_end;
   }
   return 0;

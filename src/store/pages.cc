@@ -1,8 +1,5 @@
 #include "store/pages.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
@@ -66,15 +63,21 @@ bool Pages::FileDecides() const {
 // be no memory for that, it will.
 Pages::Piece Pages::AskFile(uint64_t begin, uint64_t end) {
   const Arena::Run run = arena_.RunAt(begin, end);
-  char* const start = run.stored ? arena_.At(begin) : nullptr;
-  if (start != nullptr) {
-    char* address = start - begin % kPageSize;
-    for (uint64_t page = FirstPage(begin); page <= LastPage(run.end); ++page) {
-      index_.Store(page, address);
-      address += kPageSize;
-    }
+  if (!run.stored) return {begin, run.end, nullptr, false};
+  TellIndex(begin, run.end);
+  return {begin, run.end, arena_.At(begin), true};
+}
+
+// Of a range that is stored, within a window.  False when it cannot have all of it.
+bool Pages::TellIndex(uint64_t begin, uint64_t end) {
+  const uint64_t first = FirstPage(begin);
+  char* const start = arena_.At(first * kPageSize);
+  if (start == nullptr) return false;
+  bool fits = true;
+  for (uint64_t page = first; page <= LastPage(end); ++page) {
+    fits = index_.Store(page, start + (page - first) * kPageSize).error == 0 && fits;
   }
-  return {begin, run.end, start, run.stored};
+  return fits;
 }
 
 bool Pages::WhollyStored(uint64_t begin, uint64_t end) {
@@ -86,12 +89,24 @@ bool Pages::WhollyStored(uint64_t begin, uint64_t end) {
   return true;
 }
 
-int Pages::CopyOut(const Piece& piece, char* to) {
-  if (piece.data == nullptr) return arena_.Read(piece.begin, piece.length(), to);
-  std::memcpy(to, piece.data, piece.length());
+int Pages::Change(uint64_t begin, uint64_t end, How how, const char* data) {
+  if (how == How::kFree) return Free(begin, end);
+  while (begin < end) {
+    const Piece piece = PieceAt(begin, end);
+    int error = 0;
+    if (piece.stored) {
+      if (how != How::kFill) error = Overwrite(piece, data);
+    } else if (how != How::kZero) {
+      error = Fill(piece, data);
+    }
+    if (error != 0) return error;
+    if (data != nullptr) data += piece.length();
+    begin = piece.end;
+  }
   return 0;
 }
 
+// With `data`, or with zeros.
 // NOLINTNEXTLINE(readability-make-member-function-const): it changes what the disk reads
 int Pages::Overwrite(const Piece& piece, const char* data) {
   if (piece.data != nullptr && data != nullptr) {
@@ -112,6 +127,8 @@ int Pages::Overwrite(const Piece& piece, const char* data) {
   return 0;
 }
 
+// Stores the pages of a hole with `data` in them, or zeros: all of them or none, while they are
+// ours alone.
 int Pages::Fill(const Piece& hole, const char* data) {
   const uint64_t first = FirstPage(hole.begin);
   const uint64_t last = LastPage(hole.end);
@@ -149,37 +166,15 @@ int Pages::FillPages(const Piece& hole, const char* data) {
   return 0;
 }
 
-int Pages::FillHoles(uint64_t begin, uint64_t end) {
-  while (begin < end) {
-    const Piece piece = PieceAt(begin, end);
-    if (!piece.stored) {
-      if (const int error = Fill(piece, nullptr); error != 0) return error;
-    }
-    begin = piece.end;
-  }
-  return 0;
-}
-
-int Pages::ZeroStored(uint64_t begin, uint64_t end) {
-  while (begin < end) {
-    const Piece piece = PieceAt(begin, end);
-    if (piece.stored) {
-      if (const int error = Overwrite(piece, nullptr); error != 0) return error;
-    }
-    begin = piece.end;
-  }
-  return 0;
-}
-
 int Pages::Free(uint64_t begin, uint64_t end) {
   const uint64_t whole_begin = RoundUp(begin);
   const uint64_t whole_end = RoundDown(end);
-  if (whole_begin >= whole_end) return ZeroStored(begin, end);
-  if (const int error = ZeroStored(begin, whole_begin); error != 0) return error;
-  if (const int error = ZeroStored(whole_end, end); error != 0) return error;
+  if (whole_begin >= whole_end) return Change(begin, end, How::kZero);
+  int error = Change(begin, whole_begin, How::kZero);
+  if (error == 0) error = Change(whole_end, end, How::kZero);
   // The index comes second: should punching fail, what is stored is still known to be.
-  if (const int error = arena_.Punch(whole_begin, whole_end - whole_begin); error != 0)
-    return error;
+  if (error == 0) error = arena_.Punch(whole_begin, whole_end - whole_begin);
+  if (error != 0) return error;
   KillPoint("page-punched");
   index_.EraseRange(FirstPage(whole_begin), LastPage(whole_end));
   Settle(0);
@@ -257,34 +252,26 @@ bool Pages::RecallSome() {
       return false;
     }
     const uint64_t end = std::min(RoundDown(begin, kStripe) + kStripe, size_bytes_);
-    if (!RecallRange(begin, end)) return false;
-    recalled_ = end;
+    const StripeLocks::Shared lock(locks, FirstPage(begin), LastPage(end));
+    for (recalled_ = begin; recalled_ < end;) {
+      const Arena::Run run = arena_.RunAt(recalled_, end);
+      if (run.stored && !TellIndex(recalled_, run.end)) return false;
+      recalled_ = run.end;
+    }
   }
   return true;
 }
 
-bool Pages::RecallRange(uint64_t begin, uint64_t end) {
-  bool fits = true;
-  const StripeLocks::Shared lock(locks, FirstPage(begin), LastPage(end));
-  const bool mapped = arena_.ForEachStored(begin, end, [&](uint64_t page, char* address) {
-    fits = fits && index_.Store(page, address).error == 0;
-  });
-  return mapped && fits;
-}
-
-int Pages::TakeBack(int from) {
+int Pages::TakeBack(Arena& from) {
   const std::unique_ptr<char[]> page(new char[kPageSize]);
-  for (uint64_t at = 0; at < size_bytes_; at += kPageSize) {
-    const off_t found = lseek(from, static_cast<off_t>(at), SEEK_DATA);
-    if (found < 0) break;
-    at = RoundDown(static_cast<uint64_t>(found));
-    if (at >= size_bytes_) break;
+  for (uint64_t at = from.NextData(0, size_bytes_); at < size_bytes_;
+       at = from.NextData(at + kPageSize, size_bytes_)) {
     if (FirstStored(at, at + kPageSize) == at) continue;
-    if (pread(from, page.get(), kPageSize, static_cast<off_t>(at)) < 0) return errno;
+    if (const int error = from.Read(at, kPageSize, page.get()); error != 0) return error;
     // No asking: it was stored before.
     if (const int error = arena_.Write(at, kPageSize, page.get()); error != 0) return error;
     KillPoint("page-taken-back");
-    fallocate(from, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at), kPageSize);
+    from.Punch(at, kPageSize);
   }
   Settle(0);
   return 0;

@@ -44,22 +44,20 @@ class Pages {
   // The longest piece from `begin` on, at most to `end`.
   Piece PieceAt(uint64_t begin, uint64_t end) ABSL_SHARED_LOCKS_REQUIRED(locks);
 
-  // Stores the pages of a hole with `data` in them: all of them or none, while they are ours alone.
-  int Fill(const Piece& hole, const char* data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
+  // The bytes of a piece that is stored and not mapped.
+  int CopyOut(const Piece& piece, char* to) const ABSL_SHARED_LOCKS_REQUIRED(locks) {
+    return arena_.Read(piece.begin, piece.length(), to);
+  }
 
-  // For a piece that is stored, mapped or not: its bytes are copied to `to`, or become those of
-  // `data`, or zeros.
-  int CopyOut(const Piece& piece, char* to) ABSL_SHARED_LOCKS_REQUIRED(locks);
-  int Overwrite(const Piece& piece, const char* data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
-
-  // Stores every vacant page, as zeros.  After an error some are.
-  int FillHoles(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
-
-  // Zeroes what is stored; holes stay holes.
-  int ZeroStored(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
-
-  // Gives the whole pages back and zeroes the rest.
-  int Free(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
+  // All that can be done to a range.  After an error some pieces have been changed, each whole.
+  enum class How {
+    kWrite,  // `data` becomes what it reads
+    kZero,   // what is stored is zeroed; holes stay holes
+    kFill,   // vacant pages are stored, as zeros
+    kFree,   // whole pages are given back, the rest is zeroed
+  };
+  int Change(uint64_t begin, uint64_t end, How how, const char* data = nullptr)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
 
   // The first byte that is stored, or in a hole; `end` if there is none, or begin >= end.  Needs no
   // lock, so that a call can pass over any length of what doesn't concern it; what it returns may
@@ -96,7 +94,7 @@ class Pages {
 
   // Takes back from a file to which a process was moving pages when it died: what is stored in both
   // is whole here, and perhaps not there.  All must be alone.
-  int TakeBack(int from);
+  int TakeBack(Arena& from);
 
   uint64_t size_bytes() const { return size_bytes_; }
   uint64_t AllocatedBytes() const { return arena_.AllocatedBytes(); }
@@ -106,10 +104,13 @@ class Pages {
 
  private:
   Piece AskFile(uint64_t begin, uint64_t end) ABSL_SHARED_LOCKS_REQUIRED(locks);
+  bool TellIndex(uint64_t begin, uint64_t end) ABSL_SHARED_LOCKS_REQUIRED(locks);
   bool FileDecides() const;
-  bool RecallRange(uint64_t begin, uint64_t end);
   bool WhollyStored(uint64_t begin, uint64_t end);
+  int Overwrite(const Piece& piece, const char* data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
+  int Fill(const Piece& hole, const char* data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
   int FillPages(const Piece& hole, const char* data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
+  int Free(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks);
   void Settle(uint64_t taken_bytes);
 
   Arena arena_;

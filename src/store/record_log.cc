@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,8 +24,10 @@ constexpr uint64_t kRegionSize = uint64_t{1} << 40;
 constexpr uint64_t kCounters = 2 * kRegionSize;
 constexpr uint64_t kMoreCounters = uint64_t{1} << 59;
 constexpr uint64_t kMoreBytes = CounterTable::kBytesMax - RecordLog::kPageSize;  // of a key
+// Versions before map no counters behind it.
 constexpr uint64_t kFileSize = uint64_t{1} << 60;
-constexpr uint64_t kKeyMax = (kFileSize - kMoreCounters) / kMoreBytes - 1;
+static_assert(kCounters + (RecordLog::kKeyMax + 1) * RecordLog::kPageSize <= kMoreCounters);
+static_assert(RecordLog::kKeyMax < (uint64_t{INT64_MAX} - kMoreCounters) / kMoreBytes);
 
 constexpr uint64_t kWindowBytes = uint64_t{64} << 20;  // 16,384 pages
 
@@ -58,35 +59,22 @@ uint64_t Check(const RecordHeader& header, std::string_view text) {
   return Mix(Mix(0xcbf29ce484222325, fields, sizeof fields), text.data(), text.size());
 }
 
-int WriteAll(int fd, const void* data, size_t length, uint64_t offset) {
-  const auto* bytes = static_cast<const char*>(data);
-  while (length > 0) {
-    const ssize_t written = pwrite(fd, bytes, length, static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return written < 0 && errno != ENOMEM ? errno : ENOSPC;
-    bytes += written;
-    offset += written;
-    length -= written;
-  }
-  return 0;
+// The record as it is appended.
+void AppendRecord(std::string& to, uint64_t key, std::string_view text, bool erased) {
+  RecordHeader header = {.key = key,
+                         .length = static_cast<uint32_t>(text.size()),
+                         .erased = erased ? 1U : 0U,
+                         .check = 0};
+  header.check = Check(header, text);
+  to.append(reinterpret_cast<const char*>(&header), sizeof header).append(text);
 }
 
-absl::StatusOr<std::string> ReadRange(int fd, uint64_t offset, uint64_t length) {
+absl::StatusOr<std::string> ReadRange(const Arena& file, uint64_t offset, uint64_t length) {
   std::string text(length, '\0');
-  uint64_t got = 0;
-  while (got < length) {
-    const ssize_t count =
-        pread(fd, text.data() + got, length - got, static_cast<off_t>(offset + got));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return Error(EINVAL, "the saved state ends too soon");
-    got += count;
+  if (file.Read(offset, length, text.data()) != 0) {
+    return Error(EINVAL, "the saved state ends too soon");
   }
   return text;
-}
-
-void Punch(int fd, uint64_t offset, uint64_t length) {
-  fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
-            static_cast<off_t>(length));
 }
 
 }  // namespace
@@ -122,18 +110,14 @@ RecordLog::~RecordLog() {
 
 absl::Status RecordLog::Read() {
   const LockGuard lock(mutex_);
-  const absl::StatusOr<std::string> head = ReadRange(memfd_.get(), 0, sizeof(Header));
+  const absl::StatusOr<std::string> head = ReadRange(file_, 0, sizeof(Header));
   if (!head.ok()) return head.status();
   Header header = {};
   std::memcpy(&header, head->data(), sizeof header);
-  struct stat status = {};
-  if (fstat(memfd_.get(), &status) != 0) return SystemError(errno, "the saved state");
   const bool sound = header.magic == kMagic && header.region <= 1 &&
-                     header.end <= kRegionSize - kPageSize &&
-                     header.end / 512 <= static_cast<uint64_t>(status.st_blocks);
+                     header.end <= kRegionSize - kPageSize && header.end <= file_.AllocatedBytes();
   if (!sound) return Error(EINVAL, "the saved state's header is damaged");
-  const absl::StatusOr<std::string> log =
-      ReadRange(memfd_.get(), RegionOffset(header.region), header.end);
+  const absl::StatusOr<std::string> log = ReadRange(file_, RegionOffset(header.region), header.end);
   if (!log.ok()) return log.status();
   const std::string_view text = *log;
   for (size_t at = 0; at < text.size();) {
@@ -191,34 +175,27 @@ void RecordLog::Erase(uint64_t key) {
   Append(key, {}, true);
   live_ -= sizeof(RecordHeader) + it->second.size();
   records_.erase(it);
-  Punch(memfd_.get(), kCounters + key * kPageSize, kPageSize);
-  Punch(memfd_.get(), kMoreCounters + key * kMoreBytes, kMoreBytes);
+  file_.Punch(kCounters + key * kPageSize, kPageSize);
+  file_.Punch(kMoreCounters + key * kMoreBytes, kMoreBytes);
   CompactIfWorthwhile();
 }
 
 int RecordLog::Append(uint64_t key, std::string_view text, bool erased) {
-  RecordHeader header = {.key = key,
-                         .length = static_cast<uint32_t>(text.size()),
-                         .erased = erased ? 1U : 0U,
-                         .check = 0};
-  header.check = Check(header, text);
   std::string record;
   try {
-    record.append(reinterpret_cast<const char*>(&header), sizeof header).append(text);
+    AppendRecord(record, key, text, erased);
   } catch (const std::bad_alloc&) {
     return ENOMEM;
   }
   const uint64_t offset = RegionOffset(region_) + end_;
-  if (const int error = WriteAll(memfd_.get(), record.data(), record.size(), offset); error != 0) {
-    return error;
-  }
+  if (const int error = file_.Write(offset, record.size(), record.data()); error != 0) return error;
   KillPoint("record-appended");
   return Commit(region_, end_ + record.size());
 }
 
 int RecordLog::Commit(uint64_t region, uint64_t end) {
   const Header header = {.magic = kMagic, .region = region, .end = end};
-  const int error = WriteAll(memfd_.get(), &header, sizeof header, 0);
+  const int error = file_.Write(0, sizeof header, reinterpret_cast<const char*>(&header));
   if (error != 0) return error;
   KillPoint("record-committed");
   region_ = region;
@@ -226,22 +203,11 @@ int RecordLog::Commit(uint64_t region, uint64_t end) {
   return 0;
 }
 
-std::string RecordLog::Compacted() const {
-  std::string copy;
-  for (const auto& [key, text] : records_) {
-    RecordHeader header = {
-        .key = key, .length = static_cast<uint32_t>(text.size()), .erased = 0, .check = 0};
-    header.check = Check(header, text);
-    copy.append(reinterpret_cast<const char*>(&header), sizeof header).append(text);
-  }
-  return copy;
-}
-
 void RecordLog::CompactIfWorthwhile() {
   if (end_ < 2 * live_ + kHistoryMax) return;
   std::string copy;
   try {
-    copy = Compacted();
+    for (const auto& [key, text] : records_) AppendRecord(copy, key, text, /*erased=*/false);
   } catch (const std::bad_alloc&) {
     return;  // the next change tries again
   }
@@ -249,7 +215,7 @@ void RecordLog::CompactIfWorthwhile() {
   const uint64_t old_end = end_;
   region_ = 1 - old_region;
   end_ = 0;
-  int error = WriteAll(memfd_.get(), copy.data(), copy.size(), RegionOffset(region_));
+  int error = file_.Write(RegionOffset(region_), copy.size(), copy.data());
   KillPoint("log-copied");
   if (error == 0) error = Commit(region_, copy.size());
   KillPoint("log-switched");
@@ -258,7 +224,7 @@ void RecordLog::CompactIfWorthwhile() {
     end_ = old_end;
     return;
   }
-  Punch(memfd_.get(), RegionOffset(old_region), old_end);
+  file_.Punch(RegionOffset(old_region), old_end);
 }
 
 void* RecordLog::MapCounters(uint64_t key, uint64_t at, uint64_t bytes) {
@@ -268,8 +234,7 @@ void* RecordLog::MapCounters(uint64_t key, uint64_t at, uint64_t bytes) {
   const uint64_t offset = first_page ? kCounters + key * kPageSize + at
                                      : kMoreCounters + key * kMoreBytes + at - kPageSize;
   // Taken by a system call: it returns an errno where a page fault would end the process.
-  if (fallocate(memfd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
-                static_cast<off_t>(bytes)) != 0) {
+  if (fallocate(fd(), 0, static_cast<off_t>(offset), static_cast<off_t>(bytes)) != 0) {
     return nullptr;
   }
   const LockGuard lock(mutex_);
@@ -280,7 +245,7 @@ void* RecordLog::MapCounters(uint64_t key, uint64_t at, uint64_t bytes) {
 char* RecordLog::Window(uint64_t number) {
   if (const auto it = windows_.find(number); it != windows_.end()) return it->second;
   void* const start =
-      mmap(nullptr, kWindowBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memfd_.get(),
+      mmap(nullptr, kWindowBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd(),
            static_cast<off_t>(number * kWindowBytes));
   if (start == MAP_FAILED) return nullptr;
   return windows_[number] = static_cast<char*>(start);

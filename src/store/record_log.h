@@ -8,7 +8,7 @@
 // to the header makes that the log.
 //
 // The file is sparse:  0 header | 4 KiB region 0 | 1 TiB region 1 | 2 TiB the first page of each
-// key's counters | 512 PiB the rest of them, 1 MiB a key.
+// key's counters | 512 PiB the rest of them, 1 MiB a key, of as many as there are.
 //
 // Thread safety: all calls from any thread.  Units: bytes.  Errors: positive errno; ENOSPC when
 // there is no memory.
@@ -25,12 +25,14 @@
 #include "absl/status/statusor.h"
 #include "rnullfs/mutex.h"
 #include "rnullfs/unique_fd.h"
+#include "store/arena.h"
 
 namespace rnullfs {
 
 class RecordLog {
  public:
   static constexpr uint64_t kPageSize = 4096;
+  static constexpr uint64_t kKeyMax = (uint64_t{1} << 40) - 1;
   using Records = std::map<uint64_t, std::string>;
 
   static absl::StatusOr<std::unique_ptr<RecordLog>> Create();
@@ -51,20 +53,19 @@ class RecordLog {
   // when there is none.  Erase() gives it back.
   void* MapCounters(uint64_t key, uint64_t at, uint64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  int fd() const { return memfd_.get(); }
+  int fd() const { return file_.fd(); }
 
  private:
   struct Header;
-  explicit RecordLog(UniqueFd memfd) : memfd_(std::move(memfd)) {}
+  explicit RecordLog(UniqueFd memfd) : file_(std::move(memfd)) {}
   absl::Status Read();
   int Append(uint64_t key, std::string_view text, bool erased)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int Commit(uint64_t region, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::string Compacted() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   char* Window(uint64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CompactIfWorthwhile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const UniqueFd memfd_;
+  Arena file_;  // not mapped by it: what is counted in is not to be swapped out
   mutable Mutex mutex_;
   Records records_ ABSL_GUARDED_BY(mutex_);
   uint64_t region_ ABSL_GUARDED_BY(mutex_) = 0;  // 0 or 1

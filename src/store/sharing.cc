@@ -1,17 +1,41 @@
 #include "store/sharing.h"
 
-#include <cassert>
+#include <fcntl.h>
+
 #include <cerrno>
+#include <csignal>
 
 #include "absl/strings/str_cat.h"
 #include "rnullfs/error.h"
-#include "store/memfd_holders.h"
+#include "rnullfs/unique_fd.h"
 
 namespace rnullfs {
 namespace {
 
 // The kernel lets go of its file soon after the close that it tells us of.
 constexpr int kHeldByACloseLooks = 20;
+
+// Whether anybody but us has a memfd open or mapped.
+enum class Holders { kNone, kSome, kUnknown };  // unknown: no /proc, or fs.leases-enable is 0
+
+// Who maps a disk that the kernel serves by passthrough holds a file of the kernel's on our memfd,
+// and holds it after the close that FUSE tells us of.  A lease tells: the kernel gives none for
+// writing while the inode is open a second time (generic_add_lease() in fs/locks.c).  Our own
+// memfd, wherever it has been handed to, is no open of that kind, nor is what is mapped from it.
+// Of one memfd one call at a time, or they see each other.
+Holders HoldersOf(int memfd) {
+  // Reading only: an open for writing would count as one that is not ours.
+  const std::string path = absl::StrCat("/proc/self/fd/", memfd);
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.valid()) return Holders::kUnknown;
+  // Who opens it while we look waits for us, and we are told by a signal: by one that does nothing.
+  fcntl(file.get(), F_SETSIG, SIGURG);
+  if (fcntl(file.get(), F_SETLEASE, F_WRLCK) != 0) {
+    return errno == EAGAIN ? Holders::kSome : Holders::kUnknown;
+  }
+  fcntl(file.get(), F_SETLEASE, F_UNLCK);
+  return Holders::kNone;
+}
 
 }  // namespace
 
@@ -24,36 +48,24 @@ Sharing::Sharing(const std::unique_ptr<Pages>& pages, MemoryAccount& account, Me
 
 Sharing::~Sharing() { memory_.Unwatch(this); }
 
-absl::Status Sharing::Share() {
+absl::Status Sharing::Share(bool anyway) {
   const LockGuard lock(mutex_);
   if (shares_ == 0 && !lingering_) {
-    if (!account_.Reserve(pages_->size_bytes())) {
-      return Error(ENOSPC, absl::StrCat("size: ", pages_->size_bytes() >> 20,
+    const uint64_t size_bytes = pages_->size_bytes();
+    if (anyway) {
+      account_.ReserveAnyway(size_bytes);
+    } else if (!account_.Reserve(size_bytes)) {
+      return Error(ENOSPC, absl::StrCat("size: ", size_bytes >> 20,
                                         " MiB do not fit into what memory_limit leaves"));
     }
-    if (absl::Status status = OpenDoor(); !status.ok()) return status;
+    if (const int error = pages_->Share(); error != 0) {
+      account_.EndReservation([this] { return pages_->AllocatedBytes(); });
+      return SystemError(error, "sealing the disk's length");
+    }
   }
   StopWatching();
   ++shares_;
   return absl::OkStatus();
-}
-
-absl::Status Sharing::ShareAgain() {
-  const LockGuard lock(mutex_);
-  if (shares_ == 0 && !lingering_) {
-    account_.ReserveAnyway(pages_->size_bytes());
-    if (absl::Status status = OpenDoor(); !status.ok()) return status;
-  }
-  StopWatching();
-  ++shares_;
-  return absl::OkStatus();
-}
-
-absl::Status Sharing::OpenDoor() {
-  const int error = pages_->Share();
-  if (error == 0) return absl::OkStatus();
-  account_.EndReservation([this] { return pages_->AllocatedBytes(); });
-  return SystemError(error, "sealing the disk's length");
 }
 
 void Sharing::Unshare() {

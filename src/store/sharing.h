@@ -22,15 +22,13 @@ class Sharing {
   Sharing(const std::unique_ptr<Pages>& pages, MemoryAccount& account, MemoryLimit& memory);
   ~Sharing();
 
-  // As PageStore's.
-  absl::Status Share() ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status ShareAgain() ABSL_LOCKS_EXCLUDED(mutex_);
+  // As PageStore's; ShareAgain() is `anyway`.
+  absl::Status Share(bool anyway) ABSL_LOCKS_EXCLUDED(mutex_);
   void Unshare() ABSL_LOCKS_EXCLUDED(mutex_);
   bool Held() ABSL_LOCKS_EXCLUDED(mutex_);
   void EndHolding() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  absl::Status OpenDoor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Linger() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StopWatching() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndLingering() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -22,27 +22,19 @@ uint64_t WriteCache::StoreBytes(uint64_t disk_bytes) {
   return disk_bytes + (map_bytes + kPageSize - 1) / kPageSize * kPageSize;
 }
 
-absl::StatusOr<std::unique_ptr<WriteCache>> WriteCache::Create(const WriteCacheServices& services,
-                                                               uint64_t size_bytes) {
+absl::StatusOr<std::unique_ptr<WriteCache>> WriteCache::Open(const WriteCacheServices& services,
+                                                             uint64_t size_bytes, UniqueFd memfd) {
   absl::StatusOr<std::unique_ptr<PageStore>> store =
-      PageStore::Create(services.name, services.memory, services.keeper);
-  if (!store.ok()) return store.status();
-  absl::Status resized = (*store)->Resize(StoreBytes(services.disk_bytes));
-  if (!resized.ok()) {
-    (*store)->GiveBack();
-    return resized;
-  }
-  return std::unique_ptr<WriteCache>(new WriteCache(services, size_bytes, *std::move(store)));
-}
-
-absl::StatusOr<std::unique_ptr<WriteCache>> WriteCache::Adopt(const WriteCacheServices& services,
-                                                              uint64_t size_bytes, UniqueFd memfd) {
-  absl::StatusOr<std::unique_ptr<PageStore>> store = PageStore::Adopt(
-      services.name, services.memory, services.keeper, std::move(memfd), UniqueFd());
+      memfd.valid() ? PageStore::Adopt(services.name, services.memory, services.keeper,
+                                       std::move(memfd), UniqueFd())
+                    : PageStore::Create(services.name, services.memory, services.keeper);
   if (!store.ok()) return store.status();
   const uint64_t store_bytes = StoreBytes(services.disk_bytes);
-  if ((*store)->size_bytes() == 0) {  // that process did not come to give it one
-    if (absl::Status sized = (*store)->Resize(store_bytes); !sized.ok()) return sized;
+  if ((*store)->size_bytes() == 0) {  // new, or that process did not come to give it one
+    if (absl::Status sized = (*store)->Resize(store_bytes); !sized.ok()) {
+      (*store)->GiveBack();
+      return sized;
+    }
   }
   if ((*store)->size_bytes() != store_bytes) {
     return Error(EINVAL, "the write cache that was left is not of the disk's size");
@@ -61,7 +53,7 @@ WriteCache::WriteCache(const WriteCacheServices& services, uint64_t size_bytes,
       pages_max_(std::max<uint64_t>(size_bytes / kPageSize, 1)),
       store_(std::move(store)) {}
 
-// Reads the map of a process that is gone.
+// Reads the map that a process which is gone has left, if any.
 int WriteCache::Find() {
   std::vector<char> map(kPageSize);
   for (uint64_t at = store_->NextData(disk_bytes_); at < store_->size_bytes();
@@ -73,11 +65,7 @@ int WriteCache::Find() {
     }
   }
   cached_pages_ = pages_.size();
-  return FreeOrphans();
-}
-
-// Frees what it had stored, or written back, when it died.
-int WriteCache::FreeOrphans() {
+  // What it had stored, or written back, when it died.
   for (uint64_t at = store_->NextData(0); at < disk_bytes_; at = store_->NextData(at + kPageSize)) {
     if (pages_.contains(at / kPageSize)) continue;
     if (const int error = store_->Discard(at, kPageSize); error != 0) return error;
@@ -104,11 +92,16 @@ int WriteCache::Read(uint64_t offset, uint64_t length, char* to) {
 int WriteCache::Write(uint64_t offset, uint64_t length, const void* data) {
   const LockGuard lock(mutex_);
   const auto* const bytes = static_cast<const char*>(data);
-  return ForEachPage(offset, offset + length,
-                     [&](uint64_t page, uint64_t begin, uint64_t end)
-                         ABSL_NO_THREAD_SAFETY_ANALYSIS {
-                           return WriteToPage(page, begin, end, bytes + (begin - offset));
-                         });
+  const uint64_t end = offset + length;
+  for (uint64_t begin = offset; begin < end;) {
+    const uint64_t page = begin / kPageSize;
+    const uint64_t stop = std::min(end, (page + 1) * kPageSize);
+    if (const int error = WriteToPage(page, begin, stop, bytes + (begin - offset)); error != 0) {
+      return error;
+    }
+    begin = stop;
+  }
+  return 0;
 }
 
 int WriteCache::WriteToPage(uint64_t page, uint64_t begin, uint64_t end, const char* data) {
@@ -143,10 +136,6 @@ int WriteCache::Discard(uint64_t offset, uint64_t length) {
 
 int WriteCache::WriteZeroes(uint64_t offset, uint64_t length) {
   return ChangeDisk(offset, length, [&] { return disk_.WriteZeroes(offset, length); });
-}
-
-int WriteCache::Allocate(uint64_t offset, uint64_t length) {
-  return disk_.Allocate(offset, length);
 }
 
 int WriteCache::Flush() {

@@ -48,13 +48,10 @@ struct WriteCacheServices {
 
 class WriteCache {
  public:
-  // An empty cache of `size_bytes`, at least a page.
-  static absl::StatusOr<std::unique_ptr<WriteCache>> Create(const WriteCacheServices& services,
-                                                            uint64_t size_bytes);
-
-  // The cache of a process that is gone, from its memfd.
-  static absl::StatusOr<std::unique_ptr<WriteCache>> Adopt(const WriteCacheServices& services,
-                                                           uint64_t size_bytes, UniqueFd memfd);
+  // A cache of `size_bytes`, at least a page: that of a process which is gone, from its memfd, or
+  // an empty one without.
+  static absl::StatusOr<std::unique_ptr<WriteCache>> Open(const WriteCacheServices& services,
+                                                          uint64_t size_bytes, UniqueFd memfd);
 
   // For who drops it: the keeper holds it no more.
   void GiveBack() { store_->GiveBack(); }
@@ -67,7 +64,7 @@ class WriteCache {
   int Flush() ABSL_LOCKS_EXCLUDED(mutex_);
   int Discard(uint64_t offset, uint64_t length) ABSL_LOCKS_EXCLUDED(mutex_);
   int WriteZeroes(uint64_t offset, uint64_t length) ABSL_LOCKS_EXCLUDED(mutex_);
-  int Allocate(uint64_t offset, uint64_t length);
+  int Allocate(uint64_t offset, uint64_t length) { return disk_.Allocate(offset, length); }
 
   // As PageStore's, of the disk with what is cached.
   uint64_t NextData(uint64_t offset) const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -91,7 +88,6 @@ class WriteCache {
   int ChangeDisk(uint64_t offset, uint64_t length, absl::FunctionRef<int()> change)
       ABSL_LOCKS_EXCLUDED(mutex_);
   int Find() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  int FreeOrphans() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int WriteToPage(uint64_t page, uint64_t begin, uint64_t end, const char* data)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int WriteBackTo(uint64_t pages) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

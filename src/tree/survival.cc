@@ -9,12 +9,14 @@
 #include "base/log.h"
 #include "device/counter_list.h"
 #include "rnullfs/error.h"
+#include "tree/inode.h"
 
 namespace rnullfs {
 namespace {
 
 // The log's key of the mount's record; a device's is its id.
 constexpr uint64_t kMountKey = 0;
+static_assert(kDeviceIdMax <= RecordLog::kKeyMax);
 
 // What versions without a table of counters called a page that is as FirstCounterTable() has it:
 // its bytes, and how many operations there are.  A page of another layout starts anew.

@@ -54,9 +54,9 @@ void DropCapability(unsigned capability) {
   syscall(SYS_capset, &header, sets);
 }
 
-TEST(BecomeIoFlusher, MarksThisThreadAndThoseToCome) {
+TEST(PrepareForPressure, MarksThisThreadAndThoseToCome) {
   EXPECT_IN_CHILD([] {
-    if (!BecomeIoFlusher().ok()) return kNotPossible;
+    if (!PrepareForPressure().io_flusher) return kNotPossible;
     if (IoFlusher() != 1) return 1;
     int in_thread = 0;
     std::thread([&] { in_thread = IoFlusher(); }).join();
@@ -64,10 +64,10 @@ TEST(BecomeIoFlusher, MarksThisThreadAndThoseToCome) {
   });
 }
 
-TEST(BecomeIoFlusher, SaysWhatTheKernelRefuses) {
+TEST(PrepareForPressure, SaysWhatTheKernelRefuses) {
   EXPECT_IN_CHILD([] {
     DropCapability(CAP_SYS_RESOURCE);
-    return !BecomeIoFlusher().ok() && IoFlusher() != 1 ? 0 : 1;
+    return !PrepareForPressure().io_flusher && IoFlusher() != 1 ? 0 : 1;
   });
 }
 
@@ -101,7 +101,7 @@ TEST(PrepareForPressure, IsRefusedAllWithoutCapabilities) {
 }
 
 // It would hold for now, and a mapping that comes later would fail (EAGAIN).
-TEST(LockInMemory, NeedsMoreThanALimitThatSuffices) {
+TEST(PrepareForPressure, LockingNeedsMoreThanALimitThatSuffices) {
 #ifdef RNULLFS_SANITIZED
   GTEST_SKIP() << "their mlockall() does nothing, and says that it did";
 #endif
@@ -111,7 +111,7 @@ TEST(LockInMemory, NeedsMoreThanALimitThatSuffices) {
     some.rlim_cur = some.rlim_max = std::min<rlim_t>(some.rlim_max, rlim_t{1} << 30);
     if (setrlimit(RLIMIT_MEMLOCK, &some) != 0) return kNotPossible;
     DropCapability(CAP_IPC_LOCK);
-    if (LockInMemory().ok()) return 1;
+    if (PrepareForPressure().locked) return 1;
     constexpr size_t kMuch = size_t{2} << 30;
     void* const memory =
         mmap(nullptr, kMuch, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -10,7 +10,7 @@
 #include "device/counter_list.cc"  // NOLINT(bugprone-suspicious-include): with another name
 #undef CounterRows
 
-#include "rnullfs/statistics.h"
+#include "rnullfs/device_counters.h"
 
 namespace rnullfs {
 

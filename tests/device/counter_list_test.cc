@@ -89,7 +89,7 @@ TEST(CounterList, TheFirstTableIsThePageOfThoseWhoHadNone) {
   DeviceCounters counters(table, page.Map());
   std::map<std::string, uint64_t> found;
   counters.Walk([&](const Counters::Reading& counter) {
-    if (counters.IsAdded(counter.row.name)) return;
+    if (table.PlaceOf(&counter.row - CounterRows().data())->added) return;
     found[std::string(counter.row.name)] = counter.value;
   });
   EXPECT_EQ(found, expected);

@@ -19,13 +19,15 @@ FaultAttr Attr(int64_t probability, int64_t interval, int64_t times, int64_t spa
 
 // All that outlives a process, and the two that do not.
 struct Injected {
-  explicit Injected(uint64_t seed) { random.Start(seed, Clock::Real()); }
-  Injected(const FaultAttr& attr, uint64_t seed) : Injected(seed) { injection.Set(attr); }
+  explicit Injected(uint64_t seed) : Injected(FaultAttr(), seed) {}
+  Injected(const FaultAttr& attr, uint64_t seed) : injection(attr, counters, random) {
+    random.Start(seed, Clock::Real());
+  }
 
   DeviceCounters all;
   FaultCounters& counters = all.timeout;
   Random random{all.random};
-  FaultInjection injection{counters, random};
+  FaultInjection injection;
 };
 
 // A letter for each request: does it fail (x) or not (.)?
@@ -104,7 +106,7 @@ TEST(FaultInjection, IsArmedUntilTheLastFailure) {
   EXPECT_TRUE(injected.injection.armed());
   EXPECT_TRUE(injected.injection.ShouldFail());
   EXPECT_FALSE(injected.injection.armed());
-  injected.injection.Set(Attr(0, 1, kUnlimited, 0));
+  injected.injection.Restart(Attr(0, 1, kUnlimited, 0));
   EXPECT_FALSE(injected.injection.armed());
 }
 
@@ -132,8 +134,7 @@ TEST(FaultInjection, GoesOnInTheNextProcess) {
   std::string outcomes;
   for (int process = 0; process < 100; ++process) {
     Random random(injected.all.random);
-    FaultInjection injection(injected.counters, random);
-    injection.Set(attr);
+    FaultInjection injection(attr, injected.counters, random);
     outcomes += Outcomes(injection, 1);
   }
   Injected in_one(attr, 42);
@@ -141,11 +142,11 @@ TEST(FaultInjection, GoesOnInTheNextProcess) {
   EXPECT_EQ(LeftOf(attr, injected.counters).times, 0);
 }
 
-TEST(FaultInjection, SetKeepsWhatIsCounted) {
+TEST(FaultInjection, GoesOnAsAnotherAttrSays) {
   Injected injected(Attr(100, 1, 1, 3), 42);
   EXPECT_EQ(Outcomes(injected.injection, 5), "..x..");
-  injected.injection.Set(Attr(100, 1, 3, 5));
-  EXPECT_EQ(Outcomes(injected.injection, 6), "..xx..");
+  FaultInjection other(Attr(100, 1, 3, 5), injected.counters, injected.random);
+  EXPECT_EQ(Outcomes(other, 6), "..xx..");
 }
 
 TEST(FaultInjection, RestartBeginsAsWritten) {

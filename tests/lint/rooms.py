@@ -51,13 +51,11 @@ PUBLIC = {
     "page_store.h": "store",
     "rcu.h": "store",
     "settings.h": "config",
-    "statistics.h": "device",
     "unique_fd.h": "base",
     "value_type.h": "config",
     "view.h": "store",
     "xarray.h": "store",
     "xarray_inline.h": "store",
-    "xarray_node.h": "store",
 }
 
 # What only one place may have: a pattern of a line without comments, the place, and why.

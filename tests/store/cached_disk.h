@@ -38,7 +38,7 @@ class CachedDisk {
   CachedDisk(uint64_t size_bytes, uint64_t cache_bytes, uint64_t limit_bytes = MemoryLimit::kNone)
       : memory_(limit_bytes), cache_bytes_(cache_bytes) {
     EXPECT_TRUE(disk_->Resize(size_bytes).ok());
-    cache_ = *WriteCache::Create(Services(), cache_bytes);
+    cache_ = *WriteCache::Open(Services(), cache_bytes, UniqueFd());
   }
 
   // The process is gone, and another one is there.
@@ -46,7 +46,7 @@ class CachedDisk {
   void BeKilled(uint64_t cache_bytes) {
     UniqueFd memfd(fcntl(cache_->fd(), F_DUPFD_CLOEXEC, 3));
     cache_.reset();
-    auto adopted = WriteCache::Adopt(Services(), cache_bytes, std::move(memfd));
+    auto adopted = WriteCache::Open(Services(), cache_bytes, std::move(memfd));
     ASSERT_TRUE(adopted.ok()) << adopted.status();
     cache_ = *std::move(adopted);
   }

@@ -174,7 +174,7 @@ TEST(Counters, OutliveWorkersAndVersions) {
   {
     const CounterTable table = Table(old);
     Counters counters(table, memory.Map());
-    EXPECT_TRUE(counters.IsAdded("left"));
+    EXPECT_TRUE(table.PlaceOf(1)->added);
     counters.Sharded("requests")[3] += 7;
     counters["left"] = UINT64_MAX;
   }
@@ -182,8 +182,8 @@ TEST(Counters, OutliveWorkersAndVersions) {
   const CounterTable upgraded = Table(next, first);
   {
     Counters counters(upgraded, memory.Map());
-    EXPECT_FALSE(counters.IsAdded("left"));
-    EXPECT_TRUE(counters.IsAdded("more"));
+    EXPECT_FALSE(upgraded.PlaceOf(1)->added);
+    EXPECT_TRUE(upgraded.PlaceOf(2)->added);
     EXPECT_EQ(counters.Sharded("requests").Sum(), 7);
     EXPECT_EQ(counters["left"], UINT64_MAX);
     EXPECT_EQ(counters["more"], 0);
@@ -200,7 +200,7 @@ TEST(Counters, OutliveWorkersAndVersions) {
   memory.TakeOver();
   const CounterTable again = Table(next, upgraded.Texts());
   Counters counters(again, memory.Map());
-  EXPECT_FALSE(counters.IsAdded("more"));
+  EXPECT_FALSE(again.PlaceOf(2)->added);
   EXPECT_EQ(counters["more"], 5);
   EXPECT_EQ(counters.Sharded("requests").Sum(), 8);
   EXPECT_EQ(counters.OpenHistogram("latency").Max(), 2000);

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <functional>
 #include <memory>
@@ -257,6 +258,49 @@ TEST_F(SharedStore, GrowsAtTheLimit) {
   EXPECT_EQ(Read(*store_, 0, 4 * kMiB), std::string(4 * kMiB, 'f'));
   EXPECT_EQ(memory_.left_bytes(), 0);
   EXPECT_EQ(Write(*store_, 4 * kMiB, "x"), ENOSPC);
+}
+
+// Who holds the old file has no part in the new one: nobody who wants memory looks for them,
+// neither beside the move nor when it is done.
+class GrowingWhileHeld : public testing::Test, public MemfdKeeper {
+ protected:
+  GrowingWhileHeld() {
+    EXPECT_TRUE(store_->Resize(kMiB).ok());
+    EXPECT_EQ(Write(*store_, 0, "stays"), 0);
+    EXPECT_TRUE(store_->Share().ok());
+    mapper_ = std::make_unique<Mapper>(*store_);
+    store_->Unshare();
+    EXPECT_TRUE(store_->Held());
+    EXPECT_EQ(memory_.used_bytes(), kMiB);
+  }
+  int Keep(int /*memfd*/) override { return 0; }
+  void Drop(int /*memfd*/) override { something_was_over_ = memory_.LookAgain(); }
+  void Grow() {
+    ASSERT_TRUE(store_->Resize(2 * kMiB).ok());
+    EXPECT_EQ(Read(*store_, 0, 5), "stays");
+    EXPECT_EQ(memory_.used_bytes(), kPage);
+    EXPECT_FALSE(store_->Held());
+  }
+
+  bool something_was_over_ = false;
+  MemoryLimit memory_{8 * kMiB};
+  const std::unique_ptr<PageStore> store_ = *PageStore::Create("growing", memory_, *this);
+  std::unique_ptr<Mapper> mapper_;
+};
+
+TEST_F(GrowingWhileHeld, EndsTheWatching) {
+  Grow();
+  EXPECT_FALSE(something_was_over_);
+}
+
+TEST_F(GrowingWhileHeld, BesideSomebodyWhoWantsMemory) {
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    while (!done) memory_.LookAgain();
+  });
+  Grow();
+  done = true;
+  other.join();
 }
 
 // Each thread has pages of its own, goes in by one door and out by the other, while a third

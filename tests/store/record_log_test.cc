@@ -71,6 +71,22 @@ TEST_F(RecordLogTest, RefusesAKeyWithoutRoomForItsCounters) {
   EXPECT_EQ(log_->MapCounters(UINT64_MAX, 0, 8), nullptr);
 }
 
+TEST_F(RecordLogTest, TheLastKeyHasRoomForThem) {
+  constexpr uint64_t kLast = RecordLog::kKeyMax;
+  constexpr uint64_t kEnd = 4096 + (uint64_t{1} << 20);
+  EXPECT_EQ(log_->Put(kLast, "x"), 0);
+  EXPECT_EQ(log_->Put(kLast + 1, "x"), EINVAL);
+  EXPECT_EQ(log_->MapCounters(kLast + 1, 0, 8), nullptr);
+  const auto next = RecordLog::Open(Duplicate(*log_)).value();
+  for (const uint64_t at : {uint64_t{0}, uint64_t{4096}, kEnd - 8}) {
+    auto* const counter = static_cast<char*>(log_->MapCounters(kLast, at, 8));
+    ASSERT_NE(counter, nullptr) << at;
+    *counter = 'z';
+    EXPECT_EQ(*static_cast<char*>(next->MapCounters(kLast, at, 8)), 'z') << at;
+    EXPECT_EQ(*static_cast<char*>(next->MapCounters(kLast - 1, at, 8)), '\0') << at;
+  }
+}
+
 TEST_F(RecordLogTest, APageOutlivesItsMapping) {
   log_->Put(3, "x");
   auto* page = static_cast<char*>(log_->MapCounters(3, 0, 4096));

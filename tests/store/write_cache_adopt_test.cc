@@ -65,7 +65,7 @@ TEST(WriteCacheAdopt, RefusesACacheOfAnotherSize) {
   UniqueFd memfd(fcntl(disk.cache().fd(), F_DUPFD_CLOEXEC, 3));
   disk.DestroyCache();
   ASSERT_TRUE(disk.disk().Resize(2 * kMiB).ok());
-  const auto adopted = WriteCache::Adopt(disk.Services(), kMiB, std::move(memfd));
+  const auto adopted = WriteCache::Open(disk.Services(), kMiB, std::move(memfd));
   EXPECT_EQ(ErrnoOf(adopted.status()), EINVAL);
 }
 
@@ -75,7 +75,7 @@ TEST(WriteCacheAdopt, BeginsWithOneThatIsNotMadeYet) {
   UniqueFd memfd(fcntl(disk.cache().fd(), F_DUPFD_CLOEXEC, 3));
   disk.DestroyCache();
   ASSERT_EQ(ftruncate(memfd.get(), 0), 0);
-  const auto adopted = WriteCache::Adopt(disk.Services(), kMiB, std::move(memfd));
+  const auto adopted = WriteCache::Open(disk.Services(), kMiB, std::move(memfd));
   ASSERT_TRUE(adopted.ok()) << adopted.status();
   EXPECT_EQ((*adopted)->Write(kMiB - kPage, kPage, std::string(kPage, 'a').data()), 0);
   EXPECT_EQ((*adopted)->cached_pages(), 1);

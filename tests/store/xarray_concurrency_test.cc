@@ -53,7 +53,6 @@ class XArrayConcurrencyTest : public XArrayTest<FanOutType> {
     for (int round = 0; round < rounds; ++round) {
       const uint64_t index = random() % kSpan | 1;  // never one of the fixed ones
       this->array_.Store(index, EntryOf(index));
-      this->array_.SetMark(index, XArray::kMark0);
       if (round % 2 == 0) this->array_.Store(kFar + index, EntryOf(kFar + index));
       this->array_.Erase(random() % kSpan | 1);
       const uint64_t group = random() % kSpan / kStep * kStep;
@@ -102,15 +101,6 @@ TYPED_TEST(XArrayConcurrencyTest, FindsBesideAWriter) {
     void* const entry = this->array_.Find(&index, kMax);
     ASSERT_TRUE(fixed == this->kSpan || index <= fixed) << "passed over " << fixed;
     ASSERT_TRUE(entry == nullptr || entry == EntryOf(index));
-
-    index = seed % this->kSpan;
-    void* const marked = this->array_.FindMarked(&index, kMax, XArray::kMark0);
-    ASSERT_TRUE(marked == nullptr || (marked == EntryOf(index) && index % this->kStep != 0));
-
-    const auto vacant = this->array_.FindVacant(seed % this->kSpan, kMax);
-    ASSERT_TRUE(vacant.has_value());
-    ASSERT_TRUE(*vacant >= this->kSpan || *vacant % this->kStep != 0) << *vacant;
-    ASSERT_FALSE(this->array_.GetMark(fixed, XArray::kMark0));
   });
 }
 
@@ -167,10 +157,8 @@ TYPED_TEST(XArrayConcurrencyTest, WritersOnTheSameLeaves) {
       for (int round = 0; round < 4; ++round) {
         for (uint64_t index = writer; index < 600; index += kWriters) {
           EXPECT_EQ(this->array_.Store(index, EntryOf(index)).old, nullptr);
-          this->array_.SetMark(index, static_cast<XArray::Mark>(writer));
         }
         for (uint64_t index = writer; index < 600; index += kWriters) {
-          EXPECT_TRUE(this->array_.GetMark(index, static_cast<XArray::Mark>(writer)));
           if (round < 3 || index % 2 == 0) {
             EXPECT_EQ(this->array_.Erase(index), EntryOf(index));
           }

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <optional>
 #include <set>
 #include <vector>
 
@@ -18,9 +17,6 @@ constexpr uint64_t kMax = UINT64_MAX;
 template <typename FanOutType>
 class XArrayFindTest : public XArrayTest<FanOutType> {
  protected:
-  void StoreRun(uint64_t first, uint64_t last) {
-    for (uint64_t index = first; index <= last; ++index) this->StoreAll({index});
-  }
   std::vector<uint64_t> Visited(uint64_t first, uint64_t last) {
     std::vector<uint64_t> visited;
     this->array_.ForEach(first, last,
@@ -70,49 +66,6 @@ TYPED_TEST(XArrayFindTest, FindsTheLastIndex) {
   }
   uint64_t index = 0;
   EXPECT_EQ(this->array_.Find(&index, kMax - 1), nullptr);
-}
-
-TYPED_TEST(XArrayFindTest, EverythingIsVacantInAnEmptyArray) {
-  for (const uint64_t index : Boundaries()) {
-    EXPECT_EQ(this->array_.FindVacant(index, kMax), index);
-    EXPECT_EQ(this->array_.FindVacant(index, index), index);
-  }
-  EXPECT_EQ(this->array_.FindVacant(1, 0), std::nullopt);
-}
-
-TYPED_TEST(XArrayFindTest, FindsTheEndOfARun) {
-  for (const uint64_t end : {1, 2, 3, 4, 63, 64, 65, 127, 128, 129, 500}) {
-    this->StoreRun(0, end - 1);
-    for (const uint64_t first : {uint64_t{0}, end / 2, end - 1, end}) {
-      EXPECT_EQ(this->array_.FindVacant(first, kMax), end);
-      EXPECT_EQ(this->array_.FindVacant(first, end), end);
-    }
-    EXPECT_EQ(this->array_.FindVacant(0, end - 1), std::nullopt);
-    this->array_.Clear();
-  }
-}
-
-TYPED_TEST(XArrayFindTest, FindsAHoleInARun) {
-  this->StoreRun(1000, 1500);
-  EXPECT_EQ(this->array_.FindVacant(0, kMax), 0U);
-  EXPECT_EQ(this->array_.FindVacant(1000, kMax), 1501U);
-  for (const uint64_t hole : {1000, 1023, 1024, 1025, 1500}) {
-    this->array_.Erase(hole);
-    EXPECT_EQ(this->array_.FindVacant(1000, kMax), hole);
-    this->StoreAll({hole});
-  }
-  this->array_.EraseRange(1100, 1300);
-  EXPECT_EQ(this->array_.FindVacant(1000, kMax), 1100U);
-  EXPECT_EQ(this->array_.FindVacant(1200, kMax), 1200U);
-}
-
-TYPED_TEST(XArrayFindTest, FindsNoVacantIndexBehindTheLast) {
-  this->StoreRun(kMax - 100, kMax - 1);
-  EXPECT_EQ(this->array_.FindVacant(kMax - 100, kMax), kMax);
-  this->StoreAll({kMax});
-  EXPECT_EQ(this->array_.FindVacant(kMax - 100, kMax), std::nullopt);
-  EXPECT_EQ(this->array_.FindVacant(kMax, kMax), std::nullopt);
-  EXPECT_EQ(this->array_.FindVacant(kMax - 101, kMax), kMax - 101);
 }
 
 TYPED_TEST(XArrayFindTest, ForEachKeepsToTheRange) {

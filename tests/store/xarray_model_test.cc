@@ -1,11 +1,9 @@
-// XArray: random operations, compared with a std::map that has a byte of marks for each entry.
+// XArray: random operations, compared with a std::map.
 
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -15,11 +13,6 @@
 
 namespace rnullfs {
 namespace {
-
-struct ModelEntry {
-  void* entry;
-  std::array<bool, kXArrayMarks> marks{};
-};
 
 template <typename FanOutType>
 class XArrayModelTest : public XArrayTest<FanOutType> {
@@ -36,7 +29,6 @@ class XArrayModelTest : public XArrayTest<FanOutType> {
 
  private:
   uint64_t Below(uint64_t bound) { return random_() % bound; }
-  XArray::Mark AnyMark() { return static_cast<XArray::Mark>(Below(kXArrayMarks)); }
 
   // Near 0, near a power of two or near the end, so that indices meet again.
   uint64_t AnyIndex() {
@@ -54,20 +46,20 @@ class XArrayModelTest : public XArrayTest<FanOutType> {
 
   void* ModelLoad(uint64_t index) {
     const auto found = model_.find(index);
-    return found == model_.end() ? nullptr : found->second.entry;
+    return found == model_.end() ? nullptr : found->second;
   }
   void ModelStore(uint64_t index, void* entry) {
     if (entry == nullptr) {
       model_.erase(index);
     } else {
-      model_[index].entry = entry;
+      model_[index] = entry;
     }
   }
 
   void Step() {
     const uint64_t index = AnyIndex();
     void* const entry = XArray::MakeValue(Below(3));
-    switch (Below(8)) {
+    switch (Below(6)) {
       case 0:
       case 1:
       case 2:
@@ -81,14 +73,8 @@ class XArrayModelTest : public XArrayTest<FanOutType> {
       case 4:
         StepCmpXchg(index, entry);
         break;
-      case 5:
-        StepEraseRange(index, AnyIndex());
-        break;
-      case 6:
-        StepMark(index, AnyMark(), true);
-        break;
       default:
-        StepMark(index, AnyMark(), false);
+        StepEraseRange(index, AnyIndex());
         break;
     }
   }
@@ -109,27 +95,14 @@ class XArrayModelTest : public XArrayTest<FanOutType> {
     EXPECT_EQ(this->array_.EraseRange(first, last), before - model_.size());
   }
 
-  void StepMark(uint64_t index, XArray::Mark mark, bool set) {
-    if (set) {
-      this->array_.SetMark(index, mark);
-    } else {
-      this->array_.ClearMark(index, mark);
-    }
-    const auto found = model_.find(index);
-    if (found != model_.end()) found->second.marks[mark] = set;
-    EXPECT_EQ(this->array_.GetMark(index, mark), found != model_.end() && set);
-  }
-
   void Compare() {
     std::set<uint64_t> indices;
     for (const auto& [index, expected] : model_) {
       indices.insert(indices.end(), index);
-      EXPECT_EQ(this->array_.Load(index), expected.entry) << index;
+      EXPECT_EQ(this->array_.Load(index), expected) << index;
     }
     EXPECT_EQ(this->array_.NodeCount(), LeastNodes(indices, this->kChunkShift));
     CompareFind();
-    CompareFindVacant();
-    for (const auto mark : {XArray::kMark0, XArray::kMark1, XArray::kMark2}) CompareMarks(mark);
   }
 
   void CompareFind() {
@@ -139,39 +112,13 @@ class XArrayModelTest : public XArrayTest<FanOutType> {
       const auto next = model_.lower_bound(index);
       const bool there = next != model_.end() && index <= last && next->first <= last;
       const uint64_t expected = there ? next->first : index;
-      EXPECT_EQ(this->array_.Find(&index, last), there ? next->second.entry : nullptr);
+      EXPECT_EQ(this->array_.Find(&index, last), there ? next->second : nullptr);
       EXPECT_EQ(index, expected);
     }
   }
 
-  void CompareFindVacant() {
-    for (int i = 0; i < 8; ++i) {
-      const uint64_t first = AnyIndex();
-      const uint64_t last = AnyIndex();
-      uint64_t gap = first;
-      while (gap < last && model_.contains(gap)) ++gap;
-      const bool there = first <= last && !model_.contains(gap);
-      EXPECT_EQ(this->array_.FindVacant(first, last), there ? std::optional(gap) : std::nullopt);
-    }
-  }
-
-  void CompareMarks(XArray::Mark mark) {
-    std::set<uint64_t> expected;
-    for (const auto& [index, entry] : model_) {
-      if (entry.marks[mark]) expected.insert(expected.end(), index);
-    }
-    std::set<uint64_t> found;
-    uint64_t index = 0;
-    while (this->array_.FindMarked(&index, UINT64_MAX, mark) != nullptr) {
-      found.insert(index);
-      if (index++ == UINT64_MAX) break;
-    }
-    EXPECT_EQ(found, expected);
-    EXPECT_EQ(this->array_.Marked(mark), !expected.empty());
-  }
-
   std::mt19937_64 random_;
-  std::map<uint64_t, ModelEntry> model_;
+  std::map<uint64_t, void*> model_;
 };
 TYPED_TEST_SUITE(XArrayModelTest, FanOuts, FanOutName);
 

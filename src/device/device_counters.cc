@@ -1,22 +1,13 @@
-#include "rnullfs/statistics.h"
-
-#include <string>
+#include "rnullfs/device_counters.h"
 
 #include "device/counter_list.h"
-#include "rnullfs/device_counters.h"
 
 namespace rnullfs {
 
 Statistics::Statistics(Counters& counters)
-    : ops_([&counters] {
-        const auto cells = [&counters](const std::string& op) -> OpCells {
-          return {counters.Sharded(op + ".requests"), counters.Sharded(op + ".bytes"),
-                  counters.Sharded(op + ".errors")};
-        };
-        return std::array<OpCells, kOpCount>{cells("reads"),        cells("writes"),
-                                             cells("flushes"),      cells("discards"),
-                                             cells("write_zeroes"), cells("allocates")};
-      }()),
+    : ops_{OpCells(counters, "reads"),        OpCells(counters, "writes"),
+           OpCells(counters, "flushes"),      OpCells(counters, "discards"),
+           OpCells(counters, "write_zeroes"), OpCells(counters, "allocates")},
       started_(counters.Sharded("started")),
       finished_(counters.Sharded("finished")) {}
 

@@ -1,4 +1,4 @@
-// The rows.  Their order is the attributes' slot numbers (src/tree/files.cc): it only grows at its
+// The rows.  Their order is the attributes' slot numbers (src/tree/device_directory.cc): it only grows at its
 // end.
 
 #include <unistd.h>

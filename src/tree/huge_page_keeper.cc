@@ -39,7 +39,14 @@ void HugePageKeeper::Watch(std::weak_ptr<DeviceNode> node) {
 // Without a thread small pages do as well; whoever opens a disk next tries again.
 bool HugePageKeeper::StartLocked() {
   if (thread_.joinable()) return true;
-  absl::StatusOr<std::thread> thread = StartBackgroundThread("rnullfs-huge", [this] { Run(); });
+  absl::StatusOr<std::thread> thread = StartBackgroundThread("rnullfs-huge", [this] {
+    try {
+      Run();
+    } catch (const std::bad_alloc&) {
+      const LockGuard lock(mutex_);
+      refused_ = "no memory";  // short enough to need none
+    }
+  });
   if (thread.ok()) {
     thread_ = *std::move(thread);
   } else if (!std::exchange(said_, true)) {
@@ -77,15 +84,6 @@ bool HugePageKeeper::stopping() const {
 }
 
 void HugePageKeeper::Run() {
-  try {
-    Work();
-  } catch (const std::bad_alloc&) {
-    const LockGuard lock(mutex_);
-    refused_ = "no memory";  // short enough to need none
-  }
-}
-
-void HugePageKeeper::Work() {
   std::chrono::milliseconds pause = kLookAgain;
   while (true) {
     Nodes nodes;

@@ -2,8 +2,7 @@
 // rmdir removes; and by its inode number all that is below.
 //
 // A front end (src/fuse) turns its requests into calls of what Find() gives; nothing here knows
-// FUSE.  Errnos are configfs' own: what does not belong in the tree (files of one's own, links) is
-// EPERM.
+// FUSE.
 //
 // Thread safety: all calls from any thread.  OpenDiskOwner() takes no lock.
 // Errors: as entry.h.

@@ -115,10 +115,8 @@ void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
     fuse_reply_err(request, ENOENT);
     return;
   }
-  const auto open = [request, node, opener = ProcessName(fuse_req_ctx(request)->pid),
-                     file = *file](IfOpen if_open) {
-    return AnswerOpen(request, node, opener, file, if_open);
-  };
+  auto open = [request, node, opener = ProcessName(fuse_req_ctx(request)->pid), file = *file](
+                  IfOpen if_open) { return AnswerOpen(request, node, opener, file, if_open); };
   AttemptOrPark(request, DeviceIdOf(inode), kOpenGrace, open, [&] { return open; });
 }
 

@@ -51,7 +51,7 @@ void MakeDirectory(fuse_req_t request, fuse_ino_t parent, const char* name, mode
 void RemoveDirectory(fuse_req_t request, fuse_ino_t parent, const char* name) {
   Tree& tree = TreeOf(request);
   const absl::StatusOr<std::shared_ptr<Entry>> there = tree.Lookup(parent, name);
-  const auto remove = [request, parent, name = std::string(name), &tree](IfOpen if_open) {
+  auto remove = [request, parent, name = std::string(name), &tree](IfOpen if_open) {
     const absl::Status removed = tree.Remove(parent, name, ReceiveLoop::CurrentRequest(), if_open);
     if (ErrnoOf(removed) == EAGAIN) return false;
     Refuse(request, parent, removed);

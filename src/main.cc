@@ -21,7 +21,7 @@
 #include "base/threads.h"
 #include "command_line/mount_options.h"
 #include "device/completion_queue.h"
-#include "fuse/patience.h"
+#include "fuse/receive_loop.h"
 #include "fuse/session.h"
 #include "guard/commands.h"
 #include "guard/descriptors.h"

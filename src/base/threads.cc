@@ -1,9 +1,11 @@
 #include "base/threads.h"
 
 #include <poll.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -37,6 +39,16 @@ absl::StatusOr<std::thread> StartThread(std::function<void()> run) {
   } catch (const std::bad_alloc&) {
     return Error(EAGAIN, absl::StrCat("no thread can be had (out of memory): ", kWhere));
   }
+}
+
+absl::StatusOr<std::thread> StartBackgroundThread(const char* name, std::function<void()> run) {
+  return StartThread([name, run = std::move(run)] {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    pthread_setname_np(pthread_self(), name);
+    run();
+  });
 }
 
 absl::Status InsistWhileMounted(int connection, absl::FunctionRef<absl::Status()> attempt) {

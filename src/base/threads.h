@@ -17,6 +17,10 @@ namespace rnullfs {
 // What std::thread would throw for is the status.
 absl::StatusOr<std::thread> StartThread(std::function<void()> run);
 
+// The same for work in the background, under that name (at most 15 bytes).  No signal interrupts
+// it: those are for the threads that serve.
+absl::StatusOr<std::thread> StartBackgroundThread(const char* name, std::function<void()> run);
+
 // Does `attempt`, and does it again, with growing pauses, while it fails: for a process that takes
 // a mount over, whose requests wait in the kernel meanwhile.  It gives up, with the last error,
 // when the mount is gone, of which `connection` is the descriptor of /dev/fuse; at once where that

@@ -1,5 +1,5 @@
-// The rows.  Their order is the attributes' slot numbers (src/tree/files.cc): it only grows at its
-// end.
+// The rows.  Their order is the attributes' slot numbers (src/tree/device_directory.cc): it only
+// grows at its end.
 
 #include <unistd.h>
 

@@ -31,29 +31,29 @@ int OpenBacking([[maybe_unused]] fuse_req_t request, [[maybe_unused]] int memfd)
 
 // False, with IfOpen::kAgain, when it has to wait.
 bool AnswerOpen(fuse_req_t request, const std::shared_ptr<DeviceNode>& node,
-                const std::string& opener, fuse_file_info* file, IfOpen if_open) {
+                const std::string& opener, fuse_file_info file, IfOpen if_open) {
   const absl::StatusOr<DiskHandle> handle = node->OpenDisk(
-      opener, file->flags, [request](int memfd) { return OpenBacking(request, memfd); },
+      opener, file.flags, [request](int memfd) { return OpenBacking(request, memfd); },
       ReceiveLoop::CurrentRequest(), if_open);
   if (ErrnoOf(handle.status()) == EAGAIN) return false;
   if (!handle.ok()) {
     fuse_reply_err(request, ErrnoOf(handle.status()));
     return true;
   }
-  file->fh = handle->number;
+  file.fh = handle->number;
   Session& session = SessionOf(request);
   if (handle->backing_id != 0) session.huge_pages().Watch(node);
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-  file->backing_id = handle->backing_id;
+  file.backing_id = handle->backing_id;
 #endif
   // The store is memory already: a second cache in front of it would only hide requests and double
   // the bytes.  (With passthrough it would send the requests here after all.)
-  file->direct_io = handle->backing_id == 0 ? 1 : 0;
+  file.direct_io = handle->backing_id == 0 ? 1 : 0;
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 15)
-  file->parallel_direct_writes = file->direct_io;
+  file.parallel_direct_writes = file.direct_io;
 #endif
   // Nobody has it who would close it; the request is gone, whatever came of its answer.
-  if (fuse_reply_open(request, file) != 0) {
+  if (fuse_reply_open(request, &file) != 0) {
     CloseBacking(session.fuse_fd(), node->CloseDisk(handle->number));
   }
   return true;
@@ -73,10 +73,10 @@ struct Truncation {
 // (fuse_do_setattr() in fs/fuse/dir.c).  As a length is valid for no time, it asks for the true one
 // before it uses it.
 int Finish(const Truncation& truncation, struct stat& attributes) {
-  Tree& tree = TreeOf(truncation.request);
-  const absl::Status changed = tree.ChangeOwnership(truncation.inode, truncation.change);
+  const std::shared_ptr<Entry> disk = EntryOf(truncation.request, truncation.inode);
+  const absl::Status changed = disk->ChangeOwnership(truncation.change);
   if (!changed.ok()) return ErrnoOf(changed);
-  const absl::StatusOr<struct stat> st = tree.Stat(truncation.inode);
+  const absl::StatusOr<struct stat> st = disk->Stat();
   if (!st.ok()) return ErrnoOf(st.status());
   attributes = *st;
   attributes.st_size += 1 + static_cast<off_t>(truncation.hold % 2);
@@ -115,12 +115,9 @@ void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
     fuse_reply_err(request, ENOENT);
     return;
   }
-  const auto open = [request, node, opener = ProcessName(fuse_req_ctx(request)->pid),
-                     file = *file](IfOpen if_open) {
-    fuse_file_info answer = file;
-    return AnswerOpen(request, node, opener, &answer, if_open);
-  };
-  AttemptOrPark(request, DeviceIdOf(inode), kOpenGrace, open);
+  auto open = [request, node, opener = ProcessName(fuse_req_ctx(request)->pid), file = *file](
+                  IfOpen if_open) { return AnswerOpen(request, node, opener, file, if_open); };
+  AttemptOrPark(request, DeviceIdOf(inode), kOpenGrace, open, [&] { return open; });
 }
 
 void NoteClosingDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info* file) {
@@ -140,9 +137,8 @@ void ReleaseDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info* fil
 
 void TruncateDisk(fuse_req_t request, fuse_ino_t inode, uint64_t length,
                   const OwnershipChange& change) {
-  const Tree& tree = TreeOf(request);
-  const std::shared_ptr<DeviceNode> node = tree.DiskOwner(inode);
-  if (const absl::Status possible = tree.Truncate(inode, length); !possible.ok()) {
+  const std::shared_ptr<DeviceNode> node = TreeOf(request).DiskOwner(inode);
+  if (const absl::Status possible = EntryOf(request, inode)->Truncate(length); !possible.ok()) {
     fuse_reply_err(request, ErrnoOf(possible));
     return;
   }

@@ -16,15 +16,12 @@ namespace {
 void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   if (IsDisk(inode)) return OpenDisk(request, inode, file);
   TextHandles& handles = SessionOf(request).text_handles();
-  const uint64_t handle = handles.Next(file->flags);
-  absl::StatusOr<std::unique_ptr<FileHandle>> text =
-      TreeOf(request).Open(inode, file->flags, handle);
-  if (!text.ok()) return Refuse(request, inode, text.status());
-  handles.Add(handle, *std::move(text));
-  file->fh = handle;
+  const absl::StatusOr<uint64_t> handle = handles.Open(*EntryOf(request, inode), file->flags);
+  if (!handle.ok()) return Refuse(request, inode, handle.status());
+  file->fh = *handle;
   file->direct_io = 1;
   // A reply that fails means that the opener is gone, and no release will come.
-  if (fuse_reply_open(request, file) != 0) handles.Remove(handle);
+  if (fuse_reply_open(request, file) != 0) handles.Remove(*handle);
 }
 
 void Release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
@@ -50,8 +47,7 @@ void Write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length
   if (IsDisk(inode)) return WriteDisk(request, inode, data, length, offset, file->flags);
   const std::shared_ptr<FileHandle> open = HandleOf(request, inode, file);
   if (open == nullptr) return Reply(request, Error(ENOENT, "the device has been removed"));
-  // The request's own bytes do not outlive this call.
-  const auto write = [request, open, offset, text = std::string(data, length)](IfOpen if_open) {
+  const auto write = [request, open, offset](std::string_view text, IfOpen if_open) {
     const absl::StatusOr<uint64_t> taken =
         open->Write(static_cast<uint64_t>(offset), text, ReceiveLoop::CurrentRequest(), if_open);
     if (ErrnoOf(taken.status()) == EAGAIN) return false;
@@ -59,7 +55,12 @@ void Write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length
                : fuse_reply_err(request, ErrnoOf(taken.status()));
     return true;
   };
-  AttemptOrPark(request, DeviceIdOf(inode), kCloseGrace, write);
+  const std::string_view text(data, length);
+  AttemptOrPark(
+      request, DeviceIdOf(inode), kCloseGrace, [&](IfOpen if_open) { return write(text, if_open); },
+      [&] {  // the request's own bytes do not outlive this call
+        return [write, kept = std::string(text)](IfOpen if_open) { return write(kept, if_open); };
+      });
 }
 
 void Flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {

@@ -16,23 +16,7 @@
 
 namespace rnullfs {
 
-template <auto kOperation>
-struct Guarded;
-
-template <typename... Arguments, void (*kOperation)(fuse_req_t, Arguments...)>
-struct Guarded<kOperation> {
-  static void Call(fuse_req_t request, Arguments... arguments) {
-    try {
-      kOperation(request, arguments...);
-    } catch (const std::bad_alloc&) {
-      fuse_reply_err(request, ENOMEM);
-    } catch (const std::system_error&) {
-      fuse_reply_err(request, EAGAIN);
-    }
-  }
-};
-
-// The same for an attempt to answer a request, which returns whether it has: true after a throw.
+// For an attempt to answer a request, which returns whether it has: true after a throw.
 template <typename Attempt>
 bool GuardedAttempt(fuse_req_t request, Attempt attempt) {
   try {
@@ -44,6 +28,19 @@ bool GuardedAttempt(fuse_req_t request, Attempt attempt) {
   }
   return true;
 }
+
+template <auto kOperation>
+struct Guarded;
+
+template <typename... Arguments, void (*kOperation)(fuse_req_t, Arguments...)>
+struct Guarded<kOperation> {
+  static void Call(fuse_req_t request, Arguments... arguments) {
+    GuardedAttempt(request, [&] {
+      kOperation(request, arguments...);
+      return true;
+    });
+  }
+};
 
 }  // namespace rnullfs
 

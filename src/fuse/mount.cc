@@ -55,9 +55,6 @@ absl::Status CannotMount(const std::string& mountpoint) {
                                  "directory you own, and /dev/fuse must be there)"));
 }
 
-// For libfuse, "/dev/fd/N" is a mount that somebody has made.
-std::string MountpointOf(int fuse_fd) { return absl::StrCat("/dev/fd/", fuse_fd); }
-
 }  // namespace
 
 FuseMount::~FuseMount() {
@@ -93,7 +90,8 @@ absl::Status FuseMount::Make(const fuse_lowlevel_ops& operations, void* userdata
   session_ = fuse_session_new(&arguments, &operations, sizeof operations, userdata);
   fuse_opt_free_args(&arguments);
   if (session_ == nullptr) return Error(EINVAL, "libfuse does not take the mount options");
-  const std::string where = inherited() ? MountpointOf(fuse_fd_) : options_.mountpoint;
+  // For libfuse, "/dev/fd/N" is a mount that somebody has made.
+  const std::string where = inherited() ? absl::StrCat("/dev/fd/", fuse_fd_) : options_.mountpoint;
   if (fuse_session_mount(session_, where.c_str()) == 0) return absl::OkStatus();
   fuse_session_destroy(std::exchange(session_, nullptr));
   return CannotMount(options_.mountpoint);

@@ -42,46 +42,42 @@ void MakeDirectory(fuse_req_t request, fuse_ino_t parent, const char* name, mode
                              .uid = caller->uid,
                              .gid = caller->gid,
                              .request = ReceiveLoop::CurrentRequest()};
-  const absl::StatusOr<std::shared_ptr<Entry>> made = TreeOf(request).Make(parent, name, creation);
+  const absl::StatusOr<std::shared_ptr<Entry>> made =
+      EntryOf(request, parent)->Make(name, creation);
   if (!made.ok()) return Refuse(request, parent, made.status());
   ReplyEntry(request, **made);
 }
 
 void RemoveDirectory(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  const Tree& tree = TreeOf(request);
+  Tree& tree = TreeOf(request);
   const absl::StatusOr<std::shared_ptr<Entry>> there = tree.Lookup(parent, name);
-  const auto remove = [request, parent, name = std::string(name), &tree](IfOpen if_open) {
+  auto remove = [request, parent, name = std::string(name), &tree](IfOpen if_open) {
     const absl::Status removed = tree.Remove(parent, name, ReceiveLoop::CurrentRequest(), if_open);
     if (ErrnoOf(removed) == EAGAIN) return false;
     Refuse(request, parent, removed);
     return true;
   };
-  AttemptOrPark(request, there.ok() ? DeviceIdOf((*there)->inode()) : 0, kCloseGrace, remove);
+  AttemptOrPark(request, there.ok() ? DeviceIdOf((*there)->inode()) : 0, kCloseGrace, remove,
+                [&] { return remove; });
 }
 
 void Rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
             const char* new_name, unsigned flags) {
-  Refuse(request, parent, TreeOf(request).Rename(parent, name, new_parent, new_name, flags));
+  Refuse(request, parent,
+         EntryOf(request, parent)->Rename(name, *EntryOf(request, new_parent), new_name, flags));
 }
 
-// What configfs does not let anyone do.
-void NotMade(fuse_req_t request, fuse_ino_t directory, std::string_view what) {
-  Refuse(request, directory,
-         Error(EPERM, absl::StrCat(std::string(what),
+// What configfs does not let anyone do: nodes, files, links; whatever is said of them.
+template <typename... Rest>
+void MakeFile(fuse_req_t request, fuse_ino_t parent, const char* name, Rest...) {
+  Refuse(request, parent,
+         Error(EPERM, absl::StrCat(Visible(name),
                                    ": no file can be made here; those that a device has come with "
                                    "mkdir in the root of the mount")));
 }
-void MakeNode(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t, dev_t) {
-  NotMade(request, parent, Visible(name));
-}
-void Create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t, fuse_file_info*) {
-  NotMade(request, parent, Visible(name));
-}
-void MakeSymlink(fuse_req_t request, const char*, fuse_ino_t parent, const char* name) {
-  NotMade(request, parent, Visible(name));
-}
-void MakeLink(fuse_req_t request, fuse_ino_t, fuse_ino_t parent, const char* name) {
-  NotMade(request, parent, Visible(name));
+template <typename Target>
+void MakeLink(fuse_req_t request, Target, fuse_ino_t parent, const char* name) {
+  MakeFile(request, parent, name);
 }
 void Unlink(fuse_req_t request, fuse_ino_t parent, const char* name) {
   Refuse(request, parent,
@@ -104,7 +100,7 @@ void ReadDirectory(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offs
     used += needed;
     return true;
   };
-  const absl::Status status = TreeOf(request).List(inode, static_cast<uint64_t>(offset), add);
+  const absl::Status status = EntryOf(request, inode)->List(static_cast<uint64_t>(offset), add);
   if (!status.ok()) return Reply(request, status);
   fuse_reply_buf(request, buffer.data(), used);
 }
@@ -120,11 +116,11 @@ void AddNameOperations(fuse_lowlevel_ops& operations) {
   operations.mkdir = Guarded<MakeDirectory>::Call;
   operations.rmdir = Guarded<RemoveDirectory>::Call;
   operations.rename = Guarded<Rename>::Call;
-  operations.mknod = Guarded<MakeNode>::Call;
-  operations.create = Guarded<Create>::Call;
+  operations.mknod = Guarded<MakeFile<mode_t, dev_t>>::Call;
+  operations.create = Guarded<MakeFile<mode_t, fuse_file_info*>>::Call;
   operations.unlink = Guarded<Unlink>::Call;
-  operations.symlink = Guarded<MakeSymlink>::Call;
-  operations.link = Guarded<MakeLink>::Call;
+  operations.symlink = Guarded<MakeLink<const char*>>::Call;
+  operations.link = Guarded<MakeLink<fuse_ino_t>>::Call;
   operations.readdir = Guarded<ReadDirectory>::Call;
   operations.fsyncdir = Guarded<SyncDirectory>::Call;
 }

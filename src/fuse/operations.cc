@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <thread>
 
 #include "fuse/guarded.h"
 #include "fuse/ring.h"
@@ -13,13 +14,15 @@
 namespace rnullfs {
 namespace {
 
+constexpr std::chrono::milliseconds kLookAgain(20);
+
 void ReplyStat(fuse_req_t request, const absl::StatusOr<struct stat>& st) {
   if (!st.ok()) return Reply(request, st.status());
   fuse_reply_attr(request, &*st, kAttrTimeoutSec);
 }
 
 void GetAttr(fuse_req_t request, fuse_ino_t inode, fuse_file_info* /*file*/) {
-  ReplyStat(request, TreeOf(request).Stat(inode));
+  ReplyStat(request, EntryOf(request, inode)->Stat());
 }
 
 OwnershipChange ChangeFrom(const struct stat& wanted, int valid, timespec now) {
@@ -36,21 +39,20 @@ OwnershipChange ChangeFrom(const struct stat& wanted, int valid, timespec now) {
 
 void SetAttr(fuse_req_t request, fuse_ino_t inode, struct stat* wanted, int valid,
              fuse_file_info* file) {
-  const Tree& tree = TreeOf(request);
   const OwnershipChange change = ChangeFrom(*wanted, valid, Clock::Real().WallTime());
+  const std::shared_ptr<Entry> entry = EntryOf(request, inode);
   if ((valid & FUSE_SET_ATTR_SIZE) != 0) {
     const auto length = static_cast<uint64_t>(wanted->st_size);
     if (IsDisk(inode)) return TruncateDisk(request, inode, length, change);
     const std::shared_ptr<FileHandle> text =
         file == nullptr ? nullptr : HandleOf(request, inode, file);
-    const absl::Status status =
-        text == nullptr ? tree.Truncate(inode, length) : text->Truncate(length);
+    const absl::Status status = text == nullptr ? entry->Truncate(length) : text->Truncate(length);
     if (!status.ok()) return Refuse(request, inode, status);
   }
-  if (absl::Status status = tree.ChangeOwnership(inode, change); !status.ok()) {
+  if (absl::Status status = entry->ChangeOwnership(change); !status.ok()) {
     return Reply(request, status);
   }
-  ReplyStat(request, tree.Stat(inode));
+  ReplyStat(request, entry->Stat());
 }
 
 // What disks may take and what they have taken; without a limit, the machine's memory.
@@ -105,14 +107,17 @@ std::shared_ptr<FileHandle> HandleOf(fuse_req_t request, fuse_ino_t inode,
 }
 
 void AttemptOrPark(fuse_req_t request, uint64_t device_id, std::chrono::milliseconds patience,
-                   const Parking::Attempt& attempt) {
-  if (CameThroughRing(request)) {  // which is answered by its own threads
-    attempt(IfOpen::kWait);
-  } else if (!attempt(IfOpen::kAgain)) {
-    SessionOf(request).parking().Park(device_id, patience, [request, attempt](IfOpen if_open) {
-      return GuardedAttempt(request, [&] { return attempt(if_open); });
-    });
+                   absl::FunctionRef<bool(IfOpen)> attempt,
+                   absl::FunctionRef<Parking::Attempt()> keep) {
+  if (attempt(IfOpen::kAgain)) return;
+  // A ring's thread must answer itself, and so wait itself.
+  for (auto waited = kLookAgain; CameThroughRing(request); waited += kLookAgain) {
+    std::this_thread::sleep_for(kLookAgain);
+    if (attempt(waited < patience ? IfOpen::kAgain : IfOpen::kRefuse)) return;
   }
+  SessionOf(request).parking().Park(device_id, patience, [request, kept = keep()](IfOpen if_open) {
+    return GuardedAttempt(request, [&] { return kept(if_open); });
+  });
 }
 
 fuse_lowlevel_ops Operations() {

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <memory>
 
+#include "absl/functional/function_ref.h"
 #include "fuse/parking.h"
 #include "fuse/session.h"
 #include "tree/tree.h"
@@ -32,6 +33,10 @@ inline Session& SessionOf(fuse_req_t request) {
 
 inline Tree& TreeOf(fuse_req_t request) { return SessionOf(request).tree(); }
 
+inline std::shared_ptr<Entry> EntryOf(fuse_req_t request, fuse_ino_t inode) {
+  return TreeOf(request).Find(inode);
+}
+
 // Sizes and times change without the kernel.
 inline constexpr double kAttrTimeoutSec = 0;
 
@@ -43,9 +48,11 @@ void Refuse(fuse_req_t request, fuse_ino_t inode, const absl::Status& status);
 std::shared_ptr<FileHandle> HandleOf(fuse_req_t request, fuse_ino_t inode,
                                      const fuse_file_info* file);
 
-// Does `attempt`, now or (Parking) when a disk of the device has been closed.
+// Does `attempt`; where it has to wait (Parking), what `keep` makes of it does so when a disk of
+// the device has been closed.
 void AttemptOrPark(fuse_req_t request, uint64_t device_id, std::chrono::milliseconds patience,
-                   const Parking::Attempt& attempt);
+                   absl::FunctionRef<bool(IfOpen)> attempt,
+                   absl::FunctionRef<Parking::Attempt()> keep);
 
 // Device::Submit(), whichever way the request has come.
 void Submit(fuse_req_t request, Device& device, const Command& command, const Completion& done);

@@ -1,8 +1,5 @@
 #include "fuse/parking.h"
 
-#include <pthread.h>
-
-#include <csignal>
 #include <utility>
 
 #include "base/threads.h"
@@ -19,7 +16,7 @@ constexpr std::chrono::milliseconds kLookAgain(20);
 absl::Status Parking::Start() {
   const LockGuard lock(mutex_);
   if (!stopping_) return absl::OkStatus();
-  absl::StatusOr<std::thread> thread = StartThread([this] { Run(); });
+  absl::StatusOr<std::thread> thread = StartBackgroundThread("rnullfs-parking", [this] { Run(); });
   if (!thread.ok()) return thread.status();
   thread_ = *std::move(thread);
   stopping_ = false;
@@ -61,10 +58,6 @@ void Parking::NoteClose(uint64_t device_id) {
 }
 
 void Parking::Run() {
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are for the threads that serve
-  pthread_setname_np(pthread_self(), "rnullfs-parking");
   std::list<Parked> parked;  // moved here without an allocation
   while (true) {
     std::set<uint64_t> closed;

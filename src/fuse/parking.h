@@ -26,6 +26,10 @@
 
 namespace rnullfs {
 
+// How long a request waits for a close that FUSE has not told us of yet: `losetup -d ...; echo 0 >
+// power` would fail now and then if the first look decided.
+inline constexpr std::chrono::milliseconds kCloseGrace(200);
+
 class Parking {
  public:
   // Answers the request and returns true; or, with IfOpen::kAgain, returns false while it has to

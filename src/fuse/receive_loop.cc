@@ -5,10 +5,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <new>
 #include <utility>
@@ -48,6 +50,17 @@ fuse_buf RequestIn(char* memory, size_t size) {
 }
 
 }  // namespace
+
+int64_t PatienceNsec() {
+  int64_t patience_nsec = INT64_MAX;
+  for (const char* file :
+       {"/proc/sys/fs/fuse/default_request_timeout", "/proc/sys/fs/fuse/max_request_timeout"}) {
+    int64_t seconds = 0;
+    std::ifstream(file) >> seconds;
+    if (seconds > 0) patience_nsec = std::min(patience_nsec, seconds * 1'000'000'000 / 2);
+  }
+  return patience_nsec;
+}
 
 // Room for one request, all of it mapped: were a page missing, the kernel would have to fault it in
 // to hand a request out, and when it cannot, because the process has been killed, the request

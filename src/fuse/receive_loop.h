@@ -29,6 +29,11 @@ namespace rnullfs {
 // The largest data of a request, in bytes.
 inline constexpr size_t kRequestBytesMax = size_t{1} << 20;
 
+// How long a request may go unanswered: nanoseconds, half of what the kernel
+// (fs.fuse.default_request_timeout and max_request_timeout, Linux 6.14) would abort the whole mount
+// after; INT64_MAX where it waits for ever.
+int64_t PatienceNsec();
+
 class ReceiveLoop {
  public:
   // `on_init` gets the bytes of FUSE_INIT before libfuse does; `on_served` is called by each thread

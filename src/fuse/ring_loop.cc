@@ -64,8 +64,8 @@ void RingLoop::Watch(bool promised, std::function<void()> answering) {
 
 void RingLoop::Await(bool promised, const std::function<void()>& answering) {
   if (Answers(mountpoint_, finished_)) {
-    if (!transport_.over_ring()) {
-      transport_.FallBack(promised ? "libfuse could not start it" : "the kernel does not offer it");
+    if (!over_ring()) {
+      fall_back_(promised ? "libfuse could not start it" : "the kernel does not offer it");
     }
     return answering();
   }
@@ -78,7 +78,7 @@ void RingLoop::Await(bool promised, const std::function<void()>& answering) {
   // Forced, so that whoever waits for an answer gets an error.
   silent_ = umount2(mountpoint_.c_str(), MNT_FORCE | MNT_DETACH) == 0;
   if (silent_) {
-    transport_.FallBack(why);
+    fall_back_(why);
   } else {  // somebody has unmounted it, and does not want it back
     error_ = Error(EIO, why);
   }

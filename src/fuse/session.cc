@@ -19,6 +19,7 @@
 #include "fuse/backing_ids.h"
 #include "fuse/negotiate.h"
 #include "fuse/operations.h"
+#include "fuse/ring.h"
 #include "json/document.h"
 #include "rnullfs/error.h"
 
@@ -38,10 +39,7 @@ Session::Session(const MountOptions& options, MemoryLimit& memory, Heritage heri
       allow_other_(MayAllowOther()),
       heritage_(std::move(heritage)),
       signals_(heritage_.guard_pid, {.in_use = [this] { return tree_->DisksInUse(); },
-                                     .ending =
-                                         [this] {
-                                           if (hooks_.ending) hooks_.ending();
-                                         },
+                                     .ending = [this] { hooks_.ending(); },
                                      .end = [this] { End(); }}),
       mount_(options_, heritage_.fuse_fd, allow_other_),
       huge_pages_(options.huge),
@@ -49,7 +47,7 @@ Session::Session(const MountOptions& options, MemoryLimit& memory, Heritage heri
 
 absl::Status Session::Mount(Tree& tree) {
   tree_ = &tree;
-  const bool ring = transport_.Choose(options_);
+  const bool ring = ChooseRing();
   if (!allow_other_ && heritage_.replaced == 0) {
     Log("only you can open the disks (a losetup by root is refused): add user_allow_other to "
         "/etc/fuse.conf and mount again to change that");
@@ -61,30 +59,55 @@ absl::Status Session::Mount(Tree& tree) {
   return Attach(ring);
 }
 
+// Whether to ask for a ring.
+bool Session::ChooseRing() {
+  if (options_.transport == Transport::kUring) {
+    const bool made_by_another = options_.mountpoint.rfind("/dev/fd/", 0) == 0;
+    const std::string obstacle =
+        made_by_another ? "who made the mount would have to unmount it before the ring closes"
+                        : RingObstacle();
+    if (!obstacle.empty()) {
+      FallBack(obstacle);
+      return false;
+    }
+  }
+  const LockGuard lock(mutex_);
+  transport_why_ = options_.transport == Transport::kAuto
+                       ? "auto: a ring would let a delayed request hold up its processor's other "
+                         "requests; transport=uring suits disks with irqmode 0"
+                       : "as asked";
+  return options_.transport == Transport::kUring;
+}
+
+// A ring was asked for, and there is none.
+void Session::FallBack(const std::string& why) {
+  Log(absl::StrCat("transport=uring falls back to dev: ", why));
+  const LockGuard lock(mutex_);
+  transport_why_ = why;
+  std::erase(negotiated_.capabilities, kRingCapability);
+}
+
 absl::Status Session::Attach(bool ring) {
   fuse_lowlevel_ops operations = Operations();
   operations.init = &Session::Init;
   if (absl::Status made = mount_.Make(operations, this, ring); !made.ok()) return made;
   if (ring) {
-    ring_ = std::make_unique<RingLoop>(mount_, options_.mountpoint, transport_);
+    ring_ = std::make_unique<RingLoop>(mount_, options_.mountpoint,
+                                       [this](const std::string& why) { FallBack(why); });
   } else {
     ring_ = nullptr;
     loop_ = std::make_unique<ReceiveLoop>(
-        mount_.session(), [this](std::string_view init) { NoteInit(init); },
-        [this] {
-          if (hooks_.served) hooks_.served();
-        });
+        mount_.session(),
+        [this](std::string_view init) {  // for who takes over
+          if (heritage_.survival == nullptr) return;
+          heritage_.survival->UpdateMount([init](MountRecord& mount) { mount.init = init; });
+        },
+        [this] { hooks_.served(); });
   }
   if (heritage_.survival == nullptr || mount_.inherited()) return absl::OkStatus();
   absl::Status kept = KeepElsewhere(heritage_.survival->keeper(), mount_.fd());
   if (!kept.ok()) mount_.Discard();
   return kept;
-}
-
-// For who takes over.
-void Session::NoteInit(std::string_view init) const {
-  if (heritage_.survival == nullptr) return;
-  heritage_.survival->UpdateMount([init](MountRecord& mount) { mount.init = init; });
 }
 
 // libfuse, which calls this, knows no exceptions.
@@ -212,8 +235,6 @@ std::string Session::StatusText() const {
   memory_.LookAgain();  // at what a close, or an end of a mapping, has left
   const bool guard_lost = signals_.guard_lost();
   LockGuard lock(mutex_);
-  std::vector<std::string> capabilities = negotiated_.capabilities;
-  if (transport_.fell_back()) std::erase(capabilities, kRingCapability);
   Document document;
   document.AddText("version", RNULLFS_VERSION)
       .AddText("guard", heritage_.guard_pid == 0 ? "off"
@@ -229,9 +250,9 @@ std::string Session::StatusText() const {
       .AddText("libfuse", fuse_pkgversion())
       .AddText("kernel_protocol",
                absl::StrCat(negotiated_.protocol_major, ".", negotiated_.protocol_minor))
-      .AddList("capabilities", capabilities)
-      .AddText("transport", transport_.over_ring() ? "uring" : "dev")
-      .AddText("transport_why", transport_.why())
+      .AddList("capabilities", negotiated_.capabilities)
+      .AddText("transport", ring_ != nullptr && ring_->over_ring() ? "uring" : "dev")
+      .AddText("transport_why", transport_why_)
       .AddText("passthrough", negotiated_.passthrough_obstacle.empty()
                                   ? "possible"
                                   : negotiated_.passthrough_obstacle)

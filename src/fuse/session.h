@@ -23,7 +23,6 @@
 #include "fuse/ring_loop.h"
 #include "fuse/signals.h"
 #include "fuse/text_handles.h"
-#include "fuse/transport.h"
 #include "rnullfs/memory_limit.h"
 #include "rnullfs/mutex.h"
 #include "tree/huge_page_keeper.h"
@@ -64,9 +63,9 @@ class Session {
     // The mount answers requests.
     std::function<void()> answering;
     // A request has been answered; called a few times.
-    std::function<void()> served = {};
+    std::function<void()> served = [] {};
     // A signal has asked for the end, which waits for disks.
-    std::function<void()> ending = {};
+    std::function<void()> ending = [] {};
     // No more requests will come; the session goes when this has returned, and all answers have to
     // be given by then.  Over a ring it may be called twice.
     std::function<void()> idle;
@@ -77,7 +76,9 @@ class Session {
   absl::Status Serve(Hooks hooks);
 
   // StatFs() says by which way a request came.
-  void NoteTransport(bool ring) { transport_.Note(ring); }
+  void NoteTransport(bool ring) {
+    if (ring_ != nullptr) ring_->NoteRequest(ring);
+  }
 
   // Why this mount can have no passthrough; empty when it can.
   std::string passthrough_obstacle() const;
@@ -101,6 +102,8 @@ class Session {
     std::string passthrough_obstacle = "the kernel has not answered yet";
   };
 
+  bool ChooseRing();
+  void FallBack(const std::string& why);
   static void Init(void* userdata, fuse_conn_info* connection);
   void Negotiate(fuse_conn_info* connection);
   absl::Status Attach(bool ring);
@@ -108,7 +111,6 @@ class Session {
   absl::Status Receive();
   void GoOn();
   void End();
-  void NoteInit(std::string_view init) const;
 
   const MountOptions options_;
   MemoryLimit& memory_;
@@ -117,7 +119,6 @@ class Session {
   Signals signals_;  // first of what has threads
   Tree* tree_ = nullptr;
   FuseMount mount_;
-  TransportChoice transport_;
   std::unique_ptr<ReceiveLoop> loop_;  // one of the two serves, the other is null
   std::unique_ptr<RingLoop> ring_;
   HugePageKeeper huge_pages_;
@@ -128,6 +129,7 @@ class Session {
 
   mutable Mutex mutex_;
   Negotiated negotiated_ ABSL_GUARDED_BY(mutex_);
+  std::string transport_why_ ABSL_GUARDED_BY(mutex_);  // for status.json
   absl::Status not_ready_ ABSL_GUARDED_BY(mutex_);
 };
 

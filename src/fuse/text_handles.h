@@ -2,7 +2,7 @@
 //
 // A number outlives the process that gave it: it says how the file was opened, so that one which
 // takes over makes an open file again when it is asked for it.  Numbers of different processes
-// differ in their upper bits.
+// differ in their upper bits; the lowest bit is O_APPEND.
 //
 // Thread safety: all calls from any thread.
 #ifndef RNULLFS_FUSE_TEXT_HANDLES_H_
@@ -25,24 +25,23 @@ class TextHandles {
   // `process`: how many have served the mount before.
   explicit TextHandles(uint64_t process) : next_(process << 32 | 1) {}  // no number is 0
 
-  // A number for a file that is opened with these flags.
-  uint64_t Next(int flags) {
+  // Opens the file; its number.
+  absl::StatusOr<uint64_t> Open(Entry& entry, int flags) {
     const LockGuard lock(mutex_);
-    return next_++ << kFlagBits | FlagsOf(flags);
-  }
-
-  void Add(uint64_t handle, std::unique_ptr<FileHandle> file) {
-    const LockGuard lock(mutex_);
-    files_[handle] = std::move(file);
+    const uint64_t handle = next_++ << 1 | ((flags & O_APPEND) != 0 ? 1 : 0);
+    absl::StatusOr<std::unique_ptr<FileHandle>> file = entry.Open(flags, handle);
+    if (!file.ok()) return file.status();
+    files_[handle] = *std::move(file);
+    return handle;
   }
 
   // The open file; made again if another process had it open.  Null when that cannot be.
-  std::shared_ptr<FileHandle> Find(const Tree& tree, Inode inode, uint64_t handle) {
+  std::shared_ptr<FileHandle> Find(Tree& tree, Inode inode, uint64_t handle) {
     const LockGuard lock(mutex_);
     const auto it = files_.find(handle);
     if (it != files_.end()) return it->second;
     absl::StatusOr<std::unique_ptr<FileHandle>> file =
-        tree.Open(inode, (handle & 1) != 0 ? O_RDONLY | O_APPEND : O_RDONLY, handle);
+        tree.Find(inode)->Open((handle & 1) != 0 ? O_RDONLY | O_APPEND : O_RDONLY, handle);
     if (!file.ok()) return nullptr;
     return files_.emplace(handle, *std::move(file)).first->second;
   }
@@ -53,9 +52,6 @@ class TextHandles {
   }
 
  private:
-  static constexpr int kFlagBits = 1;
-  static uint64_t FlagsOf(int flags) { return (flags & O_APPEND) != 0 ? 1 : 0; }
-
   Mutex mutex_;
   uint64_t next_ ABSL_GUARDED_BY(mutex_);
   // Not abseil's map: without memory to grow one is left in pieces.

@@ -1,5 +1,5 @@
-// A device's directory, and the directories of its faults in it: the files of files.h, and the
-// sections.
+// A device's directory, and the directories of its faults in it: the files that every device has,
+// and the sections.
 //
 // Thread safety: as entry.h.
 #ifndef RNULLFS_TREE_DEVICE_DIRECTORY_H_
@@ -11,7 +11,6 @@
 
 #include "absl/types/span.h"
 #include "tree/entry.h"
-#include "tree/files.h"
 
 namespace rnullfs {
 
@@ -45,7 +44,6 @@ class DeviceDirectory final : public DeviceEntry<Directory> {
   Inode parent() const override;
   uint64_t directories() const override;
   void ListBehind(uint64_t offset, Show show) override;
-  bool IsThere(const FileRow& file) const;
 
   const Sections sections_;
 };

@@ -9,21 +9,15 @@
 #include "base/memfd_name.h"
 #include "base/visible.h"
 #include "rnullfs/error.h"
-#include "tree/files.h"
 #include "tree/inode.h"
 
 namespace rnullfs {
 namespace {
 
-// Not everything that lets go of a disk tells us so.
-constexpr std::chrono::milliseconds kLookAgain(20);
-
 absl::Status Removed() { return Error(ENOENT, "the device has been removed"); }
 
 // For who has asked for it, and nobody else to see.
 absl::Status Again() { return Error(EAGAIN, "disk is open"); }
-
-mode_t DiskMode() { return FindFile(DeviceFiles(), kDiskSlot)->mode; }
 
 // Text that a C program wrote with the NUL that ends it.
 std::string_view WithoutNuls(std::string_view text) {
@@ -72,19 +66,21 @@ absl::Status DeviceNode::Store(const Settings& wanted) {
 }
 
 absl::Status DeviceNode::Update(Edit edit, const TextWrite& write) {
-  IfOpen if_open = write.if_open;
   LockGuard lock(mutex_);
+  if (std::optional<absl::Status> heard = texts_.Heard(write.request)) return *heard;
   while (true) {
     if (disk_.medium() == nullptr) return Removed();
     const Settings seen = disk_.settings();
     Settings next = seen;
     if (absl::Status status = edit(next); !status.ok()) return Conclude(status, write);
     if (const std::string why = doors_.InTheWay(next.config); !why.empty()) {
-      if (if_open == IfOpen::kAgain) return Again();
-      if (if_open == IfOpen::kRefuse) return Conclude(doors_.Busy(why), write);
-      AwaitLastClose();  // lets go of the lock, so the edit starts over from what is there then
-      if_open = IfOpen::kRefuse;
-      continue;
+      return write.if_open == IfOpen::kAgain ? Again() : Conclude(doors_.Busy(why), write);
+    }
+    // Before the change: were it made and not saved, the write would come again as one that puts
+    // back what is there, and leave the reason.
+    if (!write.piece && !write.put_back && !disk_.last_error().empty()) {
+      disk_.Conclude(absl::OkStatus());
+      Save();
     }
     const absl::StatusOr<bool> done = Switch(seen, next);
     if (!done.ok()) return Conclude(done.status(), write);
@@ -103,7 +99,7 @@ absl::StatusOr<bool> DeviceNode::Switch(const Settings& seen, const Settings& ne
   // Before the medium takes the new size: what that cuts off would be lost.
   if (starts) {
     if (absl::Status status = doors_.CheckDataPath(next); !status.ok()) return status;
-    if (doors_.kernel_wrote()) NoteDiskWrites(DiskMode());
+    if (doors_.kernel_wrote()) owners_.NoteDiskWrites(/*kernel_wrote=*/true);
   }
   const auto ready = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     absl::Status possible = goes_on ? doors_.CheckDataPath(next) : absl::OkStatus();
@@ -130,12 +126,8 @@ absl::Status DeviceNode::Conclude(const absl::Status& how, const TextWrite& writ
 absl::Status DeviceNode::StoreText(const Attribute& attribute, std::string_view text,
                                    uint64_t request, IfOpen if_open) {
   TextWrite write = {.request = request, .if_open = if_open};
-  {
-    LockGuard lock(mutex_);
-    if (std::optional<absl::Status> heard = texts_.Heard(request)) return *heard;
-    write.put_back = text == ShowAttribute(attribute, disk_.settings());
-  }
   const auto store = [&](Settings& next) ABSL_NO_THREAD_SAFETY_ANALYSIS {  // Update() holds mutex_
+    write.put_back = text == ShowAttribute(attribute, next);
     absl::Status status = disk_.EditText(attribute, text, next);
     if (ErrnoOf(status) != EBUSY) return status;
     absl::Status stages = doors_.CheckStages(next);
@@ -144,31 +136,22 @@ absl::Status DeviceNode::StoreText(const Attribute& attribute, std::string_view 
   return Update(store, write);
 }
 
-absl::Status DeviceNode::StoreJson(std::string_view text, const TextWrite& write) {
-  return Update([&](Settings& next) { return Disk::EditJson(text, next); }, write);
-}
-
+// What is saved until the write has ended is the text without this piece: a request that has to be
+// heard again finds it as it was.
 absl::Status DeviceNode::WriteJson(ConfigEdit::Piece piece, uint64_t request, IfOpen if_open) {
-  std::optional<std::string> whole;
-  TextWrite write = {.request = request, .piece = true, .if_open = if_open};
-  {
-    LockGuard lock(mutex_);
-    if (std::optional<absl::Status> heard = texts_.Heard(request)) return *heard;
-    if (disk_.medium() == nullptr) return Removed();
-    piece.data = WithoutNuls(piece.data);
+  TextWrite write = {.request = request, .if_open = if_open};
+  piece.data = WithoutNuls(piece.data);
+  const auto take = [&](Settings& next) ABSL_NO_THREAD_SAFETY_ANALYSIS {  // as above
     write.edit = texts_.edit();
+    write.piece = true;
     const std::string shown = disk_.Json();
-    const absl::Status taken = write.edit->Write(piece, shown, [&](std::string_view text) {
-      whole = text;
-      write.put_back = text == shown;
-      return absl::OkStatus();
+    return write.edit->Write(piece, shown, [&](std::string_view whole) {
+      write.piece = false;
+      write.put_back = whole == shown;
+      return Disk::EditJson(whole, next);
     });
-    if (!whole.has_value()) return Conclude(taken, write);
-  }
-  // What is saved until then is the text without this piece: a request that has to be heard again
-  // finds it as it was.
-  write.piece = false;
-  return StoreJson(*whole, write);
+  };
+  return Update(take, write);
 }
 
 absl::Status DeviceNode::FlushJson(uint64_t handle) {
@@ -181,11 +164,10 @@ absl::Status DeviceNode::FlushJson(uint64_t handle) {
 
 absl::Status DeviceNode::Retire(IfOpen if_open) {
   LockGuard lock(mutex_);
-  if (if_open == IfOpen::kWait) AwaitLastClose();
   if (disk_.medium() == nullptr) return Removed();
   if (doors_.InUse()) {
-    if (if_open == IfOpen::kAgain) return Again();
-    return Conclude(doors_.Busy("rmdir: cannot remove the device"));
+    return if_open == IfOpen::kAgain ? Again()
+                                     : Conclude(doors_.Busy("rmdir: cannot remove the device"));
   }
   static_cast<void>(doors_.Pin(DeviceConfig()));  // to let go always succeeds
   disk_.SwitchOff();
@@ -217,16 +199,8 @@ absl::StatusOr<DiskHandle> DeviceNode::OpenDisk(std::string opener, int flags,
 int DeviceNode::CloseDisk(uint64_t handle) {
   LockGuard lock(mutex_);
   const int unused = doors_.Close(handle);
-  if (!doors_.InUse()) last_close_.notify_all();
   Save();
   return unused;
-}
-
-void DeviceNode::AwaitLastClose() {
-  const auto free = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !doors_.InUse(); };
-  for (auto waited = kLookAgain; !free() && waited <= services_.close_grace; waited += kLookAgain) {
-    last_close_.wait_for(mutex_, kLookAgain, free);
-  }
 }
 
 DiskFacts DeviceNode::facts() const {
@@ -241,13 +215,9 @@ DiskFacts DeviceNode::facts() const {
 
 // --- Owners and times --------------------------------------------------------------------------
 
-void DeviceNode::NoteDiskWrites(mode_t default_mode) const {
-  owners_.NoteDiskWrites(default_mode, doors_.kernel_wrote());
-}
-
 Ownership DeviceNode::OwnershipOf(uint32_t slot, mode_t default_mode) const {
   LockGuard lock(mutex_);
-  if (slot == kDiskSlot) NoteDiskWrites(default_mode);
+  if (slot == kDiskSlot) owners_.NoteDiskWrites(doors_.kernel_wrote());
   return owners_.Of(slot, default_mode);
 }
 
@@ -255,7 +225,7 @@ void DeviceNode::ChangeOwnership(uint32_t slot, mode_t default_mode,
                                  const OwnershipChange& change) {
   LockGuard lock(mutex_);
   if (slot == kDiskSlot) {  // what was written before is over
-    NoteDiskWrites(default_mode);
+    owners_.NoteDiskWrites(doors_.kernel_wrote());
     owners_.SeeDisk();
   }
   owners_.Change(slot, default_mode, change);
@@ -285,7 +255,7 @@ void DeviceNode::Save() const {
   KillPoint("saved");
 }
 
-absl::Status DeviceNode::Restore(const DeviceRecord& record, Memfds memfds) {
+absl::Status DeviceNode::Restore(const DeviceRecord& record, Disk::Memfds memfds) {
   LockGuard lock(mutex_);
   unknown_ = record.unknown;
   texts_.Restore(record);

@@ -12,8 +12,6 @@
 #ifndef RNULLFS_TREE_DEVICE_NODE_H_
 #define RNULLFS_TREE_DEVICE_NODE_H_
 
-#include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <optional>
 #include <string>
@@ -35,10 +33,6 @@
 
 namespace rnullfs {
 
-// close(2) returns before FUSE tells us (RELEASE is asynchronous), so `losetup -d ...; echo 0 >
-// power` would fail now and then if the first look decided.
-inline constexpr std::chrono::milliseconds kCloseGrace(200);
-
 // What the nodes of a mount share and tests replace.  All outlives them.
 struct NodeServices {
   DeviceServices device;
@@ -48,7 +42,6 @@ struct NodeServices {
   std::function<std::string()> passthrough_obstacle;
   Survival* survival = nullptr;  // null: everything ends with this process
   IndexPool* indexes = nullptr;  // null: every device's is 0
-  std::chrono::milliseconds close_grace = kCloseGrace;
 };
 
 // What there is to know of a disk at a moment.
@@ -75,8 +68,7 @@ class DeviceNode {
   }
 
   // Makes it what another process had left, before anybody uses it; as Disk::Restore().
-  using Memfds = Disk::Memfds;
-  absl::Status Restore(const DeviceRecord& record, Memfds memfds);
+  absl::Status Restore(const DeviceRecord& record, Disk::Memfds memfds);
 
   uint64_t id() const { return id_; }
   const std::string& name() const { return name_; }
@@ -98,17 +90,12 @@ class DeviceNode {
   // (the number of the FUSE request; 0 for none) that has been done, but was heard again because
   // who did it died, is answered as then and changes nothing.
   absl::Status StoreText(const Attribute& attribute, std::string_view text, uint64_t request = 0,
-                         IfOpen if_open = IfOpen::kWait);
+                         IfOpen if_open = IfOpen::kRefuse);
 
-  // One whole JSON object written to config.json.  While powered only what it changes counts.
-  absl::Status StoreJson(std::string_view text, IfOpen if_open = IfOpen::kWait) {
-    return StoreJson(text, TextWrite{.if_open = if_open});
-  }
-
-  // A piece of one, as ConfigEdit has it; the piece that makes it whole applies it.  `request` as
-  // above.
+  // A piece of a JSON object written to config.json, as ConfigEdit has it; the piece that makes it
+  // whole applies it.  While powered only what it changes counts.  `request` as above.
   absl::Status WriteJson(ConfigEdit::Piece piece, uint64_t request = 0,
-                         IfOpen if_open = IfOpen::kWait);
+                         IfOpen if_open = IfOpen::kRefuse);
   void TruncateJson(uint64_t handle, uint64_t length) {
     LockGuard lock(mutex_);
     texts_.edit().Truncate(handle, length);
@@ -175,7 +162,7 @@ class DeviceNode {
   Device* device() const ABSL_NO_THREAD_SAFETY_ANALYSIS { return disk_.device(); }
 
   // Takes the device out of service for rmdir: powered off, the medium freed.
-  absl::Status Retire(IfOpen if_open = IfOpen::kWait);
+  absl::Status Retire(IfOpen if_open = IfOpen::kRefuse);
 
   // What stat shows of a slot, and what chmod and its like change.
   Ownership OwnershipOf(uint32_t slot, mode_t default_mode) const;
@@ -185,14 +172,12 @@ class DeviceNode {
   using Edit = absl::FunctionRef<absl::Status(Settings&)>;
 
   Disk::Services DiskServices();
-  absl::Status StoreJson(std::string_view text, const TextWrite& write);
+  // `edit` may say more of `write`.
   absl::Status Update(Edit edit, const TextWrite& write = {}) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<bool> Switch(const Settings& seen, const Settings& next)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Conclude(const absl::Status& how, const TextWrite& write = {})
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void AwaitLastClose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void NoteDiskWrites(mode_t default_mode) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Save() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint64_t id_;
@@ -202,7 +187,6 @@ class DeviceNode {
   DeviceCounters counters_;
 
   mutable Mutex mutex_;
-  std::condition_variable_any last_close_;
   Disk disk_ ABSL_GUARDED_BY(mutex_);
   Doors doors_ ABSL_GUARDED_BY(mutex_);
   Texts texts_ ABSL_GUARDED_BY(mutex_);

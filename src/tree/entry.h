@@ -59,7 +59,7 @@ class FileHandle {
   // How many bytes were taken.  EACCES where there is nothing to write.  `request` as Creation has
   // it.  EAGAIN as IfOpen has it: it is to be written again.
   virtual absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data,
-                                         uint64_t request = 0, IfOpen if_open = IfOpen::kWait);
+                                         uint64_t request = 0, IfOpen if_open = IfOpen::kRefuse);
 
   // ftruncate().
   virtual absl::Status Truncate(uint64_t length);
@@ -100,7 +100,7 @@ class Entry {
 
   // With open(2)'s flags; EACCES to write where only reading is possible.  `handle`: the number by
   // which the open is known, also to a process that takes over and makes it again; 0 for none.
-  virtual absl::StatusOr<std::unique_ptr<FileHandle>> Open(int flags, uint64_t handle);
+  virtual absl::StatusOr<std::unique_ptr<FileHandle>> Open(int flags, uint64_t handle = 0);
   // Whether truncate(2) is possible, for which nobody has to hold the file open.  A text has no
   // length to change, and nothing more is to be done.
   virtual absl::Status Truncate(uint64_t length);

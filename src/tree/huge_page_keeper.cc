@@ -1,10 +1,7 @@
 #include "tree/huge_page_keeper.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <new>
 #include <utility>
 
@@ -42,7 +39,14 @@ void HugePageKeeper::Watch(std::weak_ptr<DeviceNode> node) {
 // Without a thread small pages do as well; whoever opens a disk next tries again.
 bool HugePageKeeper::StartLocked() {
   if (thread_.joinable()) return true;
-  absl::StatusOr<std::thread> thread = StartThread([this] { Run(); });
+  absl::StatusOr<std::thread> thread = StartBackgroundThread("rnullfs-huge", [this] {
+    try {
+      Run();
+    } catch (const std::bad_alloc&) {
+      const LockGuard lock(mutex_);
+      refused_ = "no memory";  // short enough to need none
+    }
+  });
   if (thread.ok()) {
     thread_ = *std::move(thread);
   } else if (!std::exchange(said_, true)) {
@@ -80,19 +84,6 @@ bool HugePageKeeper::stopping() const {
 }
 
 void HugePageKeeper::Run() {
-  try {
-    Work();
-  } catch (const std::bad_alloc&) {
-    const LockGuard lock(mutex_);
-    refused_ = "no memory";  // short enough to need none
-  }
-}
-
-void HugePageKeeper::Work() {
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are for the threads that serve
-  pthread_setname_np(pthread_self(), "rnullfs-huge");
   std::chrono::milliseconds pause = kLookAgain;
   while (true) {
     Nodes nodes;

@@ -51,7 +51,6 @@ class HugePageKeeper {
 
   bool StartLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
-  void Work() ABSL_LOCKS_EXCLUDED(mutex_);
   bool LookAfter(DeviceNode& node, bool* changed) ABSL_LOCKS_EXCLUDED(mutex_);
   bool stopping() const ABSL_LOCKS_EXCLUDED(mutex_);
 

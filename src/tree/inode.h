@@ -5,9 +5,9 @@
 //
 // So no table maps numbers to objects, and a number means the same to a process that takes the
 // mount over.  Device ids are never used again, hence neither are inode numbers; id 0 is the root
-// directory's.  View 0 is the device as it is, with the slots that files.h names; each other one
-// belongs to a directory of the device's (device_directory.h), which says what its slots are.  View
-// and slot together are the place that a file has among those of its device.
+// directory's.  View 0 is the device as it is, with the slots that device_directory.cc names; each
+// other one belongs to a directory of the device's (device_directory.h), which says what its slots
+// are.  View and slot together are the place that a file has among those of its device.
 //
 // Thread safety: pure functions.
 #ifndef RNULLFS_TREE_INODE_H_
@@ -25,6 +25,7 @@ inline constexpr uint64_t kDeviceIdMax = (uint64_t{1} << kDeviceBits) - 1;
 inline constexpr Inode kRootInode = 1;  // what FUSE calls the root
 inline constexpr uint32_t kDirectorySlot = 0;
 inline constexpr uint32_t kDiskSlot = 4;
+inline constexpr unsigned kDiskMode = 0600;  // permission bits when new
 
 constexpr uint32_t MakePlace(uint8_t view, uint16_t slot) {
   return uint32_t{view} << kSlotBits | slot;

@@ -12,43 +12,36 @@
 
 namespace rnullfs {
 
-MemfdsLeft::MemfdsLeft(std::vector<UniqueFd> memfds) {
-  for (UniqueFd& memfd : memfds) {
+std::map<uint64_t, Disk::Memfds> MemfdsOf(const std::vector<DeviceRecord>& devices,
+                                          std::vector<UniqueFd> left, MemfdKeeper& keeper) {
+  std::map<uint64_t, uint64_t> named;
+  for (const DeviceRecord& device : devices) named[device.id] = device.memfd;
+  std::map<uint64_t, Disk::Memfds> memfds;
+  for (UniqueFd& memfd : left) {
     char link[PATH_MAX];
     const ssize_t length =
         readlink(absl::StrCat("/proc/self/fd/", memfd.get()).c_str(), link, sizeof link);
     struct stat status = {};
     if (length < 0 || fstat(memfd.get(), &status) != 0) continue;
     const std::string_view name(link, static_cast<size_t>(length));
-    if (const auto disk = ParseDiskMemfd(name)) {
-      memfds_.push_back({disk->id, status.st_ino, false, std::move(memfd)});
-    } else if (const auto cache_of = ParseCacheMemfd(name)) {
-      memfds_.push_back({*cache_of, status.st_ino, true, std::move(memfd)});
+    const auto disk = ParseDiskMemfd(name);
+    const auto cache = disk ? std::nullopt : ParseCacheMemfd(name);
+    if (!disk && !cache) continue;
+    const auto device = named.find(disk ? disk->id : *cache);
+    if (device == named.end()) {
+      keeper.Drop(memfd.get());
+      continue;
     }
-  }
-}
-
-DeviceNode::Memfds MemfdsLeft::Take(const DeviceRecord& record) {
-  DeviceNode::Memfds taken;
-  for (Memfd& each : memfds_) {
-    if (each.device_id != record.id) continue;
-    if (each.cache) {
-      if (!taken.cache.valid()) taken.cache = std::move(each.fd);
-    } else if (!taken.disk.valid()) {
-      taken.disk = std::move(each.fd);
-    } else if (each.inode == record.memfd) {
-      taken.moving_to = std::exchange(taken.disk, std::move(each.fd));
-    } else {
-      taken.moving_to = std::move(each.fd);
+    Disk::Memfds& taken = memfds[device->first];
+    if (cache) {
+      taken.cache = std::move(memfd);
+      continue;
     }
+    // Of two disks' the record's is the first.
+    if (taken.disk.valid() && status.st_ino == device->second) std::swap(taken.disk, memfd);
+    (taken.disk.valid() ? taken.moving_to : taken.disk) = std::move(memfd);
   }
-  return taken;
-}
-
-void MemfdsLeft::Drop(MemfdKeeper& keeper) {
-  for (const Memfd& each : memfds_) {
-    if (each.fd.valid()) keeper.Drop(each.fd.get());
-  }
+  return memfds;
 }
 
 }  // namespace rnullfs

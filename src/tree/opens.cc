@@ -15,7 +15,6 @@ Opens::Prepared Opens::Prepare(uint64_t request, std::string opener) const {
 
 uint64_t Opens::Add(Prepared open, bool passthrough) {
   open.begin()->second.passthrough = passthrough;
-  if (passthrough) ++passthrough_;
   opens_.merge(open);
   return next_handle_++;
 }
@@ -36,7 +35,6 @@ std::optional<OpenRecord> Opens::Close(uint64_t handle) {
   std::optional<OpenRecord> closed = std::move(it->second);
   opens_.erase(it);
   closing_.erase(handle);
-  if (closed->passthrough) --passthrough_;
   return closed;
 }
 
@@ -51,6 +49,11 @@ const OpenRecord* Opens::MadeBy(uint64_t request) const {
 size_t Opens::count() const {
   return std::count_if(opens_.begin(), opens_.end(),
                        [](const auto& open) { return !open.second.passing; });
+}
+
+size_t Opens::passthrough() const {
+  return std::count_if(opens_.begin(), opens_.end(),
+                       [](const auto& open) { return open.second.passthrough; });
 }
 
 std::string Opens::Openers() const {
@@ -74,10 +77,7 @@ void Opens::Save(DeviceRecord& record) const {
 
 void Opens::Restore(const DeviceRecord& record) {
   next_handle_ = record.next_handle;
-  for (const OpenRecord& open : record.opens) {
-    opens_[open.handle] = open;
-    if (open.passthrough) ++passthrough_;
-  }
+  for (const OpenRecord& open : record.opens) opens_[open.handle] = open;
 }
 
 }  // namespace rnullfs

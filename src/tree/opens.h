@@ -41,8 +41,8 @@ class Opens {
   bool empty() const { return opens_.empty(); }
   size_t all() const { return opens_.size(); }
   size_t count() const;  // without what only holds the disk
-  size_t passthrough() const { return passthrough_; }
-  bool by_daemon() const { return count() > passthrough_; }
+  size_t passthrough() const;
+  bool by_daemon() const { return count() > passthrough(); }
   bool all_closing() const { return closing_.size() == count(); }
   // Duplicates were closed: nobody waits for that again.
   void ForgetClosing() { closing_.clear(); }
@@ -56,7 +56,6 @@ class Opens {
  private:
   std::map<uint64_t, OpenRecord> opens_;  // by handle
   std::set<uint64_t> closing_;            // NoteClosing()'s of them
-  size_t passthrough_ = 0;
   uint64_t next_handle_ = 1;
 };
 

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "tree/files.h"
 #include "tree/inode.h"
 
 namespace rnullfs {
@@ -38,16 +37,16 @@ bool Owners::FileWritten(timespec disk_modified) {
   return known ? order(stored_seen_) != order(before) : order(stored_seen_) > order(disk_modified);
 }
 
-void Owners::NoteDiskWrites(mode_t default_mode, bool kernel_wrote) {
+void Owners::NoteDiskWrites(bool kernel_wrote) {
   const StatisticsSnapshot counts = disk_.counters().statistics.Snapshot();
   const uint64_t writes = counts[Op::kWrite].requests + counts[Op::kDiscard].requests +
                           counts[Op::kWriteZeroes].requests;
   if (kernel_wrote && disk_.store() != nullptr) {
-    Ownership& disk = Own(kDiskSlot, default_mode);
+    Ownership& disk = Own(kDiskSlot, kDiskMode);
     if (FileWritten(disk.modified)) disk.modified = disk.changed = stored_seen_;
   }
   if (std::exchange(writes_seen_, writes) == writes) return;
-  Ownership& disk = Own(kDiskSlot, default_mode);
+  Ownership& disk = Own(kDiskSlot, kDiskMode);
   disk.modified = disk.changed = clock_.WallTime();
 }
 

@@ -33,7 +33,7 @@ class Owners {
 
   // Looks whether the disk has been written to.  `kernel_wrote`: also by the kernel, so that the
   // file tells.
-  void NoteDiskWrites(mode_t default_mode, bool kernel_wrote);
+  void NoteDiskWrites(bool kernel_wrote);
   // What has been done to the file until now was no write.
   void SeeDisk();
 

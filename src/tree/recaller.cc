@@ -1,9 +1,6 @@
 #include "tree/recaller.h"
 
-#include <pthread.h>
-
 #include <chrono>
-#include <csignal>
 #include <new>
 #include <utility>
 #include <vector>
@@ -23,9 +20,9 @@ constexpr std::chrono::microseconds kGiveWay(50);
 
 void Recaller::Start(const std::vector<std::shared_ptr<DeviceNode>>& nodes) {
   try {
+    const std::vector<std::weak_ptr<DeviceNode>> weak(nodes.begin(), nodes.end());
     absl::StatusOr<std::thread> thread =
-        StartThread([this, nodes = std::vector<std::weak_ptr<DeviceNode>>(
-                               nodes.begin(), nodes.end())] { Run(nodes); });
+        StartBackgroundThread("rnullfs-recall", [this, weak] { Run(weak); });
     if (thread.ok()) thread_ = *std::move(thread);
   } catch (const std::bad_alloc&) {
     return;
@@ -38,10 +35,6 @@ void Recaller::Stop() {
 }
 
 void Recaller::Run(const std::vector<std::weak_ptr<DeviceNode>>& nodes) {
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are for the threads that serve
-  pthread_setname_np(pthread_self(), "rnullfs-recall");
   for (const std::weak_ptr<DeviceNode>& each : nodes) {
     while (!stopping_.load()) {
       // Held for one batch: rmdir frees the disk's memory with the last who holds it.

@@ -1,5 +1,6 @@
 #include "tree/survival.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -21,6 +22,9 @@ static_assert(kDeviceIdMax <= RecordLog::kKeyMax);
 // What versions without a table of counters called a page that is as FirstCounterTable() has it:
 // its bytes, and how many operations there are.  A page of another layout starts anew.
 constexpr uint64_t kCountersLayout = 3200 << 8 | 6;
+
+// Not more removals than this can be under way, and so unanswered, at once.
+constexpr size_t kRemovalsMax = 256;
 
 }  // namespace
 
@@ -91,10 +95,32 @@ MountRecord Survival::mount() const {
 void Survival::UpdateMount(absl::FunctionRef<void(MountRecord&)> change) {
   const LockGuard lock(mutex_);
   change(mount_);
-  Put(kMountKey, mount_);
+  PutMount();
 }
 
-void Survival::Save(const DeviceRecord& device) { Put(device.id, device); }
+// What failed is done again with the next record: without the table of counters, say, who takes
+// over would read another one's.
+void Survival::PutMount() { mount_saved_ = Put(kMountKey, mount_); }
+
+void Survival::NoteRemoval(uint64_t request) {
+  if (request == 0 || RemovedBy(request)) return;  // it is tried again
+  UpdateMount([request](MountRecord& mount) {
+    if (mount.removals.size() == kRemovalsMax) mount.removals.erase(mount.removals.begin());
+    mount.removals.push_back(request);
+  });
+}
+
+bool Survival::RemovedBy(uint64_t request) const {
+  const LockGuard lock(mutex_);
+  const std::vector<uint64_t>& removals = mount_.removals;
+  return request != 0 && std::find(removals.begin(), removals.end(), request) != removals.end();
+}
+
+void Survival::Save(const DeviceRecord& device) {
+  Put(device.id, device);
+  const LockGuard lock(mutex_);
+  if (!mount_saved_) PutMount();
+}
 
 void Survival::Forget(uint64_t id) { log_->Erase(id); }
 
@@ -105,13 +131,14 @@ DeviceCounters Survival::CountersOf(uint64_t id) const {
 }
 
 template <typename Record>
-void Survival::Put(uint64_t key, const Record& record) {
+bool Survival::Put(uint64_t key, const Record& record) {
   int error = ENOMEM;
   try {
     error = log_->Put(key, WriteRecord(record));
   } catch (const std::bad_alloc&) {  // ENOMEM as well
   }
   if (error != 0) SayUnsaved(error);
+  return error == 0;
 }
 
 void Survival::SayUnsaved(int error) {

@@ -47,8 +47,14 @@ class Survival {
   MountRecord mount() const ABSL_LOCKS_EXCLUDED(mutex_);
   void UpdateMount(absl::FunctionRef<void(MountRecord&)> change) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Removals of devices are noted before they are done, and known when they are asked for again.
+  // Request 0 is none.
+  void NoteRemoval(uint64_t request) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool RemovedBy(uint64_t request) const ABSL_LOCKS_EXCLUDED(mutex_);
+
   // What cannot be saved for want of memory is said in the log, once, and is not the caller's
-  // concern: it has happened.
+  // concern: it has happened.  (The mount's record is saved with the next one for which there is
+  // memory.)
   void Save(const DeviceRecord& device);
   void SayUnsaved(int error);
   void Forget(uint64_t id);
@@ -62,7 +68,8 @@ class Survival {
   absl::Status Read();
   absl::Status ReadCounters(const MountRecord& mount);
   template <typename Record>
-  void Put(uint64_t key, const Record& record);
+  bool Put(uint64_t key, const Record& record);
+  void PutMount() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::unique_ptr<RecordLog> log_;
   MemfdKeeper& keeper_;
@@ -71,6 +78,7 @@ class Survival {
   std::atomic<bool> complained_{false};
   mutable Mutex mutex_;
   MountRecord mount_ ABSL_GUARDED_BY(mutex_);
+  bool mount_saved_ ABSL_GUARDED_BY(mutex_) = true;  // as it is
 };
 
 }  // namespace rnullfs

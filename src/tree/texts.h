@@ -18,12 +18,10 @@
 
 namespace rnullfs {
 
-// What a call does that opens of `disk` stand in the way of.  Only a close that FUSE has not told
-// us of yet is worth the wait.
+// What a call does that opens of `disk` stand in the way of.
 enum class IfOpen : uint8_t {
-  kWait,    // waits up to NodeServices::close_grace, then refuses
   kAgain,   // EAGAIN, with nothing changed: the caller asks again when a disk has been closed
-  kRefuse,  // refuses at once
+  kRefuse,  // refuses
 };
 
 // One write.
@@ -34,7 +32,7 @@ struct TextWrite {
   // It is what the file shows anyway: an editor whose text was refused (vim) puts the old one back,
   // and that should not wipe the reason.
   bool put_back = false;
-  IfOpen if_open = IfOpen::kWait;
+  IfOpen if_open = IfOpen::kRefuse;
 };
 
 class Texts {

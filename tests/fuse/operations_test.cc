@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "fuse/fuse_test.h"
@@ -84,6 +86,24 @@ TEST_F(OperationsTest, RmdirRemovesADeviceUnlessItsDiskIsOpen) {
   EXPECT_EQ(kernel_.RemoveDirectory(kRoot, "d").error, 0);
   EXPECT_EQ(kernel_.RemoveDirectory(kRoot, "d").error, ENOENT);
   EXPECT_EQ(kernel_.Lookup(kRoot, "d").error, ENOENT);
+}
+
+// FUSE hears of a close after close(2) has returned.  On a busy machine the closer may come late,
+// but hardly every time.
+TEST_F(OperationsTest, RefusalsWaitForACloseThatIsOnItsWay) {
+  const uint64_t device = kernel_.MakeDevice("d", "{}");
+  int error = EBUSY;
+  for (int attempt = 0; attempt < 10 && error != 0; ++attempt) {
+    kernel_.WriteFile(device, "power", "1");
+    const OpenFile disk = kernel_.OpenOf(device, "disk", O_RDWR);
+    std::thread closer([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      kernel_.Release(disk);
+    });
+    error = kernel_.WriteFile(device, "power", "0");
+    closer.join();
+  }
+  EXPECT_EQ(error, 0);
 }
 
 TEST_F(OperationsTest, NothingElseIsMadeRenamedOrUnlinked) {

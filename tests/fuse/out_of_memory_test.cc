@@ -29,12 +29,14 @@ struct Supply {
   std::atomic<bool> limited;
   std::atomic<int64_t> left;
   std::atomic<int64_t> refused;
+  std::atomic<size_t> largest;  // of what was asked for meanwhile, in bytes
 };
 Supply* supply = nullptr;
 pid_t test_process = 0;
 
-bool Refused() {
+bool Refused(size_t size) {
   if (supply == nullptr || !supply->limited.load() || getpid() == test_process) return false;
+  if (size > supply->largest.load()) supply->largest = size;
   if (supply->left.fetch_sub(1) > 0) return false;
   ++supply->refused;
   return true;
@@ -44,13 +46,13 @@ bool Refused() {
 
 // Not inline: gcc would see a free() of what came from new.
 [[gnu::noinline]] void* operator new(size_t size) {
-  void* const memory = Refused() ? nullptr : std::malloc(size);
+  void* const memory = Refused(size) ? nullptr : std::malloc(size);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 // A sanitizer's would be another one.
 [[gnu::noinline]] void* operator new(size_t size, const std::nothrow_t& /*tag*/) noexcept {
-  return Refused() ? nullptr : std::malloc(size);
+  return Refused(size) ? nullptr : std::malloc(size);
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, size_t /*size*/) noexcept {
@@ -150,6 +152,22 @@ TEST_F(OutOfMemoryTest, Changes) {
   kernel_.Close(file);
   write("power", "1");
   write("power", "0");
+}
+
+// The request's own bytes do, as long as it does not wait.
+TEST_F(OutOfMemoryTest, ATextIsNotCopiedToBeWritten) {
+  const uint64_t device = kernel_.MakeDevice("d", "{}");
+  const std::string text = "8\n" + std::string(65534, '\0');
+  const OpenFile file = kernel_.OpenOf(device, "size", O_WRONLY);
+  supply_->left = kAllocationsMax;
+  supply_->limited = true;
+  const FuseReply written = kernel_.Write(file, 0, text);
+  supply_->limited = false;
+  EXPECT_EQ(written.error, 0);
+  EXPECT_EQ(kernel_.ReadFile(device, "size"), "8\n");
+  EXPECT_GT(supply_->largest, 0U);
+  EXPECT_LT(supply_->largest, text.size());
+  kernel_.Close(file);
 }
 
 TEST_F(OutOfMemoryTest, Disks) {

@@ -49,8 +49,7 @@ void MakeTree(Session& session, CompletionQueue& completions, MemoryLimit& memor
       1000, 2000, [&session] { return session.StatusText(); },
       NodeServices{.device = {.clock = Clock::Real(), .completions = completions},
                    .memory = memory,
-                   .passthrough_obstacle = [] { return "there is no kernel"; },
-                   .close_grace = {}});
+                   .passthrough_obstacle = [] { return "there is no kernel"; }});
   static bool known = false;
   if (std::exchange(known, true)) return;
   Require(session.Mount(*tree).ok(), "a session can be made");

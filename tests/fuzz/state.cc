@@ -87,8 +87,7 @@ bool TakeOver(const UniqueFd& state) {
             {.device = {.clock = Clock::Real(), .completions = completions},
              .memory = memory,
              .passthrough_obstacle = [] { return std::string("it is a test"); },
-             .survival = survival->get(),
-             .close_grace = std::chrono::milliseconds(0)});
+             .survival = survival->get()});
   if (absl::Status restored = tree.Restore(Disks()); !restored.ok()) {
     Require(!restored.message().empty(), "a refusal says why");
     return false;

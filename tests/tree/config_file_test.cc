@@ -1,5 +1,6 @@
 // config.json as programs see it: opens, writes, closes, and what they leave in last_error.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,9 +9,9 @@
 #include <string>
 
 #include "json/json.h"
+#include "tree/device_directory.h"
 #include "tree/node_test.h"
 #include "tree/refused.h"
-#include "tree/text_file.h"
 
 namespace rnullfs {
 namespace {
@@ -26,19 +27,22 @@ using ConfigFileTest = NodeTest;
 class Open {
  public:
   explicit Open(const std::shared_ptr<DeviceNode>& node, bool append = false)
-      : file_(node, append, ++handles_) {}
+      : file_(DeviceDirectory(node, Sections())
+                  .Lookup("config.json")
+                  ->Open(append ? O_RDWR | O_APPEND : O_RDWR, ++handles_)
+                  .value()) {}
 
   absl::Status Write(std::string_view data) {
-    const absl::StatusOr<uint64_t> taken = file_.Write(offset_, data);
+    const absl::StatusOr<uint64_t> taken = file_->Write(offset_, data);
     if (taken.ok()) offset_ += *taken;
     return taken.status();
   }
-  absl::Status Close() { return file_.Flush(); }
-  ConfigFile& operator*() { return file_; }
+  absl::Status Close() { return file_->Flush(); }
+  FileHandle& operator*() { return *file_; }
 
  private:
   static inline uint64_t handles_ = 0;
-  ConfigFile file_;
+  const std::unique_ptr<FileHandle> file_;
   uint64_t offset_ = 0;
 };
 

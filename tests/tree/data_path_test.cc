@@ -24,8 +24,8 @@ class DataPathTest : public NodeTest {
   DataPathTest() { obstacle_.clear(); }
 
   void PowerOn(std::string_view json = "{}") {
-    ASSERT_THAT(node_->StoreJson(R"({"size": 32, "memory_backed": true})"), IsOk());
-    ASSERT_THAT(node_->StoreJson(json), IsOk());
+    ASSERT_THAT(node_->WriteJson({.data = R"({"size": 32, "memory_backed": true})"}), IsOk());
+    ASSERT_THAT(node_->WriteJson({.data = json}), IsOk());
     ASSERT_THAT(Set("power", "1"), IsOk());
   }
   int BackingOfNewOpen() {
@@ -132,7 +132,7 @@ TEST_F(DataPathTest, AutoFallsBackAndSaysWhy) {
   PowerOn();
   ExpectDaemonBecause("CAP_SYS_ADMIN is missing");
   obstacle_.clear();
-  ASSERT_THAT(node_->StoreJson(R"({"power": false, "memory_backed": false})"), IsOk());
+  ASSERT_THAT(node_->WriteJson({.data = R"({"power": false, "memory_backed": false})"}), IsOk());
   ASSERT_THAT(Set("power", "1"), IsOk());
   ExpectDaemonBecause("memory_backed is 0");
   ASSERT_THAT(Set("power", "0"), IsOk());
@@ -153,7 +153,7 @@ TEST_F(DataPathTest, AutoFallsBackAndSaysWhy) {
 
 TEST_F(DataPathTest, PassthroughRefusesPowerOnWhereItIsImpossible) {
   const auto refuses = [this](std::string_view json, int error, const char* why) {
-    EXPECT_THAT(node_->StoreJson(json), RefusedWith(error, why)) << json;
+    EXPECT_THAT(node_->WriteJson({.data = json}), RefusedWith(error, why)) << json;
     EXPECT_EQ(node_->device(), nullptr);
     EXPECT_THAT(node_->last_error(), HasSubstr("auto"));
   };
@@ -173,8 +173,9 @@ TEST_F(DataPathTest, ARefusedPowerOnCutsNothingOff) {
   ASSERT_EQ(WriteDisk(20 << 20, "kept"), 0);
   ASSERT_THAT(Set("power", "0"), IsOk());
   obstacle_ = "none today";
-  EXPECT_THAT(node_->StoreJson(R"({"size": 8, "datapath": "passthrough", "power": true})"),
-              Refused(EOPNOTSUPP));
+  EXPECT_THAT(
+      node_->WriteJson({.data = R"({"size": 8, "datapath": "passthrough", "power": true})"}),
+      Refused(EOPNOTSUPP));
   ASSERT_THAT(Set("power", "1"), IsOk());
   EXPECT_EQ(ReadDisk(20 << 20, 4), "kept");
 }
@@ -224,7 +225,7 @@ TEST_F(DataPathTest, NoStageIsArmedWhileTheKernelAnswers) {
   PowerOn();
   const DiskHandle handle = OpenDisk().value();
   EXPECT_THAT(Set("irqmode", "2"), RefusedWith(EBUSY, "set datapath to daemon, or detach"));
-  EXPECT_THAT(node_->StoreJson(R"({"irqmode": 2})"), RefusedWith(EBUSY, "passthrough"));
+  EXPECT_THAT(node_->WriteJson({.data = R"({"irqmode": 2})"}), RefusedWith(EBUSY, "passthrough"));
   EXPECT_THAT(Set("irqmode", "1"), RefusedWith(EBUSY, "write 0 to power"));
   ASSERT_THAT(Set("datapath", "daemon"), IsOk());
   EXPECT_EQ(OpenDisk().value().backing_id, 1) << "the kernel allows nothing else beside the first";

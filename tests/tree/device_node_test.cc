@@ -11,7 +11,6 @@
 #include <string>
 #include <thread>
 
-#include "tree/files.h"
 #include "tree/inode.h"
 #include "tree/node_test.h"
 #include "tree/refused.h"
@@ -84,15 +83,16 @@ TEST_F(DeviceNodeTest, WhilePoweredWhatIsNotAcceptedIsInvalidBeforeItIsBusy) {
   for (const auto& [name, text] : kInvalidTexts) {
     EXPECT_THAT(Set(name, text), Refused(EINVAL)) << name;
   }
-  EXPECT_THAT(node_->StoreJson(R"({"size": "much"})"), Refused(EINVAL));
-  EXPECT_THAT(node_->StoreJson(R"({"size": 64, "blocksize": 513})"), Refused(EINVAL));
+  EXPECT_THAT(node_->WriteJson({.data = R"({"size": "much"})"}), Refused(EINVAL));
+  EXPECT_THAT(node_->WriteJson({.data = R"({"size": 64, "blocksize": 513})"}), Refused(EINVAL));
 }
 
 TEST_F(DeviceNodeTest, WhilePoweredJsonIsBusyOnlyForWhatItChanges) {
-  ASSERT_THAT(node_->StoreJson(R"({"size": 64, "power": true})"), IsOk());
-  EXPECT_THAT(node_->StoreJson(R"({"size": 64})"), IsOk());
-  EXPECT_THAT(node_->StoreJson(R"({"size": 64, "power": true, "rotational": false})"), IsOk());
-  EXPECT_THAT(node_->StoreJson(R"({"size": 65, "blocksize": 512, "irqmode": 0})"),
+  ASSERT_THAT(node_->WriteJson({.data = R"({"size": 64, "power": true})"}), IsOk());
+  EXPECT_THAT(node_->WriteJson({.data = R"({"size": 64})"}), IsOk());
+  EXPECT_THAT(node_->WriteJson({.data = R"({"size": 64, "power": true, "rotational": false})"}),
+              IsOk());
+  EXPECT_THAT(node_->WriteJson({.data = R"({"size": 65, "blocksize": 512, "irqmode": 0})"}),
               RefusedWith(EBUSY, "blocksize, size:"));
   EXPECT_EQ(node_->settings().config.size, 64U);
   EXPECT_EQ(node_->settings().config.blocksize, 4096U);
@@ -100,7 +100,7 @@ TEST_F(DeviceNodeTest, WhilePoweredJsonIsBusyOnlyForWhatItChanges) {
 
 TEST_F(DeviceNodeTest, JsonKeepsWhatItDoesNotName) {
   ASSERT_THAT(Set("size", "64"), IsOk());
-  EXPECT_THAT(node_->StoreJson(R"({"blocksize": 512})"), IsOk());
+  EXPECT_THAT(node_->WriteJson({.data = R"({"blocksize": 512})"}), IsOk());
   EXPECT_EQ(node_->settings(), (Settings{.config = {.blocksize = 512, .size = 64}}));
 }
 
@@ -149,9 +149,10 @@ TEST_F(DeviceNodeTest, TextEndsAtItsNul) {
 }
 
 TEST_F(DeviceNodeTest, TheNewestRefusalIsTheOneThatIsShown) {
-  ASSERT_THAT(node_->StoreJson(R"({"memory_backed": 1, "size": 128, "blocksize": 512, "power": 1,
-                                   "badblocks": ["0-7"]})"),
-              IsOk());
+  ASSERT_THAT(
+      node_->WriteJson({.data = R"({"memory_backed": 1, "size": 128, "blocksize": 512, "power": 1,
+                                   "badblocks": ["0-7"]})"}),
+      IsOk());
   EXPECT_EQ(WriteDisk(0, std::string(512, 'x')), EIO);
   EXPECT_THAT(node_->last_error(), HasSubstr("have a bad sector"));
   EXPECT_THAT(Set("size", "5"), Refused(EBUSY));
@@ -205,7 +206,8 @@ TEST_F(DeviceNodeTest, OwnershipIsEachFilesOwn) {
 }
 
 TEST_F(DeviceNodeTest, AWrittenDiskIsModified) {
-  ASSERT_THAT(node_->StoreJson(R"({"size": 1, "memory_backed": true, "power": true})"), IsOk());
+  ASSERT_THAT(node_->WriteJson({.data = R"({"size": 1, "memory_backed": true, "power": true})"}),
+              IsOk());
   EXPECT_EQ(node_->OwnershipOf(kDiskSlot, 0600).modified.tv_sec, 0);
   EXPECT_EQ(ReadDisk(0, 512), std::string(512, '\0'));
   EXPECT_EQ(node_->OwnershipOf(kDiskSlot, 0600).modified.tv_sec, 0);
@@ -216,7 +218,8 @@ TEST_F(DeviceNodeTest, AWrittenDiskIsModified) {
 // By the daemon, which counts writes, and by the kernel, whose writes show in the file's time.
 TEST_F(DeviceNodeTest, ATimeThatWasSetStaysUntilTheNextWrite) {
   obstacle_.clear();
-  ASSERT_THAT(node_->StoreJson(R"({"size": 1, "memory_backed": true, "power": true})"), IsOk());
+  ASSERT_THAT(node_->WriteJson({.data = R"({"size": 1, "memory_backed": true, "power": true})"}),
+              IsOk());
   const auto modified = [this] { return node_->OwnershipOf(kDiskSlot, 0600).modified.tv_sec; };
   const auto touch = [this](time_t second) {
     node_->ChangeOwnership(kDiskSlot, 0600, {.modified = timespec{.tv_sec = second, .tv_nsec = 0}});

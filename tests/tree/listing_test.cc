@@ -43,11 +43,11 @@ TEST_F(ListingTest, SkipsNothingWhenOthersGo) {
 }
 
 TEST_F(ListingTest, AgreesWithStat) {
-  ASSERT_THAT(Device("d")->StoreJson(R"({"power": true})"), IsOk());
+  ASSERT_THAT(Device("d")->WriteJson({.data = R"({"power": true})"}), IsOk());
   for (const Inode directory : {kRootInode, Find(kRootInode, "d")}) {
-    const absl::Status status =
-        tree_.List(directory, 0, [&](std::string_view name, Inode inode, mode_t type, uint64_t) {
-          EXPECT_EQ(tree_.Stat(inode).value().st_mode & S_IFMT, type) << name;
+    const absl::Status status = tree_.Find(directory)->List(
+        0, [&](std::string_view name, Inode inode, mode_t type, uint64_t) {
+          EXPECT_EQ(tree_.Find(inode)->Stat().value().st_mode & S_IFMT, type) << name;
           if (name[0] != '.') {
             EXPECT_EQ(Find(directory, name), inode) << name;
           }

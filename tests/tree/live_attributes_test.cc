@@ -31,8 +31,8 @@ class LiveAttributesTest : public NodeTest {
 };
 
 TEST_F(LiveAttributesTest, FaultsCountOnThroughPowerCycles) {
-  ASSERT_THAT(node_->StoreJson(R"({"io_timeout": 1, "size": 1,
-      "timeout_inject": {"probability": 100, "times": 4, "space": 3}, "power": true})"),
+  ASSERT_THAT(node_->WriteJson({.data = R"({"io_timeout": 1, "size": 1,
+      "timeout_inject": {"probability": 100, "times": 4, "space": 3}, "power": true})"}),
               IsOk());
   EXPECT_EQ(Read(), 0);  // space lets pass while it is more than 1
   EXPECT_EQ(Get("timeout_inject/space"), "2\n");
@@ -51,8 +51,8 @@ TEST_F(LiveAttributesTest, FaultsCountOnThroughPowerCycles) {
 }
 
 TEST_F(LiveAttributesTest, AFaultThatIsWrittenBeginsAnew) {
-  ASSERT_THAT(node_->StoreJson(R"({"io_timeout": 1, "size": 1,
-      "timeout_inject": {"probability": 100, "times": 2}, "power": true})"),
+  ASSERT_THAT(node_->WriteJson({.data = R"({"io_timeout": 1, "size": 1,
+      "timeout_inject": {"probability": 100, "times": 2}, "power": true})"}),
               IsOk());
   EXPECT_EQ(Read(), ETIMEDOUT);
   EXPECT_EQ(Read(), ETIMEDOUT);
@@ -65,7 +65,8 @@ TEST_F(LiveAttributesTest, AFaultThatIsWrittenBeginsAnew) {
   EXPECT_EQ(Read(), ETIMEDOUT);
   EXPECT_EQ(Read(), 0);
   ASSERT_THAT(Set("power", "0"), IsOk());
-  ASSERT_THAT(node_->StoreJson(R"({"timeout_inject": {"times": 1}, "power": true})"), IsOk());
+  ASSERT_THAT(node_->WriteJson({.data = R"({"timeout_inject": {"times": 1}, "power": true})"}),
+              IsOk());
   EXPECT_EQ(Read(), ETIMEDOUT);
   EXPECT_EQ(Read(), 0);
 }
@@ -76,8 +77,9 @@ TEST_F(LiveAttributesTest, APowerOnThatFailsCountsButTakesNothing) {
   EXPECT_THAT(Set("power", "1"), RefusedWith(EFAULT, "init_hctx_fault_inject"));
   EXPECT_EQ(Get("init_hctx_fault_inject/times"), "1\n");
   // What is written together with a power-on that fails is refused with it.
-  EXPECT_THAT(node_->StoreJson(R"({"init_hctx_fault_inject": {"times": 5}, "power": true})"),
-              RefusedWith(EFAULT, "init_hctx_fault_inject"));
+  EXPECT_THAT(
+      node_->WriteJson({.data = R"({"init_hctx_fault_inject": {"times": 5}, "power": true})"}),
+      RefusedWith(EFAULT, "init_hctx_fault_inject"));
   EXPECT_EQ(Get("init_hctx_fault_inject/times"), "1\n");
   EXPECT_THAT(Set("power", "1"), RefusedWith(EFAULT, "init_hctx_fault_inject"));
   EXPECT_EQ(Get("init_hctx_fault_inject/times"), "0\n");
@@ -86,13 +88,13 @@ TEST_F(LiveAttributesTest, APowerOnThatFailsCountsButTakesNothing) {
 
 // What is written together with power counts from that power-on on.
 TEST_F(LiveAttributesTest, APowerOnCountsInWhatIsWrittenWithIt) {
-  ASSERT_THAT(node_->StoreJson(R"({"init_hctx_fault_inject":
-      {"probability": 100, "interval": 2, "times": -1}, "power": true})"),
+  ASSERT_THAT(node_->WriteJson({.data = R"({"init_hctx_fault_inject":
+      {"probability": 100, "interval": 2, "times": -1}, "power": true})"}),
               IsOk());
   ASSERT_THAT(Set("power", "0"), IsOk());
   EXPECT_THAT(Set("power", "1"), RefusedWith(EFAULT, "queue 0"));
-  ASSERT_THAT(node_->StoreJson(R"({"init_hctx_fault_inject":
-      {"interval": 1, "space": 2}, "power": true})"),
+  ASSERT_THAT(node_->WriteJson({.data = R"({"init_hctx_fault_inject":
+      {"interval": 1, "space": 2}, "power": true})"}),
               IsOk());
   EXPECT_EQ(Get("init_hctx_fault_inject/space"), "1\n");
   ASSERT_THAT(Set("power", "0"), IsOk());
@@ -101,8 +103,8 @@ TEST_F(LiveAttributesTest, APowerOnCountsInWhatIsWrittenWithIt) {
 
 TEST_F(LiveAttributesTest, APowerOnThatIsRefusedUsesNothingUp) {
   for (int i = 0; i < 2; ++i) {
-    EXPECT_THAT(node_->StoreJson(R"({"init_hctx_fault_inject": {"probability": 100},
-                                     "power": true})"),
+    EXPECT_THAT(node_->WriteJson({.data = R"({"init_hctx_fault_inject": {"probability": 100},
+                                     "power": true})"}),
                 RefusedWith(EFAULT, "queue 0"));
     EXPECT_EQ(Get("init_hctx_fault_inject/times"), "1\n");
     EXPECT_EQ(Get("init_hctx_fault_inject/probability"), "0\n");
@@ -121,7 +123,8 @@ TEST_F(LiveAttributesTest, IntervalsCountOnThroughPowerCycles) {
 }
 
 TEST_F(LiveAttributesTest, BadBlocksAreWrittenUnderPower) {
-  ASSERT_THAT(node_->StoreJson(R"({"size": 1, "badblocks_once": true, "power": true})"), IsOk());
+  ASSERT_THAT(node_->WriteJson({.data = R"({"size": 1, "badblocks_once": true, "power": true})"}),
+              IsOk());
   ASSERT_THAT(Set("badblocks", "+0-3"), IsOk());
   EXPECT_EQ(Get("badblocks"), "0 4\n");
   EXPECT_EQ(Read(), EIO);

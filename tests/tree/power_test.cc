@@ -21,7 +21,8 @@ using testing::IsEmpty;
 class PowerTest : public NodeTest {
  protected:
   void PowerOnWithMemory() {
-    ASSERT_THAT(node_->StoreJson(R"({"size": 2, "memory_backed": true, "power": true})"), IsOk());
+    ASSERT_THAT(node_->WriteJson({.data = R"({"size": 2, "memory_backed": true, "power": true})"}),
+                IsOk());
   }
   uint64_t OpenDisk(std::string opener = "losetup (pid 7)") {
     return NodeTest::OpenDisk(std::move(opener)).value().number;
@@ -51,18 +52,19 @@ TEST_F(PowerTest, TheValueItHasChangesNothing) {
 }
 
 TEST_F(PowerTest, ComesWithAConfigurationInOneObject) {
-  EXPECT_THAT(node_->StoreJson(R"({"power": true, "size": 3, "blocksize": 512})"), IsOk());
+  EXPECT_THAT(node_->WriteJson({.data = R"({"power": true, "size": 3, "blocksize": 512})"}),
+              IsOk());
   EXPECT_EQ(node_->settings(), (Settings{.config = {.power = true, .blocksize = 512, .size = 3}}));
-  EXPECT_THAT(node_->StoreJson(R"({"size": 5, "power": false})"), IsOk());
+  EXPECT_THAT(node_->WriteJson({.data = R"({"size": 5, "power": false})"}), IsOk());
   EXPECT_EQ(node_->device(), nullptr);
   EXPECT_EQ(node_->settings().config.size, 5U);
 }
 
 TEST_F(PowerTest, FailsAsAWholeWhenTheDiskCannotBeHad) {
-  ASSERT_THAT(node_->StoreJson(R"({"size": 3, "blocksize": 1024})"), IsOk());
+  ASSERT_THAT(node_->WriteJson({.data = R"({"size": 3, "blocksize": 1024})"}), IsOk());
   const Settings before = node_->settings();
-  EXPECT_THAT(node_->StoreJson(R"({"size": 18446744073709551615, "blocksize": 512,
-                                   "memory_backed": true, "power": true})"),
+  EXPECT_THAT(node_->WriteJson({.data = R"({"size": 18446744073709551615, "blocksize": 512,
+                                   "memory_backed": true, "power": true})"}),
               RefusedWith(EINVAL, "size"));
   EXPECT_EQ(node_->settings(), before);
   EXPECT_EQ(node_->device(), nullptr);
@@ -86,13 +88,13 @@ TEST_F(PowerTest, CutsAndGrowsTheMediumWithItsSize) {
   PowerOnWithMemory();
   EXPECT_EQ(WriteDisk(0, "first"), 0);
   EXPECT_EQ(WriteDisk(1 << 20, "second"), 0);
-  ASSERT_THAT(node_->StoreJson(R"({"size": 1, "power": false})"), IsOk());
+  ASSERT_THAT(node_->WriteJson({.data = R"({"size": 1, "power": false})"}), IsOk());
   EXPECT_EQ(node_->facts().stored_bytes, 8192U);  // cut by the power-on, not before
   ASSERT_THAT(Set("power", "1"), IsOk());
   EXPECT_EQ(node_->facts().stored_bytes, 4096U);
   EXPECT_EQ(WriteDisk(1 << 20, "beyond"), ENOSPC);
 
-  ASSERT_THAT(node_->StoreJson(R"({"power": false, "size": 2})"), IsOk());
+  ASSERT_THAT(node_->WriteJson({.data = R"({"power": false, "size": 2})"}), IsOk());
   ASSERT_THAT(Set("power", "1"), IsOk());
   EXPECT_EQ(ReadDisk(0, 5), "first");
   EXPECT_EQ(ReadDisk(1 << 20, 6), std::string(6, '\0'));
@@ -101,11 +103,11 @@ TEST_F(PowerTest, CutsAndGrowsTheMediumWithItsSize) {
 TEST_F(PowerTest, OffWithoutMemoryLeavesWhatWasStored) {
   PowerOnWithMemory();
   EXPECT_EQ(WriteDisk(0, "kept"), 0);
-  ASSERT_THAT(node_->StoreJson(R"({"power": false, "memory_backed": false})"), IsOk());
+  ASSERT_THAT(node_->WriteJson({.data = R"({"power": false, "memory_backed": false})"}), IsOk());
   ASSERT_THAT(Set("power", "1"), IsOk());
   EXPECT_EQ(WriteDisk(0, "lost"), 0);
   EXPECT_EQ(ReadDisk(0, 4), std::string(4, '\0'));
-  ASSERT_THAT(node_->StoreJson(R"({"power": false, "memory_backed": true})"), IsOk());
+  ASSERT_THAT(node_->WriteJson({.data = R"({"power": false, "memory_backed": true})"}), IsOk());
   ASSERT_THAT(Set("power", "1"), IsOk());
   EXPECT_EQ(ReadDisk(0, 4), "kept");
 }
@@ -130,7 +132,7 @@ TEST_F(PowerTest, StaysOnWhileTheDiskIsOpen) {
   const Settings before = node_->settings();
   EXPECT_THAT(Set("power", "0"), RefusedWith(EBUSY, "losetup (pid 7)"));
   EXPECT_THAT(node_->last_error(), AllOf(HasSubstr("disk is open"), HasSubstr("losetup -d")));
-  EXPECT_THAT(node_->StoreJson(R"({"power": false, "size": 1})"), Refused(EBUSY));
+  EXPECT_THAT(node_->WriteJson({.data = R"({"power": false, "size": 1})"}), Refused(EBUSY));
   EXPECT_EQ(node_->settings(), before);
   EXPECT_EQ(ReadDisk(0, 4), "kept");
 
@@ -147,37 +149,21 @@ TEST_F(PowerTest, NamesAFewOfManyOpeners) {
   EXPECT_THAT(Set("power", "0"), RefusedWith(EBUSY, "opened by dd, fio, cat, others;"));
 }
 
-// FUSE hears of a close after close(2) has returned.  On a busy machine the closer may come late,
-// but hardly every time.
-TEST_F(PowerTest, WaitsForACloseThatIsOnItsWay) {
-  absl::Status off = Error(EBUSY, "not tried");
-  for (int attempt = 0; attempt < 10 && !off.ok(); ++attempt) {
-    ASSERT_THAT(Set("power", "1"), IsOk());
-    const uint64_t handle = OpenDisk();
-    std::thread closer([&] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-      node_->CloseDisk(handle);
-    });
-    off = Set("power", "0");
-    closer.join();
-  }
-  EXPECT_THAT(off, IsOk());
-  EXPECT_EQ(node_->device(), nullptr);
-}
-
 TEST_F(PowerTest, WhoAsksAgainIsNotMadeToWait) {
   ASSERT_THAT(Set("power", "1"), IsOk());
   const uint64_t handle = OpenDisk();
   const Attribute& power = *FindAttribute("power");
   EXPECT_THAT(node_->StoreText(power, "0", 0, IfOpen::kAgain), Refused(EAGAIN));
-  EXPECT_THAT(node_->StoreJson(R"({"power": false, "size": 7})", IfOpen::kAgain), Refused(EAGAIN));
+  EXPECT_THAT(node_->WriteJson({.data = R"({"power": false, "size": 7})"}, 0, IfOpen::kAgain),
+              Refused(EAGAIN));
   EXPECT_THAT(node_->Retire(IfOpen::kAgain), Refused(EAGAIN));
   EXPECT_THAT(node_->last_error(), IsEmpty()) << "nothing has been refused yet";
   EXPECT_THAT(node_->StoreText(power, "0", 0, IfOpen::kRefuse),
               RefusedWith(EBUSY, "losetup (pid 7)"));
   EXPECT_THAT(node_->Retire(IfOpen::kRefuse), RefusedWith(EBUSY, "losetup (pid 7)"));
   node_->CloseDisk(handle);
-  EXPECT_THAT(node_->StoreJson(R"({"power": false, "size": 7})", IfOpen::kAgain), IsOk());
+  EXPECT_THAT(node_->WriteJson({.data = R"({"power": false, "size": 7})"}, 0, IfOpen::kAgain),
+              IsOk());
   EXPECT_EQ(node_->settings().config.size, 7U);
   EXPECT_THAT(node_->Retire(IfOpen::kAgain), IsOk());
 }
@@ -190,7 +176,7 @@ TEST_F(PowerTest, RetiringTakesEverythingAway) {
   EXPECT_EQ(node_->facts().stored_bytes, 0U);
   EXPECT_FALSE(node_->settings().config.power);
   EXPECT_THAT(Set("power", "1"), Refused(ENOENT));
-  EXPECT_THAT(node_->StoreJson("{}"), Refused(ENOENT));
+  EXPECT_THAT(node_->WriteJson({.data = "{}"}), Refused(ENOENT));
   EXPECT_THAT(NodeTest::OpenDisk("cat"), Refused(ENOENT));
   EXPECT_THAT(node_->Retire(), Refused(ENOENT));
 }

@@ -1,12 +1,40 @@
 // What a process had heard, said and been told of a mount, and what its successor knows of that.
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <cerrno>
+#include <csignal>
 
 #include "rnullfs/error.h"
 #include "tree/restore_test.h"
 
 namespace rnullfs {
 namespace {
+
+// As long as it lives no file is written behind `bytes`.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit = {.rlim_cur = bytes, .rlim_max = before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() { setrlimit(RLIMIT_FSIZE, &before_); }
+
+ private:
+  rlimit before_;
+};
+
+constexpr uint64_t kRecordsBegin = 4096;
+
+// How many bytes of records there are (store/record_log.h).
+uint64_t RecordsEnd(const UniqueFd& state) {
+  uint64_t header[3] = {};
+  EXPECT_EQ(pread(state.get(), header, sizeof header, 0), static_cast<ssize_t>(sizeof header));
+  return header[2];
+}
 
 TEST_F(RestoreTest, RequestsThatAreHeardAgain) {
   Make("made", "{}", 200);
@@ -29,7 +57,7 @@ TEST_F(RestoreTest, WritesOfTextThatAreHeardAgain) {
   const Inode badblocks = old_->tree.Lookup(directory, "badblocks").value()->inode();
   const auto heard = [&](Tree& tree, Inode file, int flags, uint64_t handle, uint64_t offset,
                          std::string_view text, uint64_t request) {
-    return tree.Open(file, flags, handle).value()->Write(offset, text, request).status();
+    return tree.Find(file)->Open(flags, handle).value()->Write(offset, text, request).status();
   };
   // As far as the answer, which never came.
   EXPECT_THAT(heard(old_->tree, config, O_WRONLY, 2, 0, R"({"size": )", 300), IsOk());
@@ -52,18 +80,58 @@ TEST_F(RestoreTest, WritesOfTextThatAreHeardAgain) {
   EXPECT_EQ(ShowAttribute(*FindAttribute("badblocks"), Found("d")->settings()), "4 4\n");
 }
 
+// The worker dies between a change that survives by itself, as what is left of a fault does, and
+// the record of it.
+TEST_F(RestoreTest, AChangeThatIsMadeAgainIsNoPuttingBack) {
+  const auto disk = Make("d", "{}");
+  const Attribute& times = *FindAttribute("init_hctx_fault_inject/times");
+  ASSERT_THAT(disk->StoreText(times, "2\n"), IsOk());
+  ASSERT_THAT(disk->StoreText(*FindAttribute("init_hctx_fault_inject/probability"), "100"), IsOk());
+  const uint64_t before = RecordsEnd(guard_.State());
+  ASSERT_THAT(disk->StoreText(*FindAttribute("power"), "1"), Refused(EFAULT));
+  ASSERT_EQ(ShowAttribute(times, disk->settings()), "1\n");
+  const uint64_t end = RecordsEnd(guard_.State());
+  {
+    const FileSizeLimit one_more(kRecordsBegin + end + (end - before) * 3 / 2);
+    ASSERT_THAT(disk->StoreText(times, "2\n", 30), IsOk());
+  }
+  const auto saved = Survival::Open(guard_.State(), guard_).value()->devices();
+  ASSERT_TRUE(saved.at(0).texts.empty()) << "the change was not to be saved";
+  EXPECT_EQ(saved.at(0).last_error, "");
+  TakeOver();
+  EXPECT_THAT(Found("d")->StoreText(times, "2\n", 30), IsOk());
+  EXPECT_EQ(ShowAttribute(times, Found("d")->settings()), "2\n");
+  EXPECT_EQ(Found("d")->last_error(), "");
+}
+
+TEST_F(RestoreTest, WhatCouldNotBeSavedOfAMountIsSavedWithTheNextRecord) {
+  Make("d", "{}");
+  old_->survival->UpdateMount([](MountRecord& mount) { mount.counters.clear(); });
+  const auto saved = [this] {
+    return Survival::Open(guard_.State(), guard_).value()->mount().counters;
+  };
+  {
+    const FileSizeLimit none(kRecordsBegin);
+    TakeOver();
+  }
+  EXPECT_THAT(saved(), testing::IsEmpty());
+  EXPECT_THAT(Found("d")->WriteJson({.data = R"({"size": 7})"}), IsOk());
+  EXPECT_THAT(saved(), testing::Not(testing::IsEmpty()));
+  EXPECT_EQ(saved(), new_->survival->mount().counters);
+}
+
 TEST_F(RestoreTest, AnUnfinishedConfigJson) {
   const auto disk = Make("d", "{}");
   const Inode file = old_->tree.Lookup(MakeInode(disk->id(), 0), "config.json").value()->inode();
-  const auto open = old_->tree.Open(file, O_WRONLY, 2).value();
+  const auto open = old_->tree.Find(file)->Open(O_WRONLY, 2).value();
   ASSERT_EQ(open->Write(0, "{}").value(), 2U);
   ASSERT_EQ(open->Write(2, "\n{\"size\":").value(), 9U);
   TakeOver();
   // Another open has no part in it, and its close is not refused.
-  const auto other = new_->tree.Open(file, O_RDONLY, 4).value();
+  const auto other = new_->tree.Find(file)->Open(O_RDONLY, 4).value();
   EXPECT_THAT(other->Flush(), IsOk());
   EXPECT_THAT(other->Write(11, " 76}"), testing::Not(IsOk()));
-  const auto again = new_->tree.Open(file, O_WRONLY, 2).value();
+  const auto again = new_->tree.Find(file)->Open(O_WRONLY, 2).value();
   ASSERT_EQ(again->Write(11, " 77}").value(), 4U);
   EXPECT_EQ(Found("d")->settings().config.size, 77U);
 }
@@ -79,7 +147,7 @@ TEST_F(RestoreTest, WhatALaterVersionHasInItsRecords) {
   old_->survival->Save(record);
   old_->survival->UpdateMount([](MountRecord& mount) { mount.unknown = R"({"zones":[1]})"; });
   TakeOver();
-  EXPECT_THAT(Found("d")->StoreJson(R"({"size": 7})"), IsOk());
+  EXPECT_THAT(Found("d")->WriteJson({.data = R"({"size": 7})"}), IsOk());
   ASSERT_THAT(new_->tree.MakeDevice("e", {.uid = 1, .gid = 2}).status(), IsOk());
   TakeOver();
   EXPECT_EQ(Found("d")->settings().config.size, 7U);
@@ -99,14 +167,14 @@ TEST_F(RestoreTest, WhyTheRootRefused) {
 TEST_F(RestoreTest, OwnersAndModes) {
   const auto disk = Make("d", "{}");
   const Inode file = old_->tree.Lookup(MakeInode(disk->id(), 0), "config.json").value()->inode();
-  ASSERT_THAT(old_->tree.ChangeOwnership(file, {.mode = 0600, .uid = 33}), IsOk());
-  ASSERT_THAT(old_->tree.ChangeOwnership(kRootInode, {.mode = 0700}), IsOk());
+  ASSERT_THAT(old_->tree.Find(file)->ChangeOwnership({.mode = 0600, .uid = 33}), IsOk());
+  ASSERT_THAT(old_->tree.Find(kRootInode)->ChangeOwnership({.mode = 0700}), IsOk());
   TakeOver();
-  const struct stat st = new_->tree.Stat(file).value();
+  const struct stat st = new_->tree.Find(file)->Stat().value();
   EXPECT_EQ(st.st_mode & 07777, 0600U);
   EXPECT_EQ(st.st_uid, 33U);
   EXPECT_EQ(st.st_gid, 20U);
-  EXPECT_EQ(new_->tree.Stat(kRootInode)->st_mode & 07777, 0700U);
+  EXPECT_EQ(new_->tree.Find(kRootInode)->Stat()->st_mode & 07777, 0700U);
 }
 
 TEST_F(RestoreTest, TimesThatWereSet) {
@@ -159,7 +227,7 @@ TEST_F(RestoreTest, DeviceNumbersEnd) {
   ASSERT_THAT(new_->tree.MakeDevice("last", {}).status(), IsOk());
   const Inode last = new_->tree.Lookup(kRootInode, "last").value()->inode();
   EXPECT_EQ(DeviceIdOf(last), kDeviceIdMax);
-  EXPECT_THAT(new_->tree.Stat(last), IsOk());
+  EXPECT_THAT(new_->tree.Find(last)->Stat(), IsOk());
   EXPECT_THAT(new_->tree.MakeDevice("more", {}).status(), RefusedWith(ENOSPC, "mount another"));
 }
 

@@ -42,10 +42,10 @@ TEST_F(RestoreTest, DevicesWithConfigurationPowerAndData) {
 TEST_F(RestoreTest, DataOfADiskThatIsOff) {
   const auto disk = Make("d", R"({"memory_backed": true, "size": 4, "power": true})");
   ASSERT_EQ(old_->Write(*disk, 0, "kept"), 0);
-  ASSERT_THAT(disk->StoreJson(R"({"power": false})"), IsOk());
+  ASSERT_THAT(disk->WriteJson({.data = R"({"power": false})"}), IsOk());
   TakeOver();
   EXPECT_EQ(Found("d")->device(), nullptr);
-  ASSERT_THAT(Found("d")->StoreJson(R"({"power": true, "size": 8})"), IsOk());
+  ASSERT_THAT(Found("d")->WriteJson({.data = R"({"power": true, "size": 8})"}), IsOk());
   EXPECT_EQ(new_->Read(*Found("d"), 0, 5), std::string("kept\0", 5));
 }
 
@@ -83,7 +83,7 @@ TEST_F(RestoreTest, OpenHandles) {
   const auto found = Found("d");
   EXPECT_TRUE(found->facts().passthrough);
   EXPECT_EQ(new_->memory.used_bytes(), uint64_t{4} << 20) << "the whole disk is reserved again";
-  EXPECT_THAT(found->StoreJson(R"({"power": false})"), Refused(EBUSY));
+  EXPECT_THAT(found->WriteJson({.data = R"({"power": false})"}), Refused(EBUSY));
   EXPECT_EQ(Open(*found, 6).value().backing_id, 5) << "the kernel's number for all of them";
   // Asked again by the kernel, because nobody had answered.
   EXPECT_EQ(Open(*found, 7, 100).value().number, first.number);

@@ -98,7 +98,7 @@ class RestoreTest : public testing::Test {
                                    uint64_t request = 0) {
     const auto node =
         old_->tree.MakeDevice(name, {.uid = 10, .gid = 20, .request = request}).value();
-    EXPECT_THAT(node->StoreJson(json), IsOk());
+    EXPECT_THAT(node->WriteJson({.data = json}), IsOk());
     return node;
   }
 

@@ -45,8 +45,8 @@ class SectionTest : public TreeTest {
  protected:
   SectionTest() : TreeTest(ToySections()) {}
 
-  std::string Read(Inode file) const {
-    return tree_.Open(file, O_RDONLY).value()->Read(0, 100).value();
+  std::string Read(Inode file) {
+    return tree_.Find(file)->Open(O_RDONLY).value()->Read(0, 100).value();
   }
 
   const Inode directory_ = MakeInode(Device("d")->id(), kDirectorySlot);
@@ -61,9 +61,9 @@ TEST_F(SectionTest, IsADirectoryOfEveryDevice) {
     EXPECT_THAT(std::vector(names.end() - 3, names.end()),
                 ElementsAre("last_error", "at", "marks"));
   }
-  EXPECT_EQ(tree_.Stat(directory_)->st_nlink, 7U);
-  EXPECT_EQ(tree_.Stat(at_)->st_mode, S_IFDIR | 0555U);
-  EXPECT_EQ(tree_.Stat(at_)->st_ino, at_);
+  EXPECT_EQ(tree_.Find(directory_)->Stat()->st_nlink, 7U);
+  EXPECT_EQ(tree_.Find(at_)->Stat()->st_mode, S_IFDIR | 0555U);
+  EXPECT_EQ(tree_.Find(at_)->Stat()->st_ino, at_);
 }
 
 TEST_F(SectionTest, HasNamesOnDemand) {
@@ -82,49 +82,50 @@ TEST_F(SectionTest, IsFoundByNumberAlone) {
   const uint64_t id = DeviceIdOf(directory_);
   const Inode file = MakeInode(id, MakePlace(kAtView, 35));
   EXPECT_EQ(Read(file), "d at 17\n");
-  EXPECT_EQ(tree_.Stat(file)->st_mode, S_IFREG | 0444U);
-  EXPECT_EQ(tree_.Stat(file)->st_size, 8);
+  EXPECT_EQ(tree_.Find(file)->Stat()->st_mode, S_IFREG | 0444U);
+  EXPECT_EQ(tree_.Find(file)->Stat()->st_size, 8);
   for (const uint32_t place : {MakePlace(kAtView, 19), MakePlace(kAtView, 42),
                                MakePlace(kMarksView, 1), MakePlace(3, 0), MakePlace(255, 4)}) {
-    EXPECT_THAT(tree_.Stat(MakeInode(id, place)), Refused(ENOENT)) << place;
+    EXPECT_THAT(tree_.Find(MakeInode(id, place))->Stat(), Refused(ENOENT)) << place;
   }
   ASSERT_THAT(tree_.Remove(kRootInode, "d"), IsOk());
-  EXPECT_THAT(tree_.Stat(file), Refused(ENOENT));
+  EXPECT_THAT(tree_.Find(file)->Stat(), Refused(ENOENT));
 }
 
 TEST_F(SectionTest, RefusesWhatItDoesNotKnowOf) {
   const Inode moment = Find(at_, "17");
   const Inode file = Find(moment, "moment");
-  EXPECT_THAT(tree_.Make(at_, "18", {}), Refused(EPERM));
+  EXPECT_THAT(tree_.Find(at_)->Make("18", {}), Refused(EPERM));
   EXPECT_THAT(tree_.Remove(at_, "17"), Refused(EPERM));
   EXPECT_THAT(tree_.Remove(at_, "30"), Refused(ENOENT));
   EXPECT_THAT(tree_.Remove(moment, "moment"), Refused(ENOTDIR));
-  EXPECT_THAT(tree_.Rename(at_, "17", at_, "18", 0), RefusedWith(EPERM, "nothing can be renamed"));
-  EXPECT_THAT(tree_.Open(file, O_RDWR), RefusedWith(EACCES, "moment: the file is read-only"));
-  EXPECT_THAT(tree_.Truncate(file, 0), Refused(EACCES));
+  EXPECT_THAT(tree_.Find(at_)->Rename("17", *tree_.Find(at_), "18", 0),
+              RefusedWith(EPERM, "nothing can be renamed"));
+  EXPECT_THAT(tree_.Find(file)->Open(O_RDWR), RefusedWith(EACCES, "moment: the file is read-only"));
+  EXPECT_THAT(tree_.Find(file)->Truncate(0), Refused(EACCES));
   EXPECT_THAT(tree_.Remove(directory_, "at"), Refused(EPERM));
 }
 
 TEST_F(SectionTest, TakesWhatItKnows) {
-  const Inode mark = tree_.Make(marks_, "before", {}).value()->inode();
+  const Inode mark = tree_.Find(marks_)->Make("before", {}).value()->inode();
   EXPECT_EQ(Find(marks_, "before"), mark);
-  EXPECT_EQ(tree_.Stat(marks_)->st_nlink, 3U);
-  EXPECT_THAT(tree_.Make(marks_, "before", {}), Refused(EEXIST));
-  ASSERT_THAT(tree_.Rename(marks_, "before", marks_, "after", 0), IsOk());
+  EXPECT_EQ(tree_.Find(marks_)->Stat()->st_nlink, 3U);
+  EXPECT_THAT(tree_.Find(marks_)->Make("before", {}), Refused(EEXIST));
+  ASSERT_THAT(tree_.Find(marks_)->Rename("before", *tree_.Find(marks_), "after", 0), IsOk());
   EXPECT_THAT(List(marks_), ElementsAre(".", "..", "after"));
   EXPECT_EQ(Find(marks_, "after"), mark);
-  EXPECT_THAT(tree_.Rename(marks_, "after", at_, "after", 0), Refused(EXDEV));
+  EXPECT_THAT(tree_.Find(marks_)->Rename("after", *tree_.Find(at_), "after", 0), Refused(EXDEV));
   ASSERT_THAT(tree_.Remove(marks_, "after"), IsOk());
-  EXPECT_THAT(tree_.Stat(mark), Refused(ENOENT));
+  EXPECT_THAT(tree_.Find(mark)->Stat(), Refused(ENOENT));
 }
 
 TEST_F(SectionTest, KeepsOwnershipOfItsOwn) {
   const Inode file = Find(Find(at_, "17"), "moment");
-  ASSERT_THAT(tree_.ChangeOwnership(file, {.mode = 0400, .uid = 5}), IsOk());
-  EXPECT_EQ(tree_.Stat(file)->st_mode, S_IFREG | 0400U);
-  EXPECT_EQ(tree_.Stat(file)->st_uid, 5U);
-  EXPECT_EQ(tree_.Stat(Find(Find(at_, "18"), "moment"))->st_uid, 10U);
-  EXPECT_EQ(tree_.Stat(Find(directory_, "size"))->st_uid, 10U);
+  ASSERT_THAT(tree_.Find(file)->ChangeOwnership({.mode = 0400, .uid = 5}), IsOk());
+  EXPECT_EQ(tree_.Find(file)->Stat()->st_mode, S_IFREG | 0400U);
+  EXPECT_EQ(tree_.Find(file)->Stat()->st_uid, 5U);
+  EXPECT_EQ(tree_.Find(Find(Find(at_, "18"), "moment"))->Stat()->st_uid, 10U);
+  EXPECT_EQ(tree_.Find(Find(directory_, "size"))->Stat()->st_uid, 10U);
 }
 
 }  // namespace

@@ -1,11 +1,14 @@
 #include "tree/text_file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <memory>
 #include <string>
 
+#include "tree/device_directory.h"
 #include "tree/node_test.h"
 #include "tree/refused.h"
 
@@ -60,50 +63,51 @@ TEST(TextFile, TakesNoWrites) {
 
 class AttributeFileTest : public NodeTest {
  protected:
-  AttributeFile size_{node_, *FindAttribute("size")};
+  const std::unique_ptr<FileHandle> size_ =
+      DeviceDirectory(node_, Sections()).Lookup("size")->Open(O_RDWR).value();
 };
 
 TEST_F(AttributeFileTest, TakesOneWriteAsOneValueWhateverItsOffset) {
-  EXPECT_THAT(size_.Write(0, "8"), IsOk());
-  EXPECT_EQ(size_.Read(0, 100).value(), "8\n");
-  EXPECT_THAT(size_.Write(1, "16\n"), IsOk());
-  EXPECT_EQ(size_.Read(0, 100).value(), "16\n");
-  EXPECT_THAT(size_.Write(1'000'000, "32"), IsOk());
-  EXPECT_EQ(size_.Read(0, 100).value(), "32\n");
+  EXPECT_THAT(size_->Write(0, "8"), IsOk());
+  EXPECT_EQ(size_->Read(0, 100).value(), "8\n");
+  EXPECT_THAT(size_->Write(1, "16\n"), IsOk());
+  EXPECT_EQ(size_->Read(0, 100).value(), "16\n");
+  EXPECT_THAT(size_->Write(1'000'000, "32"), IsOk());
+  EXPECT_EQ(size_->Read(0, 100).value(), "32\n");
 }
 
 TEST_F(AttributeFileTest, TakesAtMost4095Bytes) {
   const std::string spaces(4094, ' ');
-  EXPECT_EQ(size_.Write(0, spaces + "1").value(), 4095U);
+  EXPECT_EQ(size_->Write(0, spaces + "1").value(), 4095U);
   EXPECT_EQ(node_->settings().config.size, 1U);
-  EXPECT_EQ(size_.Write(0, spaces + "23").value(), 4095U);
+  EXPECT_EQ(size_->Write(0, spaces + "23").value(), 4095U);
   EXPECT_EQ(node_->settings().config.size, 2U);
-  EXPECT_THAT(size_.Write(0, spaces + " 3"), Refused(EINVAL));
+  EXPECT_THAT(size_->Write(0, spaces + " 3"), Refused(EINVAL));
   EXPECT_EQ(node_->settings().config.size, 2U);
 }
 
 TEST_F(AttributeFileTest, TakesTheNulsBehindAText) {
-  EXPECT_EQ(size_.Write(0, "7\n" + std::string(4094, '\0')).value(), 4096U);
-  EXPECT_EQ(size_.Read(0, 100).value(), "7\n");
-  EXPECT_EQ(size_.Write(512, std::string(3584, '\0')).value(), 3584U);
-  EXPECT_EQ(size_.Read(0, 100).value(), "7\n");
+  EXPECT_EQ(size_->Write(0, "7\n" + std::string(4094, '\0')).value(), 4096U);
+  EXPECT_EQ(size_->Read(0, 100).value(), "7\n");
+  EXPECT_EQ(size_->Write(512, std::string(3584, '\0')).value(), 3584U);
+  EXPECT_EQ(size_->Read(0, 100).value(), "7\n");
 }
 
 TEST_F(AttributeFileTest, HasNoLengthToChange) {
-  EXPECT_THAT(size_.Truncate(0), IsOk());
-  EXPECT_THAT(size_.Truncate(100), IsOk());
-  EXPECT_EQ(size_.Read(0, 100).value(), "4096\n");
+  EXPECT_THAT(size_->Truncate(0), IsOk());
+  EXPECT_THAT(size_->Truncate(100), IsOk());
+  EXPECT_EQ(size_->Read(0, 100).value(), "4096\n");
 }
 
 TEST_F(AttributeFileTest, IsRefusedOnceTheDeviceIsGone) {
   ASSERT_THAT(node_->Retire(), IsOk());
-  EXPECT_THAT(size_.Write(0, "8"), Refused(ENOENT));
+  EXPECT_THAT(size_->Write(0, "8"), Refused(ENOENT));
 }
 
 TEST_F(AttributeFileTest, KeepsTheReasonOfARefusal) {
-  EXPECT_THAT(size_.Write(0, "much"), Refused(EINVAL));
+  EXPECT_THAT(size_->Write(0, "much"), Refused(EINVAL));
   EXPECT_THAT(node_->last_error(), testing::HasSubstr("much"));
-  EXPECT_THAT(size_.Write(0, "8"), IsOk());
+  EXPECT_THAT(size_->Write(0, "8"), IsOk());
   EXPECT_THAT(node_->last_error(), IsEmpty());
 }
 

@@ -25,13 +25,13 @@ TEST_F(TreeFilesTest, WhatIsReadOnlyIsNotOpenedForWriting) {
   const Inode read_only[] = {Find(kRootInode, "features"), Find(kRootInode, "status.json"),
                              Find(directory, "stats.json"), Find(directory, "last_error")};
   for (const Inode inode : read_only) {
-    EXPECT_THAT(tree_.Open(inode, O_RDONLY), IsOk());
-    EXPECT_THAT(tree_.Open(inode, O_WRONLY), Refused(EACCES));
-    EXPECT_THAT(tree_.Open(inode, O_RDWR), Refused(EACCES));
-    EXPECT_THAT(tree_.Truncate(inode, 0), Refused(EACCES));
+    EXPECT_THAT(tree_.Find(inode)->Open(O_RDONLY), IsOk());
+    EXPECT_THAT(tree_.Find(inode)->Open(O_WRONLY), Refused(EACCES));
+    EXPECT_THAT(tree_.Find(inode)->Open(O_RDWR), Refused(EACCES));
+    EXPECT_THAT(tree_.Find(inode)->Truncate(0), Refused(EACCES));
   }
   for (const char* name : {"size", "config.json"}) {
-    EXPECT_THAT(tree_.Open(Find(directory, name), O_RDWR), IsOk());
+    EXPECT_THAT(tree_.Find(Find(directory, name))->Open(O_RDWR), IsOk());
   }
 }
 
@@ -39,7 +39,7 @@ TEST_F(TreeFilesTest, OpenFilesAreWhatTheirNamesSay) {
   const auto device = Device("d");
   const Inode directory = Find(kRootInode, "d");
   const auto open = [&](std::string_view name, int flags) {
-    return tree_.Open(Find(directory, name), flags).value();
+    return tree_.Find(Find(directory, name))->Open(flags).value();
   };
   EXPECT_THAT(open("size", O_WRONLY)->Write(0, "64\n"), IsOk());
   EXPECT_EQ(open("size", O_RDONLY)->Read(0, 100).value(), "64\n");
@@ -58,17 +58,17 @@ TEST_F(TreeFilesTest, OpenFilesAreWhatTheirNamesSay) {
 
 TEST_F(TreeFilesTest, TruncateLeavesLengthsAlone) {
   const auto device = Device("d");
-  ASSERT_THAT(device->StoreJson(R"({"size": 1, "power": true})"), IsOk());
+  ASSERT_THAT(device->WriteJson({.data = R"({"size": 1, "power": true})"}), IsOk());
   const Inode directory = Find(kRootInode, "d");
-  EXPECT_THAT(tree_.Truncate(Find(directory, "size"), 0), IsOk());
-  EXPECT_THAT(tree_.Truncate(Find(directory, "config.json"), 0), IsOk());
-  EXPECT_THAT(tree_.Truncate(kRootInode, 0), Refused(EISDIR));
-  EXPECT_THAT(tree_.Truncate(directory, 0), Refused(EISDIR));
+  EXPECT_THAT(tree_.Find(Find(directory, "size"))->Truncate(0), IsOk());
+  EXPECT_THAT(tree_.Find(Find(directory, "config.json"))->Truncate(0), IsOk());
+  EXPECT_THAT(tree_.Find(kRootInode)->Truncate(0), Refused(EISDIR));
+  EXPECT_THAT(tree_.Find(directory)->Truncate(0), Refused(EISDIR));
   const Inode disk = Find(directory, "disk");
-  EXPECT_THAT(tree_.Truncate(disk, 0), IsOk());
-  EXPECT_THAT(tree_.Truncate(disk, 1 << 20), IsOk());
-  EXPECT_THAT(tree_.Truncate(disk, (1 << 20) + 1), Refused(ENOSPC));
-  EXPECT_EQ(tree_.Stat(disk).value().st_size, 1 << 20);
+  EXPECT_THAT(tree_.Find(disk)->Truncate(0), IsOk());
+  EXPECT_THAT(tree_.Find(disk)->Truncate(1 << 20), IsOk());
+  EXPECT_THAT(tree_.Find(disk)->Truncate((1 << 20) + 1), Refused(ENOSPC));
+  EXPECT_EQ(tree_.Find(disk)->Stat().value().st_size, 1 << 20);
 }
 
 TEST_F(TreeFilesTest, OwnershipCanBeChanged) {
@@ -79,9 +79,9 @@ TEST_F(TreeFilesTest, OwnershipCanBeChanged) {
   const Inode inodes[] = {kRootInode, Find(kRootInode, "features"), directory,
                           Find(directory, "size")};
   for (const Inode inode : inodes) {
-    const struct stat before = tree_.Stat(inode).value();
-    EXPECT_THAT(tree_.ChangeOwnership(inode, change), IsOk());
-    const struct stat after = tree_.Stat(inode).value();
+    const struct stat before = tree_.Find(inode)->Stat().value();
+    EXPECT_THAT(tree_.Find(inode)->ChangeOwnership(change), IsOk());
+    const struct stat after = tree_.Find(inode)->Stat().value();
     EXPECT_EQ(after.st_mode, (before.st_mode & S_IFMT) | 0640);
     EXPECT_EQ(after.st_uid, 100U);
     EXPECT_EQ(after.st_gid, before.st_gid);
@@ -89,13 +89,13 @@ TEST_F(TreeFilesTest, OwnershipCanBeChanged) {
     EXPECT_EQ(after.st_atim.tv_nsec, 6);
     EXPECT_EQ(after.st_mtim.tv_sec, before.st_mtim.tv_sec);
   }
-  EXPECT_EQ(tree_.Stat(Find(directory, "power")).value().st_uid, 10U);
+  EXPECT_EQ(tree_.Find(Find(directory, "power"))->Stat().value().st_uid, 10U);
 }
 
 TEST_F(TreeFilesTest, KnowsWhichDisksAreInUse) {
   EXPECT_THAT(tree_.DisksInUse(), IsEmpty());
   for (const char* name : {"a", "b", "c"}) {
-    ASSERT_THAT(Device(name)->StoreJson(R"({"power": true})"), IsOk());
+    ASSERT_THAT(Device(name)->WriteJson({.data = R"({"power": true})"}), IsOk());
   }
   const auto owner = [&](std::string_view name) {
     return tree_.DiskOwner(Find(Find(kRootInode, name), "disk"));

@@ -54,11 +54,11 @@ class TreeRaceTest : public testing::Test {
     EXPECT_THAT(directory, AnyOf(IsOk(), Refused(ENOENT)));
     if (!directory.ok()) return;
     EXPECT_THAT(tree_.Lookup((*directory)->inode(), "disk"), AnyOf(IsOk(), Refused(ENOENT)));
-    EXPECT_THAT(tree_.ChangeOwnership((*directory)->inode(), {.mode = 0700}),
+    EXPECT_THAT(tree_.Find((*directory)->inode())->ChangeOwnership({.mode = 0700}),
                 AnyOf(IsOk(), Refused(ENOENT)));
   }
   void List() {
-    EXPECT_THAT(tree_.List(kRootInode, 0, [](auto&&...) { return true; }), IsOk());
+    EXPECT_THAT(tree_.Find(kRootInode)->List(0, [](auto&&...) { return true; }), IsOk());
     EXPECT_LE(tree_.device_count(), std::size(kNames));
     tree_.DisksInUse();
   }
@@ -68,7 +68,7 @@ class TreeRaceTest : public testing::Test {
     if (!directory.ok()) return;
     const auto file = tree_.Lookup((*directory)->inode(), "config.json");
     if (!file.ok()) return;
-    const auto open = tree_.Open((*file)->inode(), O_RDWR);
+    const auto open = tree_.Find((*file)->inode())->Open(O_RDWR);
     if (!open.ok()) return;
     EXPECT_THAT((*open)->Write(0, R"({"size": 1, "memory_backed": true, "power": true})"),
                 AnyOf(IsOk(), Refused(ENOENT), Refused(EBUSY)));
@@ -102,7 +102,7 @@ class TreeRaceTest : public testing::Test {
     if (!directory.ok()) return;
     const auto power = tree_.Lookup((*directory)->inode(), "power");
     if (!power.ok()) return;
-    const auto open = tree_.Open((*power)->inode(), O_WRONLY);
+    const auto open = tree_.Find((*power)->inode())->Open(O_WRONLY);
     if (!open.ok()) return;
     EXPECT_THAT((*open)->Write(0, "0"), AnyOf(IsOk(), Refused(ENOENT), Refused(EBUSY)));
   }

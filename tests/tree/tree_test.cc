@@ -13,7 +13,6 @@
 
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
-#include "tree/files.h"
 #include "tree/refused.h"
 #include "tree/tree_test.h"
 
@@ -27,7 +26,7 @@ constexpr Inode kNoSuchInode = MakeInode(1'000'000, kDirectorySlot);
 
 TEST_F(TreeTest, TheRootHasItsTwoFiles) {
   EXPECT_THAT(List(kRootInode), ElementsAre(".", "..", "features", "status.json"));
-  const struct stat root = tree_.Stat(kRootInode).value();
+  const struct stat root = tree_.Find(kRootInode)->Stat().value();
   EXPECT_EQ(root.st_mode, S_IFDIR | 0755U);
   EXPECT_EQ(root.st_uid, 1U);
   EXPECT_EQ(root.st_gid, 2U);
@@ -36,11 +35,12 @@ TEST_F(TreeTest, TheRootHasItsTwoFiles) {
   const struct stat features = tree_.Lookup(kRootInode, "features").value()->Stat().value();
   EXPECT_EQ(features.st_mode, S_IFREG | 0444U);
   EXPECT_EQ(features.st_size, 4096);
-  EXPECT_EQ(tree_.Open(features.st_ino, O_RDONLY).value()->Read(0, 4096).value(), FeaturesLine());
+  EXPECT_EQ(tree_.Find(features.st_ino)->Open(O_RDONLY).value()->Read(0, 4096).value(),
+            FeaturesLine());
 
   const struct stat status = tree_.Lookup(kRootInode, "status.json").value()->Stat().value();
   EXPECT_EQ(status.st_size, 18);
-  EXPECT_EQ(tree_.Open(status.st_ino, O_RDONLY).value()->Read(0, 4096).value(),
+  EXPECT_EQ(tree_.Find(status.st_ino)->Open(O_RDONLY).value()->Read(0, 4096).value(),
             "{\"state\": \"well\"}\n");
 }
 
@@ -59,33 +59,33 @@ TEST_F(TreeTest, ADeviceHasAFileForEachAttribute) {
   for (const std::string& name : List(directory)) {
     if (name[0] == '.' || name.ends_with("_inject")) continue;
     const struct stat st = tree_.Lookup(directory, name).value()->Stat().value();
-    EXPECT_EQ(tree_.Stat(st.st_ino).value().st_size, st.st_size) << name;
+    EXPECT_EQ(tree_.Find(st.st_ino)->Stat().value().st_size, st.st_size) << name;
     EXPECT_EQ(st.st_mode & ~0222U, S_IFREG | 0444U) << name;
     EXPECT_EQ(st.st_uid, 10U);
     if (FindAttribute(name) != nullptr) {
       EXPECT_EQ(st.st_size, 4096) << name;
     }
   }
-  EXPECT_EQ(tree_.Stat(directory).value().st_mode, S_IFDIR | 0755U);
-  EXPECT_EQ(tree_.Stat(kRootInode).value().st_nlink, 3U);
+  EXPECT_EQ(tree_.Find(directory)->Stat().value().st_mode, S_IFDIR | 0755U);
+  EXPECT_EQ(tree_.Find(kRootInode)->Stat().value().st_nlink, 3U);
 }
 
 TEST_F(TreeTest, FaultsHaveDirectories) {
   const auto device = Device("d");
   const Inode directory = Find(kRootInode, "d");
-  EXPECT_EQ(tree_.Stat(directory).value().st_nlink, 5U);
+  EXPECT_EQ(tree_.Find(directory)->Stat().value().st_nlink, 5U);
   for (const FaultGroup& group : FaultGroups()) {
     const Inode faults = Find(directory, std::string(group.name));
-    EXPECT_EQ(tree_.Stat(faults).value().st_mode, S_IFDIR | 0755U);
+    EXPECT_EQ(tree_.Find(faults)->Stat().value().st_mode, S_IFDIR | 0755U);
     EXPECT_THAT(List(faults),
                 ElementsAre(".", "..", "probability", "interval", "times", "space", "verbose"));
     const Inode times = Find(faults, "times");
-    EXPECT_EQ(tree_.Open(times, O_RDONLY).value()->Read(0, 10).value(), "1\n");
-    EXPECT_EQ(tree_.Stat(times).value().st_mode, S_IFREG | 0644U);
+    EXPECT_EQ(tree_.Find(times)->Open(O_RDONLY).value()->Read(0, 10).value(), "1\n");
+    EXPECT_EQ(tree_.Find(times)->Stat().value().st_mode, S_IFREG | 0644U);
     EXPECT_THAT(tree_.Lookup(directory, "times"), Refused(ENOENT));
     EXPECT_THAT(tree_.Lookup(faults, "power"), Refused(ENOENT));
     EXPECT_THAT(tree_.Remove(directory, group.name), Refused(EPERM));
-    EXPECT_THAT(tree_.Make(faults, "x", {}), Refused(EPERM));
+    EXPECT_THAT(tree_.Find(faults)->Make("x", {}), Refused(EPERM));
   }
   EXPECT_EQ(tree_.device_count(), 1U);
 }
@@ -93,9 +93,9 @@ TEST_F(TreeTest, FaultsHaveDirectories) {
 TEST_F(TreeTest, OneAttributeMayHaveTwoFiles) {
   const auto device = Device("d");
   const Inode directory = Find(kRootInode, "d");
-  const auto mib = tree_.Open(Find(directory, "cache_size_mib"), O_RDWR).value();
+  const auto mib = tree_.Find(Find(directory, "cache_size_mib"))->Open(O_RDWR).value();
   EXPECT_THAT(mib->Write(0, "5\n"), IsOk());
-  EXPECT_EQ(tree_.Open(Find(directory, "cache_size"), O_RDONLY).value()->Read(0, 10).value(),
+  EXPECT_EQ(tree_.Find(Find(directory, "cache_size"))->Open(O_RDONLY).value()->Read(0, 10).value(),
             "5\n");
   EXPECT_NE(Find(directory, "cache_size_mib"), Find(directory, "cache_size"));
 }
@@ -105,9 +105,9 @@ TEST_F(TreeTest, TheDiskIsThereWhileTheDeviceIsOn) {
   const Inode directory = Find(kRootInode, "d");
   const Inode disk = MakeInode(device->id(), kDiskSlot);
   EXPECT_THAT(tree_.Lookup(directory, "disk"), Refused(ENOENT));
-  EXPECT_THAT(tree_.Stat(disk), Refused(ENOENT));
+  EXPECT_THAT(tree_.Find(disk)->Stat(), Refused(ENOENT));
 
-  ASSERT_THAT(device->StoreJson(R"({"size": 3, "power": true})"), IsOk());
+  ASSERT_THAT(device->WriteJson({.data = R"({"size": 3, "power": true})"}), IsOk());
   EXPECT_EQ(List(directory).back(), "disk");
   const struct stat st = tree_.Lookup(directory, "disk").value()->Stat().value();
   EXPECT_EQ(st.st_ino, disk);
@@ -177,8 +177,8 @@ TEST_F(TreeTest, NamesAreTakenOnce) {
 
 TEST_F(TreeTest, DirectoriesAreMadeInTheRootOnly) {
   const auto device = Device("d");
-  EXPECT_THAT(tree_.Make(Find(kRootInode, "d"), "nested", {}), Refused(EPERM));
-  EXPECT_THAT(tree_.Make(kNoSuchInode, "nested", {}), Refused(EPERM));
+  EXPECT_THAT(tree_.Find(Find(kRootInode, "d"))->Make("nested", {}), Refused(EPERM));
+  EXPECT_THAT(tree_.Find(kNoSuchInode)->Make("nested", {}), Refused(EPERM));
 }
 
 TEST_F(TreeTest, RemovesDevicesAndNothingElse) {
@@ -187,7 +187,7 @@ TEST_F(TreeTest, RemovesDevicesAndNothingElse) {
   EXPECT_THAT(tree_.Remove(kRootInode, "features"), Refused(ENOTDIR));
   EXPECT_THAT(tree_.Remove(directory, "size"), Refused(ENOTDIR));
   EXPECT_THAT(tree_.Remove(kRootInode, "e"), Refused(ENOENT));
-  ASSERT_THAT(device->StoreJson(R"({"power": true})"), IsOk());
+  ASSERT_THAT(device->WriteJson({.data = R"({"power": true})"}), IsOk());
   const uint64_t handle = OpenDisk(*device, "dd").value().number;
   EXPECT_THAT(tree_.Remove(kRootInode, "d"), Refused(EBUSY));
   EXPECT_EQ(Find(kRootInode, "d"), directory);
@@ -204,12 +204,12 @@ TEST_F(TreeTest, WhatIsRemovedIsNotThere) {
   ASSERT_THAT(tree_.Remove(kRootInode, "d"), IsOk());
   EXPECT_THAT(tree_.Lookup(kRootInode, "d"), Refused(ENOENT));
   EXPECT_THAT(tree_.Lookup(directory, "size"), Refused(ENOENT));
-  EXPECT_THAT(tree_.List(directory, 0, [](auto&&...) { return true; }), Refused(ENOENT));
+  EXPECT_THAT(tree_.Find(directory)->List(0, [](auto&&...) { return true; }), Refused(ENOENT));
   for (const Inode inode : {directory, size, disk, kNoSuchInode}) {
-    EXPECT_THAT(tree_.Stat(inode), Refused(ENOENT));
-    EXPECT_THAT(tree_.Open(inode, O_RDONLY), Refused(ENOENT));
-    EXPECT_THAT(tree_.Truncate(inode, 0), Refused(ENOENT));
-    EXPECT_THAT(tree_.ChangeOwnership(inode, {.mode = 0700}), Refused(ENOENT));
+    EXPECT_THAT(tree_.Find(inode)->Stat(), Refused(ENOENT));
+    EXPECT_THAT(tree_.Find(inode)->Open(O_RDONLY), Refused(ENOENT));
+    EXPECT_THAT(tree_.Find(inode)->Truncate(0), Refused(ENOENT));
+    EXPECT_THAT(tree_.Find(inode)->ChangeOwnership({.mode = 0700}), Refused(ENOENT));
     EXPECT_EQ(tree_.DiskOwner(inode), nullptr);
   }
 }

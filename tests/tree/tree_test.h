@@ -27,16 +27,16 @@ class TreeTest : public testing::Test {
     return tree_.MakeDevice(name, {.uid = 10, .gid = 20});
   }
   std::shared_ptr<DeviceNode> Device(std::string_view name) { return MakeDevice(name).value(); }
-  Inode Find(Inode directory, std::string_view name) const {
+  Inode Find(Inode directory, std::string_view name) {
     return tree_.Lookup(directory, name).value()->inode();
   }
 
   // The names behind `offset`, at most `count`; `*next` goes on behind them.
   std::vector<std::string> List(Inode directory, uint64_t offset = 0, size_t count = SIZE_MAX,
-                                uint64_t* next = nullptr) const {
+                                uint64_t* next = nullptr) {
     std::vector<std::string> names;
-    const absl::Status status = tree_.List(
-        directory, offset, [&](std::string_view name, Inode, mode_t, uint64_t next_offset) {
+    const absl::Status status = tree_.Find(directory)->List(
+        offset, [&](std::string_view name, Inode, mode_t, uint64_t next_offset) {
           if (names.size() == count) return false;
           names.emplace_back(name);
           if (next != nullptr) *next = next_offset;

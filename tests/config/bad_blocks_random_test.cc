@@ -109,7 +109,7 @@ TEST(BadBlocks, DoWhatAFlagForEachSectorDoes) {
     for (const Range& there : bad_blocks.ranges()) longest = std::max(longest, there.sectors());
     ExpectSame(bad_blocks, model, random);
   }
-  EXPECT_GT(refused, 20) << "the limit is met";
+  EXPECT_GT(refused, 0) << "the limit is met";
   EXPECT_GT(longest, 1024) << "and so are ranges of several entries";
 }
 

@@ -26,6 +26,10 @@ NAME = "UnifiedSource"
 # How far it follows a function: most faults are found long before, and no end is several times as slow.
 ANALYZER = ["-Xclang", "-analyzer-config", "-Xclang", "max-nodes=30000"]
 
+# Whose fault it is that files cannot be read together: he defines a name again, or hides it from those
+# after him.  Else anybody's who has an error.
+CLASH = re.compile(r"^(.+?):\d+:\d+: (error: redefinition of|note: candidate found by name lookup is "
+                   r"'[^']*\(anonymous namespace\)|note: \w+ '[^']*' is hidden by)", re.MULTILINE)
 ERROR = re.compile(r"^(.+?):\d+:\d+: (fatal )?error: ", re.MULTILINE)
 
 
@@ -66,38 +70,49 @@ def arguments(command):
 class Tidy:
     def __init__(self, root, build):
         self.root, self.build = root, build
+        # First of all, so that a file which has its own idea of a name that a header has is wrong itself,
+        # and not whoever needs that header after it.  Such files are read after the others, without.
+        self.headers = sorted(file for top in ("include", "src") for file in (root / top).rglob("*.h"))
         self.unified = build / "tidy"
         self.unified.mkdir(exist_ok=True)
 
     def look(self, files, how):
         """What is wrong with them, as a text."""
         found = ""
+        headers = self.headers
         while files:
-            together, files = self.split(files, how)
-            found += self.tidy(self.unify(together), how)
+            together, files = self.split(headers, files, how)
+            if together:
+                found += self.tidy(self.unify(headers, together), how)
             for file in together:
                 if USING.search(file.read_text()):
                     found += self.tidy(file, how, f"--checks={ALONE}")
+            headers = []
         return found
 
-    def split(self, files, how):
-        """(those that can be read together, the others)"""
+    def split(self, headers, files, how):
+        """(those that can be read together after these headers, the others)"""
         apart = []
-        while len(files) > 1:
-            done = self.run(["clang++", "-fsyntax-only", "-w", "-ferror-limit=0", *how, self.unify(files)])
+        while len(headers + files) > 1 and files:
+            done = self.run(["clang++", "-fsyntax-only", "-w", "-ferror-limit=0", *how,
+                             self.unify(headers, files)])
             if done.returncode == 0:
                 break
-            wrong = {pathlib.Path(name).resolve() for name, _ in ERROR.findall(done.stderr)}
-            clashing = [file for file in files[1:] if file in wrong]
-            if not clashing:  # a header says what is wrong, or the first file is
-                clashing = files[-(-len(files) // 2):]
+            others = files if headers else files[1:]
+            for pattern in (CLASH, ERROR):
+                named = {pathlib.Path(match[0]).resolve() for match in pattern.findall(done.stderr)}
+                clashing = [file for file in others if file in named]
+                if clashing:
+                    break
+            else:  # a header says what is wrong, or the first file is
+                clashing = others[len(others) // 2:]
             apart += clashing
             files = [file for file in files if file not in clashing]
         return files, apart
 
-    def unify(self, files):
+    def unify(self, headers, files):
         together = self.unified / f"{NAME}-{files[0].parent.name}-{files[0].stem}.cc"
-        together.write_text("".join(f'#include "{file}"  // NOLINT\n' for file in files))
+        together.write_text("".join(f'#include "{file}"  // NOLINT\n' for file in headers + files))
         return together
 
     def tidy(self, file, how, *options):

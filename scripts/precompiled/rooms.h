@@ -1,6 +1,6 @@
-// What most files of src/ include of others, parsed once for a room: that is most of what compiling
-// one of them costs.  For builds with -Db_pch=true (scripts/test); a file still includes what it
-// uses, and builds without hold it to that.
+// What most files of src/ include of others, parsed once for all of them (scripts/meson.build). For
+// builds with -Db_pch=true (scripts/test); a file still includes what it uses, and
+// tests/lint/includes.py holds it to that.
 #ifndef RNULLFS_PRECOMPILED_ROOMS_H_
 #define RNULLFS_PRECOMPILED_ROOMS_H_
 

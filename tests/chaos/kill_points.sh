@@ -1,6 +1,7 @@
 #!/bin/bash
 # The worker dies at each of the moments that src/base/kill_point.h names: what was asked then is done
 # once and answered as if nothing had happened.
+# usage: kill_points.sh daemon|auto    by who serves the disks; what the daemon alone does is in daemon
 . "$(dirname "$0")/../lib.sh"
 needs root fuse jq python3
 export RNULLFS_KILL_POINTS=$scratch/points
@@ -186,23 +187,22 @@ walk() {
   rmdir "$dev"
 }
 
-walk daemon
-if passthrough_possible; then walk auto; fi
-
 # --- The write cache ------------------------------------------------------------------------------
 
-datapath=daemon
-make_disk cached '{"size": 16, "cache_size": 1}'
-rm -f "$image"
-truncate -s 16M "$image"
-each cache-stored cache-written-back cache-unmarked -- 'writes go through the cache' synced 4 5000 300000
-each cache-written-back cache-unmarked -- 'more than it holds' patch 5 1000000 3000000
-check 'cached: the disk is as the image' cmp "$dev/disk" "$image"
-each cache-written-through -- 'a write with O_DSYNC' \
-  dd if="$image" of="$dev/disk" bs=64k count=4 oflag=dsync conv=notrunc status=none
-each page-punched -- 'a discard' punch 8192 1048576
-check 'cached: the disk is as the image' cmp "$dev/disk" "$image"
-switch_off
+walk_cache() {
+  datapath=daemon
+  make_disk cached '{"size": 16, "cache_size": 1}'
+  rm -f "$image"
+  truncate -s 16M "$image"
+  each cache-stored cache-written-back cache-unmarked -- 'writes go through the cache' synced 4 5000 300000
+  each cache-written-back cache-unmarked -- 'more than it holds' patch 5 1000000 3000000
+  check 'cached: the disk is as the image' cmp "$dev/disk" "$image"
+  each cache-written-through -- 'a write with O_DSYNC' \
+    dd if="$image" of="$dev/disk" bs=64k count=4 oflag=dsync conv=notrunc status=none
+  each page-punched -- 'a discard' punch 8192 1048576
+  check 'cached: the disk is as the image' cmp "$dev/disk" "$image"
+  switch_off
+}
 
 # --- The log of records, copied to its other region -----------------------------------------------
 
@@ -217,9 +217,22 @@ with open(sys.argv[1], "w") as file:
     file.write('{"badblocks": []}')
 END
 }
-each log-copied log-switched -- 'many changes' many
-same 'the last one counts' '' "$(<"$dev/badblocks")"
-rmdir "$dev"
+walk_log() {
+  each log-copied log-switched -- 'many changes' many
+  same 'the last one counts' '' "$(<"$dev/badblocks")"
+  rmdir "$dev"
+}
+
+# --- Both, or what the kernel serves --------------------------------------------------------------
+
+case $1 in
+  daemon)
+    walk daemon
+    walk_cache
+    walk_log
+    ;;
+  auto) if passthrough_possible; then walk auto; fi ;;
+esac
 same 'nothing is left' 'features status.json' "$(names "$mnt")"
 same 'nor charged' 0 "$(field "$mnt/status.json" .memory_used)"
 unmount "$mnt"

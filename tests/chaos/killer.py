@@ -58,7 +58,7 @@ def main(how, mount, count, seed):
     gaps = []
     last = None
     for _ in range(int(count)):
-        pause = dice.uniform(0.0, 0.03) if dice.random() < TOGETHER else dice.uniform(0.5, 4.0)
+        pause = dice.uniform(0.0, 0.03) if dice.random() < TOGETHER else dice.uniform(0.3, 2.0)
         if how == "upgrade":
             pause += 2.0
         time.sleep(QUICK_S if how == "quick" else pause)

@@ -8,6 +8,7 @@
 
 #include "config/attribute_values.h"
 #include "config/status_matchers.h"
+#include "from_environment.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -301,7 +302,7 @@ TEST(Attributes, DifferWhereOneValueDoes) {
 
 TEST(Attributes, MakeTheSameOfTheirValuesText) {
   std::mt19937_64 random(1);  // NOLINT: the same values each time
-  for (int i = 0; i < 1000; ++i) {
+  for (uint64_t i = 0; i < Repetitions(1000); ++i) {
     for (const Attribute& row : Attributes()) {
       if (row.read_only) continue;
       Settings settings;

@@ -50,7 +50,7 @@ class ComparedDevice : public Compared {
 
 TEST(Differential, TheDeviceDoesWhatTheModelDoes) {
   const uint64_t seed = FromEnvironment("RNULLFS_TEST_SEED", 1);
-  const uint64_t steps = FromEnvironment("RNULLFS_TEST_OPERATIONS", 20'000);
+  const uint64_t steps = FromEnvironment("RNULLFS_TEST_OPERATIONS", Repetitions(20'000));
   ComparedDevice device;
   Differential differential(device, seed);
   for (uint64_t step = 0; step < steps; ++step) {

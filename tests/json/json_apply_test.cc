@@ -4,6 +4,7 @@
 
 #include "config/attribute_values.h"
 #include "config/status_matchers.h"
+#include "from_environment.h"
 #include "json/json.h"
 #include "rnullfs/attributes.h"
 
@@ -140,7 +141,7 @@ TEST(ApplyJson, TakesUnitsAndBooleansAsTheFilesDo) {
 
 TEST(ApplyJson, RoundTripsWhatIsShown) {
   std::mt19937_64 random(1);  // NOLINT: the same configurations each time
-  for (int i = 0; i < 1000; ++i) {
+  for (uint64_t i = 0; i < Repetitions(1000); ++i) {
     Settings settings;
     for (const Attribute& row : Attributes()) {
       if (row.read_only) continue;

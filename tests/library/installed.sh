@@ -42,8 +42,7 @@ printf '%s\n' "${headers[@]}" | xargs -P "$(nproc)" -I HEADER \
 
 # --- The example ----------------------------------------------------------------------------------
 
-# Where all is built for a sanitizer, so would this have to be.
-if ! shared=$(find "$tree" -name 'librnullfs.so.*' -type f -printf '%h' | grep .); then exit; fi
+shared=$(find "$tree" -name 'librnullfs.so.*' -type f -printf '%h')
 
 # builds WHAT FLAG...: and the example does what it does in our own build.
 builds() {

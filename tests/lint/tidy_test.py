@@ -35,8 +35,7 @@ class TidyTest(unittest.TestCase):
                                 "output": f"libroom.a.p/{name}.o",
                                 "command": f"c++ -std=c++20 -o {name}.o -c ../src/room/{name}"})
             (root / "build/compile_commands.json").write_text(json.dumps(entries))
-            look = tidy.Tidy(root, root / "build").look
-            return "".join(look(*whole) for whole in tidy.groups(root, root / "build"))
+            return tidy.Tidy(root, root / "build").look(*tidy.sources(root, root / "build"))
 
     def test_nothing(self):
         self.assertEqual(self.found({"a.cc": "int A() { return 1; }",

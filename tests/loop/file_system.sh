@@ -28,7 +28,7 @@ sums() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
 
 # Source files, a large one, a sparse one, and many in a directory.
 cp -r "$tests/../src" "$tests/../include" "$scratch/files"
-random_file "$scratch/files/large" 64
+random_file "$scratch/files/large" 24
 dd if=/dev/urandom of="$scratch/files/sparse" bs=64k seek=1000 count=1 status=none
 mkdir "$scratch/files/many"
 head -c 4M "$scratch/files/large" | split -b 8000 -a 4 - "$scratch/files/many/"

@@ -42,14 +42,14 @@ verified() {
   fio --name="$1" --filename="$loop" --direct=1 --ioengine=libaio --verify=crc32c \
     --verify_fatal=1 --verify_state_save=0 --randrepeat=0 --output="$scratch/fio" "${@:2}"
 }
-check 'random 4 KiB writes, verified' verified random --rw=randwrite --bs=4k --iodepth=32 --size=64M
-check 'random sizes and directions, verified' verified mixed --rw=randrw --iodepth=32 --size=64M \
+check 'random 4 KiB writes, verified' verified random --rw=randwrite --bs=4k --iodepth=32 --size=16M
+check 'random sizes and directions, verified' verified mixed --rw=randrw --iodepth=32 --size=32M \
   --bsrange="$sector-256k" --blockalign="$sector"
 check 'single sectors, verified' verified sectors --rw=randwrite --bs="$sector" --iodepth=32 --size=8M
 check 'through the page cache, verified' verified cached --direct=0 --ioengine=psync --rw=randwrite \
-  --bs=16k --size=32M --fsync=64
+  --bs=16k --size=16M --fsync=64
 check 'four jobs side by side, verified' verified jobs --rw=randwrite --bs=4k --iodepth=8 --numjobs=4 \
-  --size=16M --offset_increment=16M
+  --size=8M --offset_increment=8M
 
 # --- Again ----------------------------------------------------------------------------------------
 

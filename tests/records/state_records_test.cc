@@ -9,6 +9,7 @@
 #include <random>
 
 #include "config/attribute_values.h"
+#include "from_environment.h"
 #include "rnullfs/attributes.h"
 
 namespace rnullfs {
@@ -242,7 +243,7 @@ TEST(StateRecords, RefuseOrTakeWhateverTheyAreGiven) {
     EXPECT_THAT(std::string(read.status().message()), testing::HasSubstr("damaged"));
   }
   std::mt19937 random(1);
-  for (int i = 0; i < 20'000; ++i) {
+  for (uint64_t i = 0; i < Repetitions(20'000); ++i) {
     std::string damaged = good;
     damaged[random() % damaged.size()] = static_cast<char>(random());
     const auto read = ReadDeviceRecord(damaged);

@@ -119,7 +119,7 @@ class PageStoreRandom : public testing::Test {
 };
 
 TEST_F(PageStoreRandom, DoesWhatTheModelDoes) {
-  for (int step = 0; step < 4000 && !HasFailure(); ++step) {
+  for (uint64_t step = 0; step < Repetitions(4000) && !HasFailure(); ++step) {
     SCOPED_TRACE(step);
     Step();
     ExpectStoredPages(*store_, model_.StoredPages());

@@ -110,7 +110,7 @@ INSTANTIATE_TEST_SUITE_P(BlockSizes, WriteCacheRandom, testing::Values(512, 1024
                          testing::PrintToStringParamName());
 
 TEST_P(WriteCacheRandom, DoesWhatTheModelDoes) {
-  const uint64_t steps = FromEnvironment("RNULLFS_TEST_OPERATIONS", 20'000);
+  const uint64_t steps = FromEnvironment("RNULLFS_TEST_OPERATIONS", Repetitions(20'000));
   for (uint64_t step = 0; step < steps && !HasFailure(); ++step) {
     SCOPED_TRACE(testing::Message() << "RNULLFS_TEST_SEED=" << seed_ << ", step " << step);
     Step();

@@ -96,7 +96,7 @@ TEST(BadBlocks, DoWhatAFlagForEachSectorDoes) {
   uint64_t longest = 0;
   for (int step = 0; step < 8000 && !testing::Test::HasFatalFailure(); ++step) {
     const Range range = RandomRange(random);
-    const bool mark = random() % 2 == 0;
+    const bool mark = random() % 16 < 9;  // more, so that the limit is met
     const bool fits = model.Set(range, mark);
     if (random() % 2 == 0) {
       ASSERT_EQ(mark ? bad_blocks.Mark(range) : bad_blocks.Clear(range), fits) << step;
@@ -109,7 +109,7 @@ TEST(BadBlocks, DoWhatAFlagForEachSectorDoes) {
     for (const Range& there : bad_blocks.ranges()) longest = std::max(longest, there.sectors());
     ExpectSame(bad_blocks, model, random);
   }
-  EXPECT_GT(refused, 0) << "the limit is met";
+  EXPECT_GT(refused, 20) << "the limit is met";
   EXPECT_GT(longest, 1024) << "and so are ranges of several entries";
 }
 

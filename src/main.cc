@@ -151,7 +151,9 @@ int ServeAs(WorkerStart start, const MountOptions& options, Background& backgrou
     absl::StatusOr<std::unique_ptr<Survival>> survival =
         worker.takes_over() ? Survival::Open(std::move(start.state), worker.link)
                             : Survival::Create(worker.link);
-    if (!survival.ok()) return Refuse(survival.status());
+    if (!survival.ok()) {
+      return worker.takes_over() ? Refuse(survival.status()) : Fail(survival.status());
+    }
     worker.survival = *std::move(survival);
     worker.heritage.survival = worker.survival.get();
   }

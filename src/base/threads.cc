@@ -26,29 +26,29 @@ bool EndsWithin(int connection, int msec) {
   return poll(&watched, 1, msec) == 1;
 }
 
+void GoToTheBackground(const char* name) {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  pthread_setname_np(pthread_self(), name);
+}
+
 }  // namespace
 
-absl::StatusOr<std::thread> StartThread(std::function<void()> run) {
+absl::StatusOr<std::thread> StartThread(std::function<void()> run, const char* background) {
   constexpr char kWhere[] =
       "ulimit -u, a control group's pids.max and systemd's TasksMax limit them, ulimit -v their "
       "memory";
   try {
-    return std::thread(std::move(run));
+    return std::thread([background, run = std::move(run)] {
+      if (background != nullptr) GoToTheBackground(background);
+      run();
+    });
   } catch (const std::system_error& error) {
     return Error(EAGAIN, absl::StrCat("no thread can be had (", error.what(), "): ", kWhere));
   } catch (const std::bad_alloc&) {
     return Error(EAGAIN, absl::StrCat("no thread can be had (out of memory): ", kWhere));
   }
-}
-
-absl::StatusOr<std::thread> StartBackgroundThread(const char* name, std::function<void()> run) {
-  return StartThread([name, run = std::move(run)] {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    pthread_setname_np(pthread_self(), name);
-    run();
-  });
 }
 
 absl::Status InsistWhileMounted(int connection, absl::FunctionRef<absl::Status()> attempt) {

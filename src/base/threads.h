@@ -14,12 +14,10 @@
 
 namespace rnullfs {
 
-// What std::thread would throw for is the status.
-absl::StatusOr<std::thread> StartThread(std::function<void()> run);
-
-// The same for work in the background, under that name (at most 15 bytes).  No signal interrupts
-// it: those are for the threads that serve.
-absl::StatusOr<std::thread> StartBackgroundThread(const char* name, std::function<void()> run);
+// What std::thread would throw for is the status.  `background`: its name (at most 15 bytes) when
+// it works in the background; no signal interrupts it, as those are for the threads that serve.
+absl::StatusOr<std::thread> StartThread(std::function<void()> run,
+                                        const char* background = nullptr);
 
 // Does `attempt`, and does it again, with growing pauses, while it fails: for a process that takes
 // a mount over, whose requests wait in the kernel meanwhile.  It gives up, with the last error,

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <iterator>
 
 #include "command_line/options.h"
 #include "config/types/integer.h"

@@ -1,11 +1,9 @@
 #include "device/completion_queue.h"
 
-#include <pthread.h>
 #include <sys/prctl.h>
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <system_error>
 #include <utility>
 
@@ -25,16 +23,6 @@ constexpr int64_t kSleepMaxNsec = 3'600'000'000'000;
 // How many replies the thread takes at a time.
 constexpr size_t kBatch = 256;
 
-// Signals are for the threads that serve the file system; the kernel's default slack of 50 us, for
-// those that are in no hurry.
-void SetUpThread() {
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  pthread_setname_np(pthread_self(), "rnullfs-timer");
-  prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
-}
-
 }  // namespace
 
 absl::Status CompletionQueue::Start() {
@@ -45,7 +33,7 @@ absl::Status CompletionQueue::Start() {
 absl::Status CompletionQueue::StartLocked() {
   if (stopping_ || thread_.joinable()) return absl::OkStatus();
   due_.reserve(kBatch);
-  absl::StatusOr<std::thread> thread = StartThread([this] { Run(); });
+  absl::StatusOr<std::thread> thread = StartThread([this] { Run(); }, "rnullfs-timer");
   if (!thread.ok()) return thread.status();
   thread_ = *std::move(thread);
   return absl::OkStatus();
@@ -100,7 +88,7 @@ void CompletionQueue::SetNextDue() {
 }
 
 void CompletionQueue::Run() {
-  SetUpThread();
+  prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);  // the default, 50 us, is for those in no hurry
   while (SleepUntilNearlyDue()) {
     PollUntilDue();
     SendDue();

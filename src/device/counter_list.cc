@@ -1,6 +1,7 @@
 #include "device/counter_list.h"
 
 #include <algorithm>
+#include <cassert>
 #include <iterator>
 
 #include "absl/strings/str_split.h"
@@ -75,8 +76,10 @@ std::vector<std::string> FirstCounterTable() {
   std::vector<CounterRow> rows;
   rows.reserve(names.size());
   for (const std::string& name : names) {
-    rows.push_back(*std::find_if(std::begin(kRows), std::end(kRows),
-                                 [&](const CounterRow& row) { return row.name == name; }));
+    const auto* const row = std::find_if(std::begin(kRows), std::end(kRows),
+                                         [&](const CounterRow& each) { return each.name == name; });
+    assert(row != std::end(kRows));  // none of these is renamed
+    rows.push_back(*row);
   }
   return CounterTable::Make(rows, {})->Texts();
 }

@@ -11,6 +11,7 @@
 #include "fuse/backing_ids.h"
 #include "fuse/operations.h"
 #include "fuse/receive_loop.h"
+#include "fuse/ring.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -117,6 +118,11 @@ void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   }
   auto open = [request, node, opener = ProcessName(fuse_req_ctx(request)->pid), file = *file](
                   IfOpen if_open) { return AnswerOpen(request, node, opener, file, if_open); };
+  // The close that it would wait for may come by the same ring.
+  if (CameThroughRing(request)) {
+    open(IfOpen::kRefuse);
+    return;
+  }
   AttemptOrPark(request, DeviceIdOf(inode), kOpenGrace, open, [&] { return open; });
 }
 

@@ -16,7 +16,7 @@ constexpr std::chrono::milliseconds kLookAgain(20);
 absl::Status Parking::Start() {
   const LockGuard lock(mutex_);
   if (!stopping_) return absl::OkStatus();
-  absl::StatusOr<std::thread> thread = StartBackgroundThread("rnullfs-parking", [this] { Run(); });
+  absl::StatusOr<std::thread> thread = StartThread([this] { Run(); }, "rnullfs-parking");
   if (!thread.ok()) return thread.status();
   thread_ = *std::move(thread);
   stopping_ = false;

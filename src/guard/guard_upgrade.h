@@ -7,7 +7,7 @@
 // One descriptor serves all that is done with that program, so that what has been looked at is what
 // is asked and what is started, whatever comes to be at that path meanwhile.
 //
-// Thread safety: none; the guard has one thread.  Allocates nothing of ours.
+// Thread safety: none; the guard has one thread.  Allocates nothing of ours in the guard.
 // Units: nanoseconds of Clock::Real().
 #ifndef RNULLFS_GUARD_GUARD_UPGRADE_H_
 #define RNULLFS_GUARD_GUARD_UPGRADE_H_

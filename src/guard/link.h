@@ -27,7 +27,8 @@ struct GuardMessage {
   FileId file = {};   // kKeep, kDrop, kKept
 };
 
-// The worker's end; where there is no guard, without a channel: then nobody is told.
+// The worker's end; where there is no guard, without a channel: then nobody is told, and nothing
+// can be kept.
 class GuardLink : public MemfdKeeper {
  public:
   explicit GuardLink(UniqueFd channel);

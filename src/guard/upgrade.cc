@@ -57,19 +57,21 @@ absl::Status Signal(pid_t guard, const MountEntry& mounted) {
   return SystemError(errno, name);
 }
 
-// The process that has a descriptor of the mount: of one that answers nothing, which cannot be
-// asked, its guard.  0 when there is none that the caller may look at, or the kernel does not say.
+// The process that has a descriptor of the mount, the first of several, as it has forked the
+// others: of a mount that answers nothing, which cannot be asked, its guard.  0 when there is none
+// that the caller may look at, or the kernel does not say.
 pid_t HolderOf(const MountEntry& mounted) {
   glob_t open = {};
   glob("/proc/[0-9]*/fd/*", GLOB_NOSORT, nullptr, &open);
   pid_t holder = 0;
-  for (size_t i = 0; i < open.gl_pathc && holder == 0; ++i) {
+  for (size_t i = 0; i < open.gl_pathc; ++i) {
     const std::filesystem::path path = open.gl_pathv[i];
     std::error_code gone;
     if (std::filesystem::read_symlink(path, gone) != "/dev/fuse") continue;
     const std::string process = path.parent_path().parent_path().filename();
     const int fd = std::atoi(path.filename().c_str());
-    if (FuseDeviceOf(fd, process) == mounted.device) holder = std::atoi(process.c_str());
+    const pid_t pid = std::atoi(process.c_str());
+    if (FuseDeviceOf(fd, process) == mounted.device && (holder == 0 || pid < holder)) holder = pid;
   }
   globfree(&open);
   return holder;

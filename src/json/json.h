@@ -42,10 +42,10 @@ struct JsonReading {
 // Whoever has the value goes down by recursion, its destructor to begin with.
 inline constexpr size_t kJsonLevelsMax = 64;
 
-// Judges the grammar, not keys and values.
-JsonReading ReadJson(std::string_view text);
+// Judges the grammar, not keys and values.  `judge`: makes no value.
+JsonReading ReadJson(std::string_view text, bool judge = false);
 
-inline JsonText ClassifyJson(std::string_view text) { return ReadJson(text).text; }
+inline JsonText ClassifyJson(std::string_view text) { return ReadJson(text, /*judge=*/true).text; }
 
 // What config.json shows: every attribute with its type (booleans true/false, numbers), in the
 // table's order, pretty-printed, with a newline at the end.

@@ -49,7 +49,8 @@ std::string_view Expected(std::string_view message) {
 // Hears what the library reads in a text that begins with a brace, and its complaint.
 class Listener final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  Listener(std::string_view text, JsonReading& reading) : text_(text), reading_(reading) {}
+  Listener(std::string_view text, JsonReading& reading, bool judge)
+      : text_(text), reading_(reading), judge_(judge) {}
 
   bool key(string_t& name) override {
     if (left_out_ == 0) key_ = std::move(name);
@@ -116,6 +117,7 @@ class Listener final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   void Put(JsonValue value) {
+    if (judge_) return;
     JsonValue& place = open_.empty() ? reading_.value : open_.back().parts.emplace_back();
     place = std::move(value);
   }
@@ -143,6 +145,7 @@ class Listener final : public nlohmann::json_sax<nlohmann::json> {
 
   const std::string_view text_;
   JsonReading& reading_;
+  const bool judge_;
   std::vector<JsonValue> open_;  // from the outermost
   size_t left_out_ = 0;          // levels below kJsonLevelsMax
   std::string key_;              // of the value to come
@@ -150,7 +153,7 @@ class Listener final : public nlohmann::json_sax<nlohmann::json> {
 
 }  // namespace
 
-JsonReading ReadJson(std::string_view text) {
+JsonReading ReadJson(std::string_view text, bool judge) {
   // The library takes a NUL for the end of the text, and skips a byte order mark.
   const std::string_view head = text.substr(0, text.find('\0'));
   const size_t first = head.find_first_not_of(kSpace);
@@ -159,7 +162,7 @@ JsonReading ReadJson(std::string_view text) {
     reading = {.text = JsonText::kInvalid, .at = first, .expected = kObject};
   } else if (first != std::string_view::npos) {
     reading = {.text = JsonText::kComplete, .expected = kNothing};
-    Listener listener(head, reading);
+    Listener listener(head, reading, judge);
     nlohmann::json::sax_parse(head.begin(), head.end(), &listener);
   }
   if (reading.text != JsonText::kInvalid && head.size() < text.size()) {

@@ -1,4 +1,5 @@
-// The memory of one disk: a sparse memfd, offset in the file = offset on the disk, and its mapping.
+// A sparse memfd and its mapping: the memory of a disk, offset in the file = offset on the disk,
+// and what is kept in the same way.
 //
 // It is mapped in windows of 4 GiB, each when a page in it is first stored: there may be many disks
 // of many TiB, nearly all of them holes, and a process has 128 TiB of addresses.  That is half as

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -41,8 +42,12 @@ bool MemoryLimit::TakeFromMachine(uint64_t bytes) {
 }
 
 uint64_t MemoryLimit::SpareBytes() const {
-  const uint64_t available = available_();
-  return available - std::min(available, kSpared);
+  try {
+    const uint64_t available = available_();
+    return available - std::min(available, kSpared);
+  } catch (const std::bad_alloc&) {  // there is not even the memory to ask
+    return 0;
+  }
 }
 
 void MemoryLimit::Watch(const void* who, std::function<Look()> look) {

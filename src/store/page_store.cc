@@ -45,13 +45,13 @@ int ChangeStored(Pages& pages, uint64_t begin, uint64_t end, Pages::How how) {
   return 0;
 }
 
-// Moves all that is stored to `to`, which is empty and no smaller; 0 or an errno, after which some
-// has been moved.  Who dies meanwhile leaves each page in one of the two, or in both
-// (Pages::TakeBack()).  Both must be alone.
-int MovePages(Pages& from, Pages& to) {
+constexpr uint64_t kStep = uint64_t{2} << 20;  // of a move: so much is stored twice meanwhile
+
+// Moves all that is stored to `to`, which is empty and no smaller, by way of `unmapped`, kStep
+// bytes; 0 or an errno, after which some has been moved.  Who dies meanwhile leaves each page in
+// one of the two, or in both (Pages::TakeBack()).  Both must be alone.
+int MovePages(Pages& from, Pages& to, char* unmapped) {
   const uint64_t size_bytes = from.size_bytes();
-  constexpr uint64_t kStep = uint64_t{2} << 20;  // stored twice meanwhile
-  const std::unique_ptr<char[]> unmapped(new char[kStep]);
   for (uint64_t begin = from.FirstStored(0, size_bytes); begin < size_bytes;) {
     const uint64_t end = std::min(begin + kStep, size_bytes);
     const StripeLocks::Exclusive lock(from.locks, FirstPage(begin), LastPage(end));
@@ -60,8 +60,8 @@ int MovePages(Pages& from, Pages& to) {
     const char* data = piece.data;
     int error = 0;
     if (data == nullptr && piece.stored) {
-      error = from.CopyOut(piece, unmapped.get());
-      data = unmapped.get();
+      error = from.CopyOut(piece, unmapped);
+      data = unmapped;
     }
     if (error == 0 && data != nullptr) {
       error = to.Change(piece.begin, piece.end, Pages::How::kWrite, data);
@@ -147,6 +147,9 @@ absl::Status PageStore::Resize(uint64_t size_bytes) {
 
 // A seal is for good, so that a larger disk takes a new file.
 absl::Status PageStore::MoveAndGrow(uint64_t size_bytes) {
+  constexpr char kNoMemory[] = "size: there is no memory to move the disk to where it can grow";
+  const std::unique_ptr<char[]> unmapped(new (std::nothrow) char[kStep]);
+  if (unmapped == nullptr) return Error(ENOMEM, kNoMemory);
   // Kept from the first page on that lies there alone.
   absl::StatusOr<UniqueFd> memfd = CreateKeptMemfd(name_, keeper_);
   if (!memfd.ok()) return memfd.status();
@@ -161,20 +164,17 @@ absl::Status PageStore::MoveAndGrow(uint64_t size_bytes) {
   // What is stored already needs no asking, wherever it goes.
   account_->Reserve(pages_->AllocatedBytes());
   KillPoint("grow-begun");
-  const int error = MovePages(*pages_, *grown);
+  const int error = MovePages(*pages_, *grown, unmapped.get());
   KillPoint("grow-moved");
-  if (error == 0) {
-    std::swap(pages_, grown);
-  } else {
-    const int not_moved_back = MovePages(*grown, *pages_);
-    assert(not_moved_back == 0);
-  }
+  const int not_moved_back = error == 0 ? 0 : MovePages(*grown, *pages_, unmapped.get());
+  if (error == 0) std::swap(pages_, grown);
   account_->EndReservation([this] { return pages_->AllocatedBytes(); });
+  // What is left there is the disk's: whoever takes over finds it with the keeper.
+  if (not_moved_back != 0) return Error(error, kNoMemory);
   keeper_.Drop(grown->fd());
   KillPoint("grow-dropped");
   grown->Empty();
-  if (error == 0) return absl::OkStatus();
-  return Error(error, "size: there is no memory to move the disk to where it can grow");
+  return error == 0 ? absl::OkStatus() : Error(error, kNoMemory);
 }
 
 absl::StatusOr<uint64_t> PageStore::Collapse(uint64_t offset, bool sparse) {

@@ -159,7 +159,8 @@ int Pages::FillPages(const Piece& hole, const char* data) {
     char* const address = arena_.At(page * kPageSize);
     if (address == nullptr) {
       file_knows_.store(true, std::memory_order_relaxed);
-    } else if (index_.Store(page, address).error != 0) {
+    } else if (index_.Store(page, address).error != 0 &&
+               !file_knows_.load(std::memory_order_relaxed)) {
       return ENOSPC;
     }
   }

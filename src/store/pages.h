@@ -49,7 +49,7 @@ class Pages {
     return arena_.Read(piece.begin, piece.length(), to);
   }
 
-  // All that can be done to a range.  After an error some pieces have been changed, each whole.
+  // All that can be done to a range.  After an error any part has been, whole pages at a time.
   enum class How {
     kWrite,  // `data` becomes what it reads
     kZero,   // what is stored is zeroed; holes stay holes

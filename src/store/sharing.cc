@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 
 #include "absl/strings/str_cat.h"
 #include "rnullfs/error.h"
@@ -25,8 +26,9 @@ enum class Holders { kNone, kSome, kUnknown };  // unknown: no /proc, or fs.leas
 // Of one memfd one call at a time, or they see each other.
 Holders HoldersOf(int memfd) {
   // Reading only: an open for writing would count as one that is not ours.
-  const std::string path = absl::StrCat("/proc/self/fd/", memfd);
-  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  char path[32];  // no string: it is asked where memory is out
+  std::snprintf(path, sizeof path, "/proc/self/fd/%d", memfd);
+  const UniqueFd file(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.valid()) return Holders::kUnknown;
   // Who opens it while we look waits for us, and we are told by a signal: by one that does nothing.
   fcntl(file.get(), F_SETSIG, SIGURG);

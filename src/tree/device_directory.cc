@@ -81,8 +81,7 @@ class ConfigHandle final : public TextFile {
   std::atomic<uint64_t> end_{0};  // where the last piece that was taken ended
 };
 
-// --- What every device's directory has
-// ------------------------------------------------------------
+// --- What every device's directory has -----------------------------------------------------------
 
 // A file, or the directory of a fault.
 struct Row {

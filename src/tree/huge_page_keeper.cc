@@ -39,14 +39,16 @@ void HugePageKeeper::Watch(std::weak_ptr<DeviceNode> node) {
 // Without a thread small pages do as well; whoever opens a disk next tries again.
 bool HugePageKeeper::StartLocked() {
   if (thread_.joinable()) return true;
-  absl::StatusOr<std::thread> thread = StartBackgroundThread("rnullfs-huge", [this] {
-    try {
-      Run();
-    } catch (const std::bad_alloc&) {
-      const LockGuard lock(mutex_);
-      refused_ = "no memory";  // short enough to need none
-    }
-  });
+  absl::StatusOr<std::thread> thread = StartThread(
+      [this] {
+        try {
+          Run();
+        } catch (const std::bad_alloc&) {
+          const LockGuard lock(mutex_);
+          refused_ = "no memory";  // short enough to need none
+        }
+      },
+      "rnullfs-huge");
   if (thread.ok()) {
     thread_ = *std::move(thread);
   } else if (!std::exchange(said_, true)) {

@@ -13,7 +13,7 @@
 namespace rnullfs {
 
 std::map<uint64_t, Disk::Memfds> MemfdsOf(const std::vector<DeviceRecord>& devices,
-                                          std::vector<UniqueFd> left, MemfdKeeper& keeper) {
+                                          std::vector<UniqueFd> left) {
   std::map<uint64_t, uint64_t> named;
   for (const DeviceRecord& device : devices) named[device.id] = device.memfd;
   std::map<uint64_t, Disk::Memfds> memfds;
@@ -27,21 +27,25 @@ std::map<uint64_t, Disk::Memfds> MemfdsOf(const std::vector<DeviceRecord>& devic
     const auto disk = ParseDiskMemfd(name);
     const auto cache = disk ? std::nullopt : ParseCacheMemfd(name);
     if (!disk && !cache) continue;
-    const auto device = named.find(disk ? disk->id : *cache);
-    if (device == named.end()) {
-      keeper.Drop(memfd.get());
-      continue;
-    }
-    Disk::Memfds& taken = memfds[device->first];
+    const uint64_t id = disk ? disk->id : *cache;
+    Disk::Memfds& taken = memfds[id];
     if (cache) {
       taken.cache = std::move(memfd);
       continue;
     }
     // Of two disks' the record's is the first.
-    if (taken.disk.valid() && status.st_ino == device->second) std::swap(taken.disk, memfd);
+    if (taken.disk.valid() && status.st_ino == named[id]) std::swap(taken.disk, memfd);
     (taken.disk.valid() ? taken.moving_to : taken.disk) = std::move(memfd);
   }
   return memfds;
+}
+
+void DropMemfds(const std::map<uint64_t, Disk::Memfds>& untaken, MemfdKeeper& keeper) {
+  for (const auto& [id, memfds] : untaken) {
+    for (const UniqueFd* memfd : {&memfds.disk, &memfds.moving_to, &memfds.cache}) {
+      if (memfd->valid()) keeper.Drop(memfd->get());
+    }
+  }
 }
 
 }  // namespace rnullfs

@@ -15,11 +15,14 @@
 
 namespace rnullfs {
 
-// For each device the one that its record names, and one it was being moved to, if any.  (The name
-// alone tells where the record is older than the move.)  What no record names belonged to a device
-// that was just being removed: `keeper` is to drop it.
+// By device id.  For each device the one that its record names, and one it was being moved to, if
+// any.  (The name alone tells where the record is older than the move.)
 std::map<uint64_t, Disk::Memfds> MemfdsOf(const std::vector<DeviceRecord>& devices,
-                                          std::vector<UniqueFd> left, MemfdKeeper& keeper);
+                                          std::vector<UniqueFd> left);
+
+// Those that have not been taken: no record names them, as they belonged to a device that was just
+// being removed.
+void DropMemfds(const std::map<uint64_t, Disk::Memfds>& untaken, MemfdKeeper& keeper);
 
 }  // namespace rnullfs
 

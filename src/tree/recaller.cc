@@ -21,8 +21,7 @@ constexpr std::chrono::microseconds kGiveWay(50);
 void Recaller::Start(const std::vector<std::shared_ptr<DeviceNode>>& nodes) {
   try {
     const std::vector<std::weak_ptr<DeviceNode>> weak(nodes.begin(), nodes.end());
-    absl::StatusOr<std::thread> thread =
-        StartBackgroundThread("rnullfs-recall", [this, weak] { Run(weak); });
+    absl::StatusOr<std::thread> thread = StartThread([this, weak] { Run(weak); }, "rnullfs-recall");
     if (thread.ok()) thread_ = *std::move(thread);
   } catch (const std::bad_alloc&) {
     return;

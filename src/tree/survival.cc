@@ -94,11 +94,12 @@ MountRecord Survival::mount() const {
 
 void Survival::UpdateMount(absl::FunctionRef<void(MountRecord&)> change) {
   const LockGuard lock(mutex_);
+  mount_saved_ = false;  // also when the change runs out of memory halfway
   change(mount_);
   PutMount();
 }
 
-// What failed is done again with the next record: without the table of counters, say, who takes
+// What failed is done again before the next record: without the table of counters, say, who takes
 // over would read another one's.
 void Survival::PutMount() { mount_saved_ = Put(kMountKey, mount_); }
 
@@ -117,9 +118,13 @@ bool Survival::RemovedBy(uint64_t request) const {
 }
 
 void Survival::Save(const DeviceRecord& device) {
+  {
+    const LockGuard lock(mutex_);
+    if (!mount_saved_) PutMount();
+    // Better a change less than a disk whose number the mount's record does not know.
+    if (!mount_saved_) return;
+  }
   Put(device.id, device);
-  const LockGuard lock(mutex_);
-  if (!mount_saved_) PutMount();
 }
 
 void Survival::Forget(uint64_t id) { log_->Erase(id); }

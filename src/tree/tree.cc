@@ -77,7 +77,7 @@ Tree::Tree(uid_t uid, gid_t gid, std::function<std::string()> status, NodeServic
 
 absl::Status Tree::Restore(std::vector<UniqueFd> memfds) {
   Survival& survival = *services_.survival;
-  auto left = MemfdsOf(survival.devices(), std::move(memfds), survival.keeper());
+  std::map<uint64_t, Disk::Memfds> left = MemfdsOf(survival.devices(), std::move(memfds));
   const MountRecord mount = survival.mount();
   LockGuard lock(mutex_);
   next_id_ = mount.next_id;
@@ -94,6 +94,7 @@ absl::Status Tree::Restore(std::vector<UniqueFd> memfds) {
     if (!restored.ok()) return restored;
     if (absl::Status inserted = Insert(node); !inserted.ok()) return inserted;
   }
+  DropMemfds(left, survival.keeper());
   survival.TakeOver();
   return absl::OkStatus();
 }

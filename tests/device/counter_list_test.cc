@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "rnullfs/device_counters.h"
 
 namespace rnullfs {
@@ -49,6 +50,29 @@ TEST(CounterList, NamesAreUniqueAndDescribed) {
     EXPECT_EQ(row.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_."), std::string_view::npos);
     EXPECT_FALSE(row.help.empty()) << row.name;
   }
+}
+
+// What an older version's page is read by must not change with the rows.
+TEST(CounterList, TheFirstTableStays) {
+  std::vector<std::string> expected;
+  uint64_t at = 0;
+  for (const char* op : {"reads", "writes", "flushes", "discards", "write_zeroes", "allocates"}) {
+    for (const char* what : {"requests", "bytes", "errors"}) {
+      expected.push_back(absl::StrCat(op, ".", what, " counter 16x1 ", at));
+      at += 8;
+    }
+  }
+  expected.insert(expected.end(), {"started counter 16x1 144", "finished counter 16x1 152"});
+  at = 16 * 192;
+  for (const char* cell : {"timeout.passed value", "timeout.asked value", "faults.timeouts counter",
+                           "requeue.passed value", "requeue.asked value", "faults.requeues counter",
+                           "init_hctx.passed value", "init_hctx.asked value",
+                           "faults.init_hctx counter", "cache.written_back counter",
+                           "cache.dropped counter", "faults.seed gauge", "drawn value"}) {
+    expected.push_back(absl::StrCat(cell, " 1x1 ", at));
+    at += 8;
+  }
+  EXPECT_EQ(FirstCounterTable(), expected);
 }
 
 // Each of its names where the struct has it, and nothing else: each is given a number of its own.

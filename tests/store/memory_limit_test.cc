@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
@@ -46,6 +47,12 @@ TEST(MemoryLimit, SparesSomeOfTheMachine) {
   EXPECT_FALSE(memory.Take(kPage));
   EXPECT_FALSE(memory.Has(1));
   EXPECT_TRUE(memory.Has(0)) << "nothing to allocate";
+}
+
+TEST(MemoryLimit, HasNothingWhereItCannotEvenAsk) {
+  MemoryLimit memory(100 * kPage, []() -> uint64_t { throw std::bad_alloc(); });
+  EXPECT_FALSE(memory.Take(kPage));
+  EXPECT_EQ(memory.used_bytes(), 0);
 }
 
 TEST(MemoryLimit, AsksTheMachineOnceForALease) {

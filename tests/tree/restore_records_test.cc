@@ -120,6 +120,23 @@ TEST_F(RestoreTest, WhatCouldNotBeSavedOfAMountIsSavedWithTheNextRecord) {
   EXPECT_EQ(saved(), new_->survival->mount().counters);
 }
 
+// The mount's record is longer than there is room for, the device's is not.
+TEST_F(RestoreTest, NoDeviceThatTheMountDoesNotKnow) {
+  Make("d", "{}");
+  {
+    const FileSizeLimit some(kRecordsBegin + RecordsEnd(guard_.State()) + 16'000);
+    old_->survival->UpdateMount(
+        [](MountRecord& mount) { mount.removals.assign(4'000, 1'000'000'000); });
+    Make("unsaved", "{}");
+  }
+  const auto saved = Survival::Open(guard_.State(), guard_).value();
+  EXPECT_EQ(saved->devices().size(), 1U);
+  Make("e", "{}");
+  TakeOver();
+  EXPECT_NE(Found("d"), nullptr);
+  EXPECT_NE(Found("e"), nullptr);
+}
+
 TEST_F(RestoreTest, AnUnfinishedConfigJson) {
   const auto disk = Make("d", "{}");
   const Inode file = old_->tree.Lookup(MakeInode(disk->id(), 0), "config.json").value()->inode();

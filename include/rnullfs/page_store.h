@@ -33,8 +33,8 @@
 #include "absl/status/statusor.h"
 #include "rnullfs/memfd_keeper.h"
 #include "rnullfs/memory_limit.h"
+#include "rnullfs/store.h"
 #include "rnullfs/unique_fd.h"
-#include "rnullfs/view.h"
 
 namespace rnullfs {
 
@@ -42,7 +42,7 @@ class MemoryAccount;
 class Pages;
 class Sharing;
 
-class PageStore final : public View {
+class PageStore final : public Store {
  public:
   static constexpr uint64_t kPageSize = 4096;
 
@@ -72,15 +72,10 @@ class PageStore final : public View {
   // range is locked against writers while `sink` runs.  ENOMEM when a part cannot be mapped and
   // there is no memory to copy it to.
   int Read(uint64_t offset, uint64_t length, Sink sink) override;
-  // The same, copied to `to`.
-  int CopyOut(uint64_t offset, uint64_t length, char* to);
-
-  // The rest return 0 or an errno; the range must lie within the store.  After an error any part of
-  // the range may have been done, whole pages at a time.
-  int Write(uint64_t offset, uint64_t length, const void* data);
-  int Discard(uint64_t offset, uint64_t length);      // whole pages freed, the edges zeroed
-  int WriteZeroes(uint64_t offset, uint64_t length);  // stored pages zeroed in place
-  int Allocate(uint64_t offset, uint64_t length);     // vacant pages stored as zeros
+  int Write(uint64_t offset, uint64_t length, const void* data) override;
+  int Discard(uint64_t offset, uint64_t length) override;
+  int WriteZeroes(uint64_t offset, uint64_t length) override;
+  int Allocate(uint64_t offset, uint64_t length) override;
 
   uint64_t NextData(uint64_t offset) const override;
   uint64_t NextHole(uint64_t offset) const override;

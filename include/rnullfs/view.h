@@ -25,6 +25,9 @@ class View {
   // destroy the view.  0; or an errno, and `sink` has not been called.
   virtual int Read(uint64_t offset, uint64_t length, Sink sink) = 0;
 
+  // The same, copied to `to`.
+  virtual int CopyOut(uint64_t offset, uint64_t length, char* to);
+
   // The first offset >= `offset` inside data (SEEK_DATA) or a hole (SEEK_HOLE, where the end counts
   // as one); size_bytes() when there is none.
   virtual uint64_t NextData(uint64_t offset) const = 0;

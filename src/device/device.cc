@@ -148,10 +148,10 @@ void Device::AnswerNow(Command command, Completion done) {
   int error = stages_->refusals.Check(command);
   if (error == 0 && command.op == Op::kRead) {
     // Straight from the store, while it holds still.
-    error =
-        stages_->backing.Read(command.offset, command.length, [&](absl::Span<const iovec> data) {
-          answer({0, command.length, data});
-        });
+    error = stages_->backing.view().Read(command.offset, command.length,
+                                         [&](absl::Span<const iovec> data) {
+                                           answer({0, command.length, data});
+                                         });
     // Whoever has the answer may destroy the device.
     if (error == 0) return;
   } else if (error == 0) {
@@ -252,7 +252,7 @@ int Device::DoPiece(const Command& piece, char* to) {
   if (good.op != Op::kRead) {
     moved = stages_->backing.Change(good);
   } else if (to != nullptr) {
-    moved = stages_->backing.Copy(good.offset, good.length, to);
+    moved = stages_->backing.view().CopyOut(good.offset, good.length, to);
   }
   if (error == 0 && moved != 0) stages_->refusals.ExplainError(moved, piece);
   return error != 0 ? error : moved;
@@ -276,7 +276,11 @@ int64_t Device::EndOf(int64_t ready_nsec) {
   return std::min(stages_->slots.Take(ready_nsec, nsec), TokenBucket::kNever) + nsec;
 }
 
-uint64_t Device::NextData(uint64_t offset) const { return stages_->backing.NextData(offset); }
-uint64_t Device::NextHole(uint64_t offset) const { return stages_->backing.NextHole(offset); }
+uint64_t Device::NextData(uint64_t offset) const {
+  return stages_->backing.view().NextData(offset);
+}
+uint64_t Device::NextHole(uint64_t offset) const {
+  return stages_->backing.view().NextHole(offset);
+}
 
 }  // namespace rnullfs

@@ -33,16 +33,17 @@ absl::Status Busy(std::string_view attributes) {
                                    "first"));
 }
 
-// A fault's group as `settings` would have it written.
-FaultAttr AttrOf(const FaultPoint& point, const Settings& settings) {
+bool Written(const FaultPoint& point, const Settings& seen, const Settings& next) {
+  return next.config.*point.attr != seen.config.*point.attr ||
+         next.state.*point.left != seen.state.*point.left;
+}
+
+// What is told to be left is from then on what has been written.
+FaultAttr AsWritten(const FaultPoint& point, const Settings& settings) {
   FaultAttr attr = settings.config.*point.attr;
   attr.times = (settings.state.*point.left).times;
   attr.space = (settings.state.*point.left).space;
   return attr;
-}
-
-bool Written(const FaultPoint& point, const Settings& seen, const Settings& next) {
-  return !(AttrOf(point, next) == AttrOf(point, seen));
 }
 
 }  // namespace
@@ -114,7 +115,7 @@ DeviceConfig Disk::ConfigOf(const Settings& seen, const Settings& next) const {
   DeviceConfig config = next.config;
   config.index = config_.index;  // power-on gives it
   for (const FaultPoint& point : kFaultPoints) {
-    config.*point.attr = Written(point, seen, next) ? AttrOf(point, next) : config_.*point.attr;
+    config.*point.attr = Written(point, seen, next) ? AsWritten(point, next) : config_.*point.attr;
   }
   return config;
 }
@@ -135,7 +136,7 @@ absl::Status Disk::SwitchOn(const Settings& seen, const Settings& next, Ready re
     medium_->DropCache();
     for (const FaultPoint& point : kFaultPoints) {
       if (!Written(point, seen, next)) continue;
-      config_.*point.attr = AttrOf(point, seen);
+      config_.*point.attr = AsWritten(point, seen);
       Restart(counters_.*point.counters);
     }
   };
@@ -183,7 +184,7 @@ void Disk::CountAnew(const Settings& seen, const Settings& next) {
   for (const FaultPoint& point : kFaultPoints) {
     if (!Written(point, seen, next)) continue;
     if (device_ != nullptr) {
-      device_->RestartFaults(point, AttrOf(point, next));
+      device_->RestartFaults(point, AsWritten(point, next));
     } else {
       Restart(counters_.*point.counters);
     }
@@ -259,7 +260,8 @@ absl::Status Disk::Restore(const DeviceRecord& record, Memfds memfds) {
   unknown_ = record.config.unknown;
   last_error_ = record.last_error;
   medium_->bad_blocks().Replace({}, record.config.state.badblocks);
-  for (const FaultPoint& point : kFaultPoints) config_.*point.attr = AttrOf(point, record.config);
+  for (const FaultPoint& point : kFaultPoints)
+    config_.*point.attr = AsWritten(point, record.config);
   KillPoint("restoring");
   if (memfds.disk.valid()) {
     absl::Status adopted = medium_->Adopt(std::move(memfds.disk), std::move(memfds.moving_to));

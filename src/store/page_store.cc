@@ -213,15 +213,6 @@ int PageStore::Read(uint64_t offset, uint64_t length, Sink sink) {
   return 0;
 }
 
-int PageStore::CopyOut(uint64_t offset, uint64_t length, char* to) {
-  return Read(offset, length, [&to](absl::Span<const iovec> blocks) {
-    for (const iovec& block : blocks) {
-      std::memcpy(to, block.iov_base, block.iov_len);
-      to += block.iov_len;
-    }
-  });
-}
-
 int PageStore::Write(uint64_t offset, uint64_t length, const void* data) {
   if (length == 0) return 0;
   return Change(*pages_, offset, offset + length, Pages::How::kWrite,

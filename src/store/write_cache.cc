@@ -7,6 +7,7 @@
 
 #include "base/kill_point.h"
 #include "rnullfs/error.h"
+#include "store/io_vector.h"
 #include "store/page_sectors.h"
 
 namespace rnullfs {
@@ -73,7 +74,16 @@ int WriteCache::Find() {
   return 0;
 }
 
-int WriteCache::Read(uint64_t offset, uint64_t length, char* to) {
+int WriteCache::Read(uint64_t offset, uint64_t length, Sink sink) {
+  IoVector vector;
+  char* const copy = vector.AppendNew(length);
+  if (copy == nullptr) return ENOMEM;
+  if (const int error = CopyOut(offset, length, copy); error != 0) return error;
+  sink(vector.blocks());
+  return 0;
+}
+
+int WriteCache::CopyOut(uint64_t offset, uint64_t length, char* to) {
   const LockGuard lock(mutex_);
   if (const int error = disk_.CopyOut(offset, length, to); error != 0) return error;
   const uint64_t end = offset + length;

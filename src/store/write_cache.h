@@ -46,7 +46,7 @@ struct WriteCacheServices {
   std::atomic<uint64_t>& written_back;  // counts pages
 };
 
-class WriteCache {
+class WriteCache final : public Store {
  public:
   // A cache of `size_bytes`, at least a page: that of a process which is gone, from its memfd, or
   // an empty one without.
@@ -56,19 +56,19 @@ class WriteCache {
   // For who drops it: the keeper holds it no more.
   void GiveBack() { store_->GiveBack(); }
 
-  int Read(uint64_t offset, uint64_t length, char* to) ABSL_LOCKS_EXCLUDED(mutex_);
-  int Write(uint64_t offset, uint64_t length, const void* data) ABSL_LOCKS_EXCLUDED(mutex_);
-  // On to the disk, past the cache: a write with FUA.
-  int WriteThrough(uint64_t offset, uint64_t length, const void* data) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Writes all of it back.
-  int Flush() ABSL_LOCKS_EXCLUDED(mutex_);
-  int Discard(uint64_t offset, uint64_t length) ABSL_LOCKS_EXCLUDED(mutex_);
-  int WriteZeroes(uint64_t offset, uint64_t length) ABSL_LOCKS_EXCLUDED(mutex_);
-  int Allocate(uint64_t offset, uint64_t length) { return disk_.Allocate(offset, length); }
-
-  // As PageStore's, of the disk with what is cached.
-  uint64_t NextData(uint64_t offset) const ABSL_LOCKS_EXCLUDED(mutex_);
-  uint64_t NextHole(uint64_t offset) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // As store.h, of the disk with what is cached.
+  int Read(uint64_t offset, uint64_t length, Sink sink) override;  // copies
+  int CopyOut(uint64_t offset, uint64_t length, char* to) override ABSL_LOCKS_EXCLUDED(mutex_);
+  int Write(uint64_t offset, uint64_t length, const void* data) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  int WriteThrough(uint64_t offset, uint64_t length, const void* data) override;
+  int Discard(uint64_t offset, uint64_t length) override;
+  int WriteZeroes(uint64_t offset, uint64_t length) override;
+  int Allocate(uint64_t offset, uint64_t length) override { return disk_.Allocate(offset, length); }
+  int Flush() override ABSL_LOCKS_EXCLUDED(mutex_);  // writes all of it back
+  uint64_t NextData(uint64_t offset) const override ABSL_LOCKS_EXCLUDED(mutex_);
+  uint64_t NextHole(uint64_t offset) const override ABSL_LOCKS_EXCLUDED(mutex_);
+  uint64_t size_bytes() const override { return disk_bytes_; }
 
   uint64_t cached_pages() const { return cached_pages_.load(std::memory_order_relaxed); }
   int fd() const { return store_->fd(); }

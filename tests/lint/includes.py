@@ -9,9 +9,11 @@ who include it, as are gtest's own.
 """
 
 import functools
-import pathlib
 import re
 import sys
+
+sys.dont_write_bytecode = True
+from sources import files, main, without_comments  # pylint: disable=wrong-import-position
 
 # What of scripts/precompiled/*.h is found in a text, by header.
 NAMES = {
@@ -60,14 +62,6 @@ IMPLIED = {
 }
 
 INCLUDE = re.compile(r'^#include ([<"][^>"]+[>"])', re.MULTILINE)
-
-
-def without_comments(text):
-    """The text with its comments and strings blanked, line numbers kept."""
-    blank = lambda match: re.sub(r"[^\n]", " ", match.group())
-    keep = lambda match: match.group() if match.group().startswith("#") else blank(match)
-    return re.sub(r'^#include[^\n]*|//[^\n]*|/\*.*?\*/|"(\\.|[^"\\\n])*"', keep, text,
-                  flags=re.DOTALL | re.MULTILINE)
 
 
 class Tree:
@@ -122,17 +116,9 @@ def check_tree(root):
     """All breaches below `root`, as lines of text."""
     root = root.resolve()
     tree = Tree(root)
-    return [f"{file.relative_to(root)}:{line}: it uses {header} and does not include it"
-            for top in ("include", "src", "tests", "bench")
-            for file in sorted((root / top).rglob("*")) if file.suffix in (".cc", ".h")
-            for line, header in sorted(tree.breaches(file))]
-
-
-def main():
-    breaches = check_tree(pathlib.Path(sys.argv[1]))
-    print("\n".join(breaches), end="\n" if breaches else "")
-    return 1 if breaches else 0
+    return [f"{path}:{line}: it uses {header} and does not include it"
+            for path, _ in files(root) for line, header in sorted(tree.breaches(root / path))]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(check_tree))

@@ -11,6 +11,9 @@ import pathlib
 import re
 import sys
 
+sys.dont_write_bytecode = True
+from sources import files, main, without_comments  # pylint: disable=wrong-import-position
+
 # A room may include itself, these rooms and what those may include.
 BELOW = {
     "base": [],
@@ -51,6 +54,7 @@ PUBLIC = {
     "page_store.h": "store",
     "rcu.h": "store",
     "settings.h": "config",
+    "store.h": "store",
     "unique_fd.h": "base",
     "value_type.h": "config",
     "view.h": "store",
@@ -96,12 +100,6 @@ def may_include(room, other):
     return room == other or any(may_include(below, other) for below in BELOW[room])
 
 
-def without_comments(text):
-    """The text with its comments blanked, line numbers kept."""
-    blank = lambda match: re.sub(r"[^\n]", " ", match.group())
-    return re.sub(r"//[^\n]*|/\*.*?\*/", blank, text, flags=re.DOTALL)
-
-
 def check_include(path, target):
     """What is wrong with `path` including `target` (as written between the quotes), or None."""
     room = room_of(path)
@@ -144,24 +142,13 @@ def check_length(path, text):
 def check_tree(root):
     """All breaches below `root`, as lines of text."""
     breaches = []
-    for top in ("include", "src", "tests", "bench"):
-        for file in sorted((root / top).rglob("*")):
-            if file.suffix not in (".cc", ".h"):
-                continue
-            path = file.relative_to(root)
-            text = file.read_text(encoding="utf-8")
-            found = list(check_length(path, text))
-            if top in ("include", "src"):
-                found += check_file(path, text)
-            breaches += [f"{path}:{number}: {what}" for number, what in found]
+    for path, text in files(root):
+        found = list(check_length(path, text))
+        if path.parts[0] in ("include", "src"):
+            found += check_file(path, text)
+        breaches += [f"{path}:{number}: {what}" for number, what in found]
     return breaches
 
 
-def main():
-    breaches = check_tree(pathlib.Path(sys.argv[1]))
-    print("\n".join(breaches), end="\n" if breaches else "")
-    return 1 if breaches else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(check_tree))

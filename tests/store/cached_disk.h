@@ -68,7 +68,7 @@ class CachedDisk {
   }
   std::string Read(uint64_t offset, uint64_t length) {
     std::string bytes(length, '?');
-    EXPECT_EQ(cache_->Read(offset, length, bytes.data()), 0);
+    EXPECT_EQ(cache_->CopyOut(offset, length, bytes.data()), 0);
     return bytes;
   }
 

@@ -1,0 +1,32 @@
+// A store: what a disk reads as, and how that is changed.  Stores stand on each other: the pages of
+// a disk (PageStore), and a cache in front of them (WriteCache).
+//
+// Thread safety: all calls from any thread at once.
+// Units: bytes, any alignment; the range must lie within the store.  Errors: positive errno; ENOSPC
+// when there is no memory.  After an error any part of the range may have been done, whole pages at
+// a time.
+#ifndef RNULLFS_STORE_H_
+#define RNULLFS_STORE_H_
+
+#include <cstdint>
+
+#include "rnullfs/view.h"
+
+namespace rnullfs {
+
+class Store : public View {
+ public:
+  virtual int Write(uint64_t offset, uint64_t length, const void* data) = 0;
+  // A write with FUA: past what may be lost.
+  virtual int WriteThrough(uint64_t offset, uint64_t length, const void* data) {
+    return Write(offset, length, data);
+  }
+  virtual int Discard(uint64_t offset, uint64_t length) = 0;      // whole pages freed, edges zeroed
+  virtual int WriteZeroes(uint64_t offset, uint64_t length) = 0;  // stored pages zeroed in place
+  virtual int Allocate(uint64_t offset, uint64_t length) = 0;     // vacant pages stored as zeros
+  virtual int Flush() { return 0; }                               // nothing may be lost any more
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_STORE_H_

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <new>
 #include <string>
@@ -28,6 +29,8 @@
 #include "guard/guard.h"
 #include "guard/handover.h"
 #include "guard/link.h"
+#include "past/left_marks.h"
+#include "past/left_snapshots.h"
 #include "rnullfs/clock.h"
 #include "rnullfs/error.h"
 #include "rnullfs/memory_limit.h"
@@ -219,6 +222,40 @@ int Mount(MountOptions options, char** argv) {
   RunGuard(setup);
 }
 
+// --- What --rescue has to know of the files that it finds --------------------------------------
+
+absl::StatusOr<std::vector<LeftReader::Snapshot>> ReadSnapshots(int past) {
+  const absl::StatusOr<std::vector<LeftSnapshot>> left = FindLeftSnapshots(past);
+  if (!left.ok()) return left.status();
+  std::vector<LeftReader::Snapshot> snapshots;
+  for (const LeftSnapshot& each : *left) {
+    snapshots.push_back({each.name, each.serial, each.size_bytes,
+                         [past, each](int image) { return PutBackVersions(past, each, image); }});
+  }
+  return snapshots;
+}
+
+absl::StatusOr<std::map<uint64_t, LeftReader::Origin>> ReadOrigins(int state) {
+  const auto survival = Survival::Open(UniqueFd(dup(state)), MemfdKeeper::None());
+  if (!survival.ok()) return survival.status();
+  std::map<uint64_t, LeftReader::Origin> origins;
+  for (const DeviceRecord& device : (*survival)->devices()) {
+    const OriginKey& key = device.origin;
+    if (!key.any()) continue;
+    origins[device.id] = {key.disk,       key.snapshot,   key.file_device,
+                          key.file_inode, key.file_bytes, key.file_modified};
+  }
+  return origins;
+}
+
+absl::StatusOr<std::vector<LeftReader::Run>> ReadOwn(int marks, uint64_t shared_bytes) {
+  const absl::StatusOr<std::vector<OwnRun>> left = FindOwnRuns(marks, shared_bytes);
+  if (!left.ok()) return left.status();
+  std::vector<LeftReader::Run> runs;
+  for (const OwnRun& run : *left) runs.push_back({run.begin, run.end});
+  return runs;
+}
+
 int Main(int argc, char** argv) {
   if (getauxval(AT_SECURE) != 0) {
     return Fail(Error(EPERM,
@@ -239,7 +276,8 @@ int Main(int argc, char** argv) {
   }
   absl::Status done;
   if (options->rescue_pid != 0) {
-    done = Rescue(options->rescue_pid, options->mountpoint);
+    const LeftReader reader = {.snapshots = ReadSnapshots, .origins = ReadOrigins, .own = ReadOwn};
+    done = Rescue(options->rescue_pid, options->mountpoint, reader, options->snapshots);
   } else if (options->remount) {
     done = Remount(options->mountpoint, options->given, options->settings);
   } else if (options->upgrade) {

@@ -98,8 +98,15 @@ struct DeviceConfig {
   FaultAttr requeue_inject = {};
   FaultAttr init_hctx_fault_inject = {};
   RateLimit iops = {};           // requests/s
+  uint64_t history = 0;          // MiB of old contents
+  uint64_t store_limit = 0;      // MiB; 0: none
   uint64_t seed = 0;             // 0: another one at each power-on
   uint64_t io_timeout = 30'000;  // ms
+
+  // UINT64_MAX for no limit.
+  uint64_t store_limit_bytes() const {
+    return store_limit == 0 || store_limit > UINT64_MAX >> 20 ? UINT64_MAX : store_limit << 20;
+  }
 
   bool operator==(const DeviceConfig&) const = default;
 };

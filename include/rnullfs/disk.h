@@ -15,12 +15,15 @@
 #ifndef RNULLFS_DISK_H_
 #define RNULLFS_DISK_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -28,6 +31,8 @@
 #include "rnullfs/attributes.h"
 #include "rnullfs/device.h"
 #include "rnullfs/device_counters.h"
+#include "rnullfs/disk_origin.h"
+#include "rnullfs/disk_past.h"
 #include "rnullfs/index_pool.h"
 #include "rnullfs/medium.h"
 #include "rnullfs/memfd_keeper.h"
@@ -50,11 +55,11 @@ class Disk {
     DeviceCounters* counters = nullptr;               // null: they end with it
     Device::Complain complain = nullptr;              // what a user should hear of requests
     std::function<void()> badblocks_spent = nullptr;  // some have healed: the state has changed
+    DiskOrigin::FindDisk find_disk = nullptr;         // another one, for `origin`
   };
 
   // `id` and `name` are what its memfds are called by.
   Disk(uint64_t id, const std::string& name, Services services);
-  ~Disk();
   Disk(const Disk&) = delete;
   Disk& operator=(const Disk&) = delete;
 
@@ -73,19 +78,32 @@ class Disk {
   // Makes the disk as `next` says, power included; `seen` is what settings() were.  `ready` is
   // asked when nothing else can fail any more and nothing has changed yet; what it refuses does not
   // happen.  False, and nothing has changed, when requests have meanwhile changed what `next`
-  // differs in from `seen`: it is to be made again, of what there is then.
+  // differs in from `seen`: it is to be made again, of what there is then.  `origin` is what `next`
+  // names, if that is another than before, and is taken from the caller when it is done.
   using Ready = absl::FunctionRef<absl::Status()>;
-  absl::StatusOr<bool> Become(const Settings& seen, const Settings& next, Ready ready);
+  absl::StatusOr<bool> Become(const Settings& seen, const Settings& next, Ready ready,
+                              std::optional<Origin>& origin);
+
+  // For who asks what may be before Become(): what `next` is to have counts, too.  SetStoreLimit()
+  // follows, as what has been written.
+  void RaiseStoreLimit(const Settings& next) {
+    memory_.SetLimit(std::max(config_.store_limit_bytes(), next.config.store_limit_bytes()));
+  }
+  void SetStoreLimit() { memory_.SetLimit(config_.store_limit_bytes()); }
 
   // The same for who has nothing to say to it: takes the text, and keeps the sentence.
   absl::Status Write(std::string_view attribute, std::string_view text);
   absl::Status WriteJson(std::string_view text);
+  absl::Status Store(const Settings& wanted);
   std::string Json() const;
 
   // Why something was refused last, with a newline; empty since something else was taken.
-  const std::string& last_error() const { return last_error_; }
+  // Before all others, why what it shares with its origin cannot be read.
+  std::string last_error() const;
   void Conclude(const absl::Status& how);
-  void ForgetComplaint();
+  void ForgetComplaint() {
+    if (device_ != nullptr) device_->ForgetComplaint();
+  }
 
   // --- What it does ----------------------------------------------------------------------------
 
@@ -100,7 +118,13 @@ class Disk {
   // --- What it has -----------------------------------------------------------------------------
 
   DeviceCounters& counters() const { return counters_; }
+  // Of all that it alone keeps.
+  uint64_t memory_used() const { return memory_.used_bytes(); }
   Medium* medium() const { return medium_.get(); }  // null once removed
+  DiskPast& past() { return past_; }
+  const DiskPast& past() const { return past_; }
+  DiskOrigin& origin() { return origin_; }
+  const DiskOrigin& origin() const { return origin_; }
   PageStore* store() const { return medium_ == nullptr ? nullptr : medium_->store(); }
 
   void SwitchOff();
@@ -118,26 +142,36 @@ class Disk {
     UniqueFd disk;
     UniqueFd moving_to;
     UniqueFd cache;
+    UniqueFd past;
+    UniqueFd marks;
   };
-  absl::Status Restore(const DeviceRecord& record, Memfds memfds);
+  absl::Status Restore(const DeviceRecord& record, Memfds memfds,
+                       std::optional<Origin> origin = std::nullopt);
 
  private:
-  absl::Status CheckLive(const Settings& seen, const Settings& next) const;
-  absl::Status SwitchOn(const Settings& seen, const Settings& next, Ready ready);
-  DeviceConfig ConfigOf(const Settings& seen, const Settings& next) const;
+  absl::StatusOr<bool> SwitchOn(const Settings& seen, const Settings& next, Ready ready,
+                                std::optional<Origin>& origin);
+  absl::Status RestoreStore(const DeviceRecord& record, Memfds& memfds);
   bool TakeBadBlocks(const Settings& seen, const Settings& next);
-  void CountAnew(const Settings& seen, const Settings& next);
-  absl::Status Update(absl::FunctionRef<absl::Status(Settings&)> edit);
-  void Start(std::unique_ptr<Device> device);
+  using Edit = absl::FunctionRef<absl::Status(Settings&)>;
+  absl::Status Update(Edit edit);
+  absl::StatusOr<bool> TryUpdate(Edit edit, NewOrigin& origin);
+  void Start(std::unique_ptr<Device> device) {
+    device_ = std::move(device);
+    live_device_.store(device_.get(), std::memory_order_release);
+  }
 
   const uint64_t id_;
   const std::string name_;
   const Services services_;
   const std::unique_ptr<DeviceCounters> own_counters_;  // where none are given
   DeviceCounters& counters_;
+  MemoryLimit memory_;  // store_limit, within the mount's
   DeviceConfig config_;
   std::string unknown_;  // a later version's attributes
   std::unique_ptr<Medium> medium_;
+  DiskPast past_;
+  DiskOrigin origin_;
   std::unique_ptr<Device> device_;
   std::atomic<Device*> live_device_{nullptr};  // device_.get(), for who submits
   std::string last_error_;

@@ -2,18 +2,22 @@
 // cycles.
 //
 // The store exists from the first power-on with memory_backed=1 on; a power-on with another size
-// truncates or grows it, and one with memory_backed=0 leaves it as it is.  Before it there may be a
-// write cache, which is lost when the power goes.
+// truncates or grows it, and one with memory_backed=0 leaves it as it is.  Over it lies, where the
+// disk has an origin, what it shares with that; on it there may be a write cache, which is lost
+// when the power goes, and on that a past, which keeps what snapshots and the history want.
 //
-// Thread safety: Prepare(), Adopt() and DropCache() must be alone (nobody has the disk open then);
+// Thread safety: Prepare(), Adopt(), SetOrigin() and DropCache() must be alone, but for views of
+// its past (nobody has the disk open then), StandAlone(), Remember() and Forget() one at a time;
 // the rest from any thread.
 #ifndef RNULLFS_MEDIUM_H_
 #define RNULLFS_MEDIUM_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "rnullfs/device_config.h"
@@ -23,6 +27,8 @@
 namespace rnullfs {
 
 class BadBlockTable;
+class CloneStore;
+class Past;
 class WriteCache;
 
 class Medium {
@@ -32,6 +38,8 @@ class Medium {
   struct Services {
     std::string name;
     std::string cache_name;
+    std::string past_name = {};   // of what is kept of the past
+    std::string marks_name = {};  // of what a clone no longer shares
     MemoryLimit& memory;
     CacheCounters& counters;
     MemfdKeeper& keeper = MemfdKeeper::None();
@@ -44,7 +52,20 @@ class Medium {
   // Takes over what a process left that is gone: the store, as PageStore::Adopt(), and what was in
   // front of it.  A cache that `config` asks for and that is not there was being dropped.
   absl::Status Adopt(UniqueFd memfd, UniqueFd moving_to);
+  // With the origin that has been set, which the disk no longer has if there are no `marks`.
+  absl::Status AdoptClone(UniqueFd marks);
   absl::Status AdoptCache(const DeviceConfig& config, UniqueFd memfd);
+  absl::Status AdoptPast(uint64_t history_bytes, UniqueFd memfd);
+
+  // What the store will begin as; null: as zeros.  Only while there is none.
+  void SetOrigin(std::shared_ptr<View> origin) { origin_ = std::move(origin); }
+  bool has_origin() const { return origin_ != nullptr; }
+  // Copies what is still shared, also while requests come, and lets go of the origin.  On an error
+  // the disk has it as before.
+  // EAGAIN when after `pages_max` there are more.
+  absl::Status StandAlone(uint64_t pages_max = UINT64_MAX);
+  // There is a store of which nothing has been used: as if there had never been one.
+  void DropStore();
 
   // Makes the medium fit `config`.  EINVAL or ENOSPC with a sentence when the size cannot be had;
   // the medium is unchanged then.
@@ -56,10 +77,22 @@ class Medium {
   // The power has gone: what the cache had is lost.
   void DropCache();
 
+  // Sees to it that there is a past, also while requests come; ENOSPC, EMFILE.
+  absl::Status Remember();
+  // Nothing is to be kept any more; nobody looks at a moment.
+  void Forget();
+
+  // What requests change, within an RcuReadGuard; only with a store.
+  Store& top() const { return *top_.load(std::memory_order_acquire); }
+  // What they read: for that a past is not asked, which comes and goes.
+  Store& contents() const;
+
   // Null until the first memory-backed power-on.
   PageStore* store() const { return store_.get(); }
   // Null without one.
   WriteCache* cache() const { return cache_.get(); }
+  // Null while there is nothing to remember.
+  Past* past() const { return past_.get(); }
   BadBlockTable& bad_blocks() const { return *bad_blocks_; }
   // Whether a disk as `config` says would fit into what the memory limit leaves to it, all of it.
   bool Fits(const DeviceConfig& config) const;
@@ -69,13 +102,22 @@ class Medium {
 
  private:
   absl::Status PrepareStore(uint64_t size_bytes);
+  absl::Status CutOff(uint64_t size_bytes);
+  absl::Status PrepareClone(std::unique_ptr<PageStore>&& marks, PageStore& store);
+  Store& below_cache() const;
+  absl::Status Resize(uint64_t size_bytes);
   absl::Status PrepareCache(const DeviceConfig& config);
+  void Stack();
   absl::Status OpenCache(const DeviceConfig& config, UniqueFd memfd);
 
   const Services services_;
   const std::unique_ptr<BadBlockTable> bad_blocks_;
+  std::shared_ptr<View> origin_;
   std::unique_ptr<PageStore> store_;
+  std::unique_ptr<CloneStore> clone_;  // null without an origin
   std::unique_ptr<WriteCache> cache_;
+  std::unique_ptr<Past> past_;
+  std::atomic<Store*> top_{nullptr};
 };
 
 }  // namespace rnullfs

@@ -1,4 +1,5 @@
-// How much memory the disks of a mount may take together, and whether the machine has it.
+// How much memory the disks of a mount may take together, and each of them alone, and whether the
+// machine has it.
 //
 // The kernel answers a lack of memory with its OOM killer, even when the page is asked for by a
 // system call, so that a disk which is to fail with ENOSPC must ask first.  Two questions are asked
@@ -42,6 +43,9 @@ class MemoryLimit {
   explicit MemoryLimit(uint64_t limit_bytes = kNone,
                        uint64_t (*available)() = &AvailableMemoryAndSwap)
       : limit_bytes_(limit_bytes), available_(available) {}
+  // A part of what `whole`, which outlives it, limits, without a limit of its own as yet.  Whoever
+  // watches, watches the whole.
+  explicit MemoryLimit(MemoryLimit& whole) : whole_(&whole) {}
   MemoryLimit(const MemoryLimit&) = delete;
   MemoryLimit& operator=(const MemoryLimit&) = delete;
 
@@ -52,9 +56,18 @@ class MemoryLimit {
   bool Reserve(uint64_t bytes);
 
   // For pages that are stored already; may go over the limit.
-  void Add(uint64_t bytes) { used_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  void Add(uint64_t bytes) {
+    used_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    if (whole_ != nullptr) whole_->Add(bytes);
+  }
 
-  void Give(uint64_t bytes) { used_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+  void Give(uint64_t bytes) {
+    used_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    if (whole_ != nullptr) whole_->Give(bytes);
+  }
+
+  // What is in use may be more: then there is nothing left.
+  void SetLimit(uint64_t bytes) { limit_bytes_.store(bytes, std::memory_order_relaxed); }
 
   // Whether Take() would succeed now; takes nothing.
   bool Has(uint64_t bytes) const;
@@ -71,16 +84,21 @@ class MemoryLimit {
   // Whether something fits, at once or when they have looked.
   bool Insist(absl::FunctionRef<bool()> fits) { return fits() || (LookAgain() && fits()); }
 
-  uint64_t limit_bytes() const { return limit_bytes_; }
+  uint64_t limit_bytes() const { return limit_bytes_.load(std::memory_order_relaxed); }
   uint64_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
   uint64_t left_bytes() const;
 
  private:
   uint64_t SpareBytes() const;  // what the machine has for new pages
+  bool TakeOnLease(uint64_t bytes);
   bool TakeFromMachine(uint64_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  const uint64_t limit_bytes_;
-  uint64_t (*const available_)();
+  bool ReserveHere(uint64_t bytes);
+  void GiveHere(uint64_t bytes) { used_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
+
+  std::atomic<uint64_t> limit_bytes_{kNone};
+  uint64_t (*const available_)() = nullptr;
+  MemoryLimit* const whole_ = nullptr;  // that has the machine's memory
   std::atomic<uint64_t> used_bytes_{0};
   std::atomic<int64_t> lease_bytes_{0};
   Mutex mutex_;  // one thread renews the lease

@@ -61,6 +61,8 @@ class PageStore final : public Store {
   // For who removes the disk: the keeper holds it no more.  (A process that ends, for whatever
   // reason, leaves it to the next.)
   void GiveBack();
+  // The half of it that counts: who comes after this process does not find the store.
+  void Disown() { keeper_.Drop(fd()); }
 
   // Truncates or grows to a multiple of kPageSize; what is cut off is freed and reads as zeros when
   // it grows again.  EINVAL when no file can be that large; ENOSPC when there is no memory to move

@@ -95,6 +95,13 @@ class [[nodiscard]] RcuReadGuard {
   const Word counter_;
 };
 
+// Waits for a grace period.
+// Context: not within a read-side section.
+inline void RcuSynchronize() {
+  urcu_bp_synchronize_rcu();
+  rcu_internal::AfterGracePeriod();
+}
+
 // Starts the library's thread, which the first RcuDelete() would do: after a fork, while it can
 // still be said that there is none to be had (EAGAIN).
 absl::Status StartRcu();

@@ -25,6 +25,7 @@ struct DeviceState {
 struct Settings {
   DeviceConfig config = {};
   DeviceState state = {};
+  std::string origin = {};   // what the disk begins as (origin.h); empty: as zeros
   std::string unknown = {};  // a later version's attributes, as JSON: kept for it
 
   bool operator==(const Settings&) const = default;

@@ -1,8 +1,9 @@
-// A store: what a disk reads as, and how that is changed.  Stores stand on each other: the pages of
-// a disk (PageStore), and a cache in front of them (WriteCache).
+// A store: what a disk reads as, and can be written.  Stores stand on each other: the pages of a
+// disk (PageStore), a cache in front of them (WriteCache), what they were before (Past).
 //
-// Thread safety: all calls from any thread at once.
-// Units: bytes, any alignment; the range must lie within the store.  Errors: positive errno; ENOSPC
+// Thread safety: all calls from any thread at once.  A call is atomic as to every 4096-byte page
+// that it touches.
+// Units: bytes, any alignment; the range lies within the store.  Errors: positive errno; ENOSPC
 // when there is no memory.  After an error any part of the range may have been done, whole pages at
 // a time.
 #ifndef RNULLFS_STORE_H_

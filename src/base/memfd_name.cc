@@ -8,6 +8,9 @@ namespace rnullfs {
 namespace {
 
 constexpr std::string_view kDiskPrefix = "rnullfs:";
+// Guards and workers of versions that know neither hold such a disk's, and leave it alone.
+constexpr std::string_view kPast = "past/";
+constexpr std::string_view kMarks = "marks/";
 
 // What memfd_create() was called with; nothing for what is no memfd.
 std::string_view NameIn(std::string_view link) {
@@ -40,6 +43,14 @@ std::string CacheMemfdName(uint64_t id, std::string_view device) {
   return DiskMemfdName(id, "/" + std::string(device));
 }
 
+std::string PastMemfdName(uint64_t id, std::string_view device) {
+  return DiskMemfdName(id, absl::StrCat(std::string(kPast), std::string(device)));
+}
+
+std::string MarksMemfdName(uint64_t id, std::string_view device) {
+  return DiskMemfdName(id, absl::StrCat(std::string(kMarks), std::string(device)));
+}
+
 std::optional<DiskMemfd> ParseDiskMemfd(std::string_view link) {
   std::optional<DiskMemfd> disk = ParseAny(link);
   // Another program may call a memfd what it likes, but no disk of ours.
@@ -51,6 +62,18 @@ std::optional<uint64_t> ParseCacheMemfd(std::string_view link) {
   const std::optional<DiskMemfd> cache = ParseAny(link);
   if (!cache.has_value() || !cache->device.starts_with('/')) return std::nullopt;
   return cache->id;
+}
+
+std::optional<uint64_t> ParsePastMemfd(std::string_view link) {
+  const std::optional<DiskMemfd> past = ParseAny(link);
+  if (!past.has_value() || !past->device.starts_with(kPast)) return std::nullopt;
+  return past->id;
+}
+
+std::optional<uint64_t> ParseMarksMemfd(std::string_view link) {
+  const std::optional<DiskMemfd> marks = ParseAny(link);
+  if (!marks.has_value() || !marks->device.starts_with(kMarks)) return std::nullopt;
+  return marks->id;
 }
 
 bool IsStateMemfd(std::string_view link) { return NameIn(link) == kStateMemfdName; }

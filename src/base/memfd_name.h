@@ -20,6 +20,12 @@ std::string DiskMemfdName(uint64_t id, std::string_view device);
 // "rnullfs:7:/fast", for its write cache: no device's name has a slash.
 std::string CacheMemfdName(uint64_t id, std::string_view device);
 
+// "rnullfs:7:past/fast", for what its pages were.
+std::string PastMemfdName(uint64_t id, std::string_view device);
+
+// "rnullfs:7:marks/fast", for what it no longer shares with its origin.
+std::string MarksMemfdName(uint64_t id, std::string_view device);
+
 struct DiskMemfd {
   uint64_t id;
   std::string device;  // cut where the kernel cuts the names of memfds
@@ -29,6 +35,10 @@ struct DiskMemfd {
 std::optional<DiskMemfd> ParseDiskMemfd(std::string_view link);
 // The id in the same of a cache.
 std::optional<uint64_t> ParseCacheMemfd(std::string_view link);
+// The same of a past.
+std::optional<uint64_t> ParsePastMemfd(std::string_view link);
+// The same of marks.
+std::optional<uint64_t> ParseMarksMemfd(std::string_view link);
 bool IsStateMemfd(std::string_view link);
 
 }  // namespace rnullfs

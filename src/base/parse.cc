@@ -24,6 +24,15 @@ std::optional<bool> ParseBool(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<uint64_t> ParseNumber(std::string_view text) {
+  uint64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [parsed, error] = std::from_chars(text.data(), end, number);
+  const bool leading_zero = text.size() > 1 && text.front() == '0';
+  if (error != std::errc() || parsed != end || leading_zero) return std::nullopt;
+  return number;
+}
+
 std::string_view UpToNul(std::string_view text) { return text.substr(0, text.find('\0')); }
 
 std::optional<uint64_t> ParseUnsigned(std::string_view text) {

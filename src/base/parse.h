@@ -25,6 +25,9 @@ std::optional<bool> ParseBool(std::string_view text);
 // kstrtoull() and parse() do, a minus sign is refused.
 std::optional<uint64_t> ParseUnsigned(std::string_view text);
 
+// A number as it is printed in decimal, and nothing else: no sign, no leading zero, no white space.
+std::optional<uint64_t> ParseNumber(std::string_view text);
+
 // The text that a C program means which writes the NUL, too: configfs puts one behind what was
 // written, and the drivers read up to the first.
 std::string_view UpToNul(std::string_view text);

@@ -22,6 +22,7 @@ configure it, writing 1 to power starts it, and its file disk is the disk.
   --upgrade MNT  replace the processes of a mount by this program, under I/O
   --rescue PID DIRECTORY
                  copy the disks that the process holds (guard_pid) to DIRECTORY
+  --snapshots    with --rescue: and their snapshots
 
 What the disks made at the mount are set to, as with the files of these names:
 

@@ -44,6 +44,9 @@ class CommandLine {
       return UsageError({options_.rescue_pid != 0 ? "--rescue: no directory is given"
                                                   : "no mount point is given"});
     }
+    if (options_.snapshots && options_.rescue_pid == 0) {
+      return UsageError({"--snapshots: it goes with --rescue"});
+    }
     if (options_.guard && options_.transport == Transport::kUring) {
       return Error(EINVAL,
                    "-o transport=uring: a ring ends with the process that made it, and the guard "
@@ -81,6 +84,8 @@ class CommandLine {
       options_.show_version = true;
     } else if (word == "--upgrade") {
       options_.upgrade = true;
+    } else if (word == "--snapshots") {
+      options_.snapshots = true;
     } else if (word == "--rescue") {
       return ReadRescue();
     } else {

@@ -35,6 +35,7 @@ struct MountOptions {
   bool show_version = false;  // -V, --version
   bool guard = true;          // a second process keeps the disks when the one that serves them dies
   int rescue_pid = 0;         // --rescue PID DIRECTORY: the process; mountpoint is the directory
+  bool snapshots = false;     // --snapshots: which are rescued as well
   bool upgrade = false;       // --upgrade MOUNTPOINT
   bool remount = false;       // -o remount: what can be changed of a mount that is there
   uint32_t nr_devices = 1;    // rnullb0 .. rnullb<nr_devices - 1>

@@ -8,6 +8,7 @@
 
 #include "config/types/boolean.h"
 #include "config/types/integer.h"
+#include "config/types/line.h"
 #include "config/types/ranges.h"
 #include "config/types/rate.h"
 #include "config/types/word.h"
@@ -55,6 +56,9 @@ constexpr Unsigned kSectors({.max = UINT32_MAX, .accepts = "0 for no limit, or 8
 constexpr Ranges kRanges;
 constexpr Rate kBandwidth("MiB/s");
 constexpr Rate kRequests("requests/s");
+constexpr Line kOrigin({.bytes_max = 4000,
+                        .accepts = "a disk of the mount, DISK@SNAPSHOT, the path of a raw image "
+                                   "or of a block device, or nothing"});
 constexpr Unsigned kGiven({.max = UINT32_MAX, .accepts = "nothing"});
 constexpr Signed kPercent({.min = 0, .max = 100}, "percent");
 constexpr Signed kFaultCount({.min = 0, .max = INT32_MAX});
@@ -300,6 +304,31 @@ constexpr Attribute kTable[] = {
      .field = InConfig<&DeviceConfig::io_timeout>(),
      .summary = "when a request that timeout_inject lets get lost fails; sooner if the mount would "
                 "not wait so long",
+     .ours = true},
+    {.name = "history",
+     .type = &kSize,
+     .field = InConfig<&DeviceConfig::history>(),
+     .summary = "how much of what has been overwritten is kept, so that at/ can show the disk as "
+                "it was; with 0 only what snapshots need",
+     .takes_effect = TakesEffect::kAtOnce,
+     .live = true,
+     .ours = true},
+    {.name = "store_limit",
+     .type = &kSize,
+     .field = InConfig<&DeviceConfig::store_limit>(),
+     .summary = "how much memory the disk may take with all that it alone keeps; what would take "
+                "more fails with ENOSPC, as on a thin device that is full; 0 is no limit",
+     .takes_effect = TakesEffect::kNextRequest,
+     .live = true,
+     .ours = true},
+    {.name = "origin",
+     .type = &kOrigin,
+     .field = FieldOf<&Settings::origin>(),
+     .summary =
+         "what the disk begins as, copy on write: DISK@SNAPSHOT, a DISK as it is now, or the "
+         "path of a raw image; written before the first power-on; to write nothing copies what "
+         "is still shared, also while it is on",
+     .live = true,
      .ours = true},
 };
 

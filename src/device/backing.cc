@@ -2,51 +2,41 @@
 
 #include <cerrno>
 
-#include "store/write_cache.h"
+#include "rnullfs/rcu.h"
 
 namespace rnullfs {
-namespace {
-
-Store* TopOf(const Medium& medium) {
-  if (medium.cache() != nullptr) return medium.cache();
-  return medium.store();
-}
-
-}  // namespace
-
 Backing::Backing(const DeviceConfig& config, const Medium& medium)
-    : store_(config.memory_backed ? TopOf(medium) : nullptr),
-      direct_(store_ == nullptr || medium.cache() == nullptr),
+    : medium_(config.memory_backed && medium.store() != nullptr ? &medium : nullptr),
       hole_(config.size << 20),
-      view_(store_ != nullptr ? static_cast<View&>(*store_) : hole_),
       fua_(config.fua) {}
 
+// Whoever puts something on top waits until what had not seen it is done.
 int Backing::Change(const Command& command) const {
-  if (store_ == nullptr) return 0;
+  if (medium_ == nullptr) return 0;
+  const RcuReadGuard guard;
+  Store& top = medium_->top();
   switch (command.op) {
     case Op::kRead:  // changes nothing
       return 0;
     case Op::kFlush:
-      return store_->Flush();
+      return top.Flush();
     case Op::kWrite:
-      return Write(command);
+      return Write(top, command);
     case Op::kDiscard:
-      return store_->Discard(command.offset, command.length);
+      return top.Discard(command.offset, command.length);
     case Op::kWriteZeroes:
-      return store_->WriteZeroes(command.offset, command.length);
+      return top.WriteZeroes(command.offset, command.length);
     case Op::kAllocate:
-      return store_->Allocate(command.offset, command.length);
+      return top.Allocate(command.offset, command.length);
   }
   return EINVAL;
 }
 
 // The block layer makes a write and a flush of a FUA write where the disk has no FUA.
-int Backing::Write(const Command& command) const {
-  if (command.fua && fua_) {
-    return store_->WriteThrough(command.offset, command.length, command.data);
-  }
-  const int error = store_->Write(command.offset, command.length, command.data);
-  return error == 0 && command.fua ? store_->Flush() : error;
+int Backing::Write(Store& top, const Command& command) const {
+  if (command.fua && fua_) return top.WriteThrough(command.offset, command.length, command.data);
+  const int error = top.Write(command.offset, command.length, command.data);
+  return error == 0 && command.fua ? top.Flush() : error;
 }
 
 }  // namespace rnullfs

@@ -1,6 +1,6 @@
-// Where do the bytes go?  To the write cache, if there is one, or the page store, or nowhere: a
-// disk without memory backing reads as zeros and forgets what is written.  Where they come from is
-// a view, so that what is only read needs nothing else.
+// Where do the bytes go?  To what is on top of the medium's stores, or nowhere:
+// a disk without memory backing reads as zeros and forgets what is written.  Where they come from
+// is a view, so that what is only read needs nothing else.
 //
 // Thread safety: all calls from any thread.  What it is made of outlives it.
 // Units: bytes; ranges lie within the disk.  Errors: positive errno.
@@ -22,24 +22,22 @@ class Backing {
   Backing(const Backing&) = delete;
   Backing& operator=(const Backing&) = delete;
 
-  // Whether a read takes no copy: there is one place where a block's bytes are.
-  bool direct() const { return direct_; }
   // Whether there are bytes at all, so that there is something to copy.
-  bool stored() const { return store_ != nullptr; }
+  bool stored() const { return medium_ != nullptr; }
 
   // What the disk reads as.
-  View& view() const { return view_; }
+  View& view() const {
+    return medium_ == nullptr ? static_cast<View&>(hole_) : medium_->contents();
+  }
 
   // Does what the command says, if that is not to read.
   int Change(const Command& command) const;
 
  private:
-  int Write(const Command& command) const;
+  int Write(Store& top, const Command& command) const;
 
-  Store* const store_;  // what requests change; null: not memory backed
-  const bool direct_;
-  HoleView hole_;  // without memory
-  View& view_;
+  const Medium* const medium_;  // null: not memory backed
+  mutable HoleView hole_;       // without memory; to read it is not const
   const bool fua_;
 };
 

@@ -116,8 +116,7 @@ void Device::RestartFaults(const FaultPoint& point, const FaultAttr& written) {
 
 // Whether no stage has anything to say about a request.
 bool Device::Plain() const {
-  return !shaped_ && stages_->backing.direct() && !stages_->faults.armed() &&
-         !medium_.bad_blocks().armed();
+  return !shaped_ && !stages_->faults.armed() && !medium_.bad_blocks().armed();
 }
 
 // Nothing below throws once it has answered.
@@ -243,7 +242,7 @@ int Device::DoPiece(const Command& piece, char* to) {
                                     .partial_io = config_.badblocks_partial_io,
                                     .blocksize = config_.blocksize});
     error = verdict.error;
-    if (error != 0) stages_->refusals.ExplainError(error, piece);
+    if (error != 0) stages_->refusals.ExplainBadSector(piece);
     const uint64_t before = piece.offset - begin;
     good.length = std::min(verdict.good_bytes - std::min(verdict.good_bytes, before), piece.length);
     if (good.length == 0 && error != 0) return error;

@@ -4,9 +4,14 @@
 #include <cerrno>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "base/kill_point.h"
 #include "device/bad_block_table.h"
+#include "past/clone_store.h"
+#include "past/past.h"
 #include "rnullfs/error.h"
+#include "rnullfs/rcu.h"
 #include "store/write_cache.h"
 
 namespace rnullfs {
@@ -45,25 +50,138 @@ absl::Status Medium::Prepare(const DeviceConfig& config) {
     return status;
   }
   absl::Status status = PrepareCache(config);
-  if (status.ok() && size_bytes < old_bytes) status = store_->Resize(size_bytes);
-  if (status.ok()) return status;
-  DropCache();
-  // It has grown by nothing but a hole.
-  if (old_bytes < size_bytes) static_cast<void>(store_->Resize(old_bytes));
+  if (status.ok() && size_bytes < old_bytes) status = CutOff(size_bytes);
+  if (!status.ok()) {
+    DropCache();
+    // It has grown by nothing but a hole.
+    if (old_bytes < size_bytes) static_cast<void>(Resize(old_bytes));
+  }
+  Stack();
   return status;
 }
 
+// What is cut off may be wanted as what was.
+absl::Status Medium::CutOff(uint64_t size_bytes) {
+  if (past_ != nullptr) {
+    const int error = past_->Discard(size_bytes, store_->size_bytes() - size_bytes);
+    if (error != 0) return Error(error, "size: there is no memory to keep what is cut off");
+  } else if (clone_ != nullptr) {
+    const int error = clone_->CutOff(size_bytes);
+    if (error != 0) return Error(error, "size: there is no memory to note what is cut off");
+  }
+  return Resize(size_bytes);
+}
+
+// Snapshots may be read meanwhile.
+absl::Status Medium::Resize(uint64_t size_bytes) {
+  if (past_ == nullptr) return store_->Resize(size_bytes);
+  absl::Status resized;
+  past_->Rearrange([&]() -> Store& {
+    resized = store_->Resize(size_bytes);
+    return below_cache();
+  });
+  return resized;
+}
+
+// Alone.
+void Medium::Stack() {
+  std::unique_ptr<CloneStore> ended;
+  if (clone_ != nullptr && clone_->stands_alone()) ended = std::exchange(clone_, nullptr);
+  if (past_ != nullptr) {
+    past_->Rearrange([this]() -> Store& { return contents(); });
+    past_->SettleSize();
+  }
+  top_.store(past_ != nullptr ? past_.get() : &contents(), std::memory_order_release);
+}
+
+absl::Status Medium::Remember() {
+  if (past_ != nullptr) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<Past>> past =
+      Past::Create(services_.past_name, services_.memory, services_.keeper, contents());
+  if (!past.ok()) return past.status();
+  past_ = *std::move(past);
+  top_.store(past_.get(), std::memory_order_release);
+  RcuSynchronize();  // what has not seen it is done
+  return absl::OkStatus();
+}
+
+void Medium::Forget() {
+  if (past_ == nullptr) return;
+  top_.store(&contents(), std::memory_order_release);
+  RcuSynchronize();  // nobody changes anything there any more
+  past_->GiveBack();
+  past_.reset();
+}
+
+// The marks come first: a store that has none stands alone.
 absl::Status Medium::PrepareStore(uint64_t size_bytes) {
-  if (store_ != nullptr) return store_->Resize(size_bytes);
+  if (store_ != nullptr) {
+    const int error = clone_ == nullptr ? 0 : clone_->Grow(size_bytes);
+    if (error != 0) return Error(error, "size: there is no memory to note what is new");
+    return Resize(size_bytes);
+  }
+  std::unique_ptr<PageStore> marks;
+  absl::Cleanup undo = [&] {
+    if (marks != nullptr) marks->GiveBack();
+  };
+  if (origin_ != nullptr) {
+    absl::StatusOr<std::unique_ptr<PageStore>> created =
+        PageStore::Create(services_.marks_name, services_.memory, services_.keeper);
+    if (!created.ok()) return created.status();
+    marks = *std::move(created);
+    KillPoint("marks-created");
+  }
   absl::StatusOr<std::unique_ptr<PageStore>> store =
       PageStore::Create(services_.name, services_.memory, services_.keeper);
   if (!store.ok()) return store.status();
-  if (absl::Status resized = (*store)->Resize(size_bytes); !resized.ok()) {
+  absl::Status prepared = (*store)->Resize(size_bytes);
+  if (prepared.ok() && marks != nullptr) prepared = PrepareClone(std::move(marks), **store);
+  if (!prepared.ok()) {
     (*store)->GiveBack();
-    return resized;
+    return prepared;
   }
   store_ = *std::move(store);
   return absl::OkStatus();
+}
+
+absl::Status Medium::PrepareClone(std::unique_ptr<PageStore>&& marks, PageStore& store) {
+  absl::StatusOr<std::unique_ptr<CloneStore>> clone =
+      CloneStore::Create(store, origin_, std::move(marks));
+  if (!clone.ok()) return clone.status();
+  clone_ = *std::move(clone);
+  return absl::OkStatus();
+}
+
+void Medium::DropStore() {
+  DropCache();
+  if (store_ != nullptr) store_->GiveBack();
+  KillPoint("store-dropped");
+  if (clone_ != nullptr) clone_->GiveBack();  // last: a store that has no marks stands alone
+  clone_.reset();
+  store_.reset();
+}
+
+absl::Status Medium::StandAlone(uint64_t pages_max) {
+  if (clone_ != nullptr) {
+    if (const int error = clone_->StandAlone(pages_max); error != 0) {
+      if (error == EAGAIN) return Error(EAGAIN, "there is more to copy");
+      return Error(error, error == EIO ? "origin: it could not be read; what it has is still shared"
+                                       : "origin: there is no memory for all that is still shared");
+    }
+    // What comes from now on need not come by it.
+    if (past_ == nullptr && cache_ == nullptr) top_.store(store_.get(), std::memory_order_release);
+  }
+  origin_.reset();
+  return absl::OkStatus();
+}
+
+Store& Medium::below_cache() const {
+  if (clone_ == nullptr || clone_->stands_alone()) return *store_;
+  return *clone_;
+}
+
+Store& Medium::contents() const {
+  return cache_ != nullptr ? static_cast<Store&>(*cache_) : below_cache();
 }
 
 absl::Status Medium::PrepareCache(const DeviceConfig& config) {
@@ -76,7 +194,7 @@ absl::Status Medium::OpenCache(const DeviceConfig& config, UniqueFd memfd) {
       WriteCache::Open({.name = services_.cache_name,
                         .memory = services_.memory,
                         .keeper = services_.keeper,
-                        .disk = *store_,
+                        .disk = below_cache(),
                         .disk_bytes = config.size << 20,
                         .written_back = services_.counters.written_back},
                        CacheBytes(config), std::move(memfd));
@@ -90,27 +208,67 @@ absl::Status Medium::Adopt(UniqueFd memfd, UniqueFd moving_to) {
       services_.name, services_.memory, services_.keeper, std::move(memfd), std::move(moving_to));
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
+  Stack();
+  return absl::OkStatus();
+}
+
+absl::Status Medium::AdoptClone(UniqueFd memfd) {
+  if (store_ == nullptr || !memfd.valid()) {
+    if (memfd.valid()) services_.keeper.Drop(memfd.get());
+    if (store_ != nullptr) origin_.reset();
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::unique_ptr<PageStore>> marks = PageStore::Adopt(
+      services_.marks_name, services_.memory, services_.keeper, std::move(memfd), UniqueFd());
+  if (!marks.ok()) return marks.status();
+  absl::Status prepared = PrepareClone(*std::move(marks), *store_);
+  if (prepared.ok()) Stack();
+  return prepared;
+}
+
+absl::Status Medium::AdoptPast(uint64_t history_bytes, UniqueFd memfd) {
+  if (store_ == nullptr) {
+    services_.keeper.Drop(memfd.get());
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::unique_ptr<Past>> past =
+      Past::Adopt(services_.memory, services_.keeper, std::move(memfd), history_bytes, contents());
+  if (!past.ok()) return past.status();
+  past_ = *std::move(past);
+  Stack();
   return absl::OkStatus();
 }
 
 absl::Status Medium::AdoptCache(const DeviceConfig& config, UniqueFd memfd) {
-  if (!memfd.valid()) return PrepareCache(config);
+  if (!memfd.valid()) {
+    absl::Status prepared = PrepareCache(config);
+    if (store_ != nullptr) Stack();
+    return prepared;
+  }
   if (store_ == nullptr || !WantsCache(config)) {
     services_.keeper.Drop(memfd.get());
     return absl::OkStatus();
   }
-  return OpenCache(config, std::move(memfd));
+  absl::Status opened = OpenCache(config, std::move(memfd));
+  Stack();
+  return opened;
 }
 
 void Medium::DropCache() {
   if (cache_ == nullptr) return;
   services_.counters.dropped.fetch_add(cache_->cached_pages(), std::memory_order_relaxed);
-  cache_->GiveBack();
-  cache_.reset();
+  // To whoever has the disk this is a change.
+  if (past_ != nullptr) static_cast<void>(past_->Lose(*cache_));
+  // Whoever looks at a snapshot may still be in it.
+  const std::unique_ptr<WriteCache> dropped = std::exchange(cache_, nullptr);
+  Stack();
+  dropped->GiveBack();
 }
 
 void Medium::Remove() {
+  Forget();  // what the cache has need not be kept
   DropCache();
+  if (clone_ != nullptr) clone_->GiveBack();
   if (store_ != nullptr) store_->GiveBack();
 }
 

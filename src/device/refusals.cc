@@ -65,21 +65,22 @@ int Refusals::Check(Command& command) {
 
 // What the medium says no to.
 void Refusals::ExplainError(int error, const Command& command) {
-  if (error == ENOSPC) {
-    Explain(Complaint::kNoMemory, [&] {
-      return absl::StrCat("disk: there is no memory for ", command.length, " bytes at ",
-                          command.offset,
-                          ": all disks together may have memory_limit (status.json says how much "
-                          "they have), and 64 MiB are left to the machine; discard or remove "
-                          "something, or mount with a larger memory_limit");
-    });
-  } else if (error == EIO) {
-    Explain(Complaint::kBadSector, [&] {
-      return absl::StrCat("disk: ", command.length, " bytes at ", command.offset,
-                          " have a bad sector; badblocks lists them, and -FIRST-LAST written there "
-                          "makes them good");
-    });
-  }
+  if (error != ENOSPC) return;
+  Explain(Complaint::kNoMemory, [&] {
+    return absl::StrCat("disk: there is no memory for ", command.length, " bytes at ",
+                        command.offset,
+                        ": a disk may have store_limit, all together memory_limit (stats.json and "
+                        "status.json say how much they have), and 64 MiB are left to the "
+                        "machine; discard or remove something, or set a larger limit");
+  });
+}
+
+void Refusals::ExplainBadSector(const Command& command) {
+  Explain(Complaint::kBadSector, [&] {
+    return absl::StrCat("disk: ", command.length, " bytes at ", command.offset,
+                        " have a bad sector; badblocks lists them, and -FIRST-LAST written there "
+                        "makes them good");
+  });
 }
 
 void Refusals::ExplainBusy(uint64_t waiting) {

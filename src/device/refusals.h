@@ -34,8 +34,10 @@ class Refusals {
   // What is refused at once; as Device::Submit().  Cuts at the end what can be cut.
   int Check(Command& command);
 
-  // What the medium says no to, and who may not wait beside `waiting` that do.
+  // What the store, and the list of bad blocks, say no to, and who may not wait beside `waiting`
+  // that do.
   void ExplainError(int error, const Command& command);
+  void ExplainBadSector(const Command& command);
   void ExplainBusy(uint64_t waiting);
 
   // As Device's.

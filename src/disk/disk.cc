@@ -4,11 +4,9 @@
 
 #include <cerrno>
 #include <utility>
-#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/kill_point.h"
 #include "base/memfd_name.h"
 #include "base/parse.h"
@@ -16,6 +14,7 @@
 #include "device/bad_block_table.h"
 #include "device/faults.h"
 #include "disk/awaited.h"
+#include "disk/changes.h"
 #include "json/json.h"
 #include "records/state_records.h"
 #include "rnullfs/error.h"
@@ -27,25 +26,6 @@ absl::Status Damaged(std::string_view name, std::string_view what) {
   return Error(EINVAL, absl::StrCat("the memory of ", Visible(name), std::string(what)));
 }
 
-absl::Status Busy(std::string_view attributes) {
-  return Error(EBUSY, absl::StrCat(std::string(attributes),
-                                   ": cannot change while the device is powered; write 0 to power "
-                                   "first"));
-}
-
-bool Written(const FaultPoint& point, const Settings& seen, const Settings& next) {
-  return next.config.*point.attr != seen.config.*point.attr ||
-         next.state.*point.left != seen.state.*point.left;
-}
-
-// What is told to be left is from then on what has been written.
-FaultAttr AsWritten(const FaultPoint& point, const Settings& settings) {
-  FaultAttr attr = settings.config.*point.attr;
-  attr.times = (settings.state.*point.left).times;
-  attr.space = (settings.state.*point.left).space;
-  return attr;
-}
-
 }  // namespace
 
 Disk::Disk(uint64_t id, const std::string& name, Services services)
@@ -54,24 +34,26 @@ Disk::Disk(uint64_t id, const std::string& name, Services services)
       services_(std::move(services)),
       own_counters_(services_.counters == nullptr ? std::make_unique<DeviceCounters>() : nullptr),
       counters_(services_.counters == nullptr ? *own_counters_ : *services_.counters),
-      medium_(std::make_unique<Medium>(
-          Medium::Services{.name = DiskMemfdName(id_, name_),
-                           .cache_name = CacheMemfdName(id_, name_),
-                           .memory = services_.memory,
-                           .counters = counters_.cache,
-                           .keeper = services_.keeper,
-                           .badblocks_spent = services_.badblocks_spent})) {}
-
-Disk::~Disk() = default;
+      memory_(services_.memory),
+      medium_(
+          std::make_unique<Medium>(Medium::Services{.name = DiskMemfdName(id_, name_),
+                                                    .cache_name = CacheMemfdName(id_, name_),
+                                                    .past_name = PastMemfdName(id_, name_),
+                                                    .marks_name = MarksMemfdName(id_, name_),
+                                                    .memory = memory_,
+                                                    .counters = counters_.cache,
+                                                    .keeper = services_.keeper,
+                                                    .badblocks_spent = services_.badblocks_spent})),
+      past_(*medium_, services_.device.clock),
+      origin_(*medium_, services_.keeper, services_.find_disk) {}
 
 // --- Configuration and state -------------------------------------------------------------------
 
 Settings Disk::settings() const {
-  Settings settings = {.config = config_, .state = {}, .unknown = unknown_};
+  Settings settings = {
+      .config = config_, .state = {}, .origin = origin_.text(), .unknown = unknown_};
   if (medium_ != nullptr) settings.state.badblocks = medium_->bad_blocks().Get();
-  for (const FaultPoint& point : kFaultPoints) {
-    settings.state.*point.left = LeftOf(config_.*point.attr, counters_.*point.counters);
-  }
+  CountFaults(config_, counters_, settings.state);
   return settings;
 }
 
@@ -79,83 +61,77 @@ absl::Status Disk::EditText(const Attribute& attribute, std::string_view text,
                             Settings& settings) const {
   absl::Status status = StoreAttribute(attribute, UpToNul(text), settings);
   if (!status.ok() || attribute.live || !config_.power) return status;
-  return Busy(attribute.name);
+  return BusyWhileOn(attribute.name);
 }
 
 absl::Status Disk::EditJson(std::string_view text, Settings& settings) {
   absl::StatusOr<Settings> applied = ApplyJson(text, settings);
-  if (!applied.ok()) return applied.status();
-  settings = *std::move(applied);
-  return absl::OkStatus();
+  absl::Status status = applied.status();
+  if (status.ok()) settings = *std::move(applied);
+  return status;
 }
 
 std::string Disk::Json() const { return ShowJson(settings()); }
 
-absl::StatusOr<bool> Disk::Become(const Settings& seen, const Settings& next, Ready ready) {
+absl::StatusOr<bool> Disk::Become(const Settings& seen, const Settings& next, Ready ready,
+                                  std::optional<Origin>& origin) {
   if (medium_ == nullptr) return Error(ENOENT, "the device has been removed");
+  RaiseStoreLimit(next);
+  const absl::Cleanup limit = [this] { SetStoreLimit(); };
+  if (absl::Status status = origin_.Check(seen, next); !status.ok()) return status;
   if (!config_.power && next.config.power) {
-    if (absl::Status status = SwitchOn(seen, next, ready); !status.ok()) return status;
-    return true;
+    return SwitchOn(seen, next, ready, origin);
   }
   if (next.config.power) {
     if (absl::Status status = CheckLive(seen, next); !status.ok()) return status;
   }
+  if (absl::Status status = past_.Prepare(next.config.history); !status.ok()) return status;
+  const absl::Cleanup settle = [this] {  // what has been prepared
+    past_.SetHistory(config_.history);
+    origin_.Undo();
+  };
+  absl::StatusOr<bool> prepared = origin_.Prepare(seen, next, origin);
+  if (!prepared.ok() || !*prepared) return prepared;
   if (absl::Status status = ready(); !status.ok()) return status;
   if (!next.config.power) SwitchOff();
   if (!TakeBadBlocks(seen, next)) return false;
-  CountAnew(seen, next);
-  config_ = ConfigOf(seen, next);
+  origin_.Commit(origin);
+  CountAnew(seen, next, counters_, device_.get());
+  config_ = ConfigOf(seen, next, config_);
   if (device_ != nullptr) device_->SetLive(config_);
   return true;
 }
 
-// What `next` is to be written as.  Of faults that nobody writes what was written stays, as
-// counting goes on from there.
-DeviceConfig Disk::ConfigOf(const Settings& seen, const Settings& next) const {
-  DeviceConfig config = next.config;
-  config.index = config_.index;  // power-on gives it
-  for (const FaultPoint& point : kFaultPoints) {
-    config.*point.attr = Written(point, seen, next) ? AsWritten(point, next) : config_.*point.attr;
-  }
-  return config;
-}
-
-absl::Status Disk::CheckLive(const Settings& seen, const Settings& next) const {
-  std::vector<std::string> refused;
-  for (const Attribute& attribute : Attributes()) {
-    if (!attribute.live && Differs(attribute, seen, next)) refused.emplace_back(attribute.name);
-  }
-  return refused.empty() ? absl::OkStatus() : Busy(absl::StrJoin(refused, ", "));
-}
-
 // Nobody has the disk yet, so that nothing of `seen` has changed.
-absl::Status Disk::SwitchOn(const Settings& seen, const Settings& next, Ready ready) {
-  const DeviceConfig config = ConfigOf(seen, next);
-  CountAnew(seen, next);
+absl::StatusOr<bool> Disk::SwitchOn(const Settings& seen, const Settings& next, Ready ready,
+                                    std::optional<Origin>& origin) {
+  DeviceConfig config = ConfigOf(seen, next, config_);
+  CountAnew(seen, next, counters_, nullptr);
+  const bool begins = store() == nullptr;
   absl::Cleanup undo = [&] {
-    medium_->DropCache();
-    for (const FaultPoint& point : kFaultPoints) {
-      if (!Written(point, seen, next)) continue;
-      config_.*point.attr = AsWritten(point, seen);
-      Restart(counters_.*point.counters);
-    }
+    if (begins) past_.DropStore();
+    past_.SetHistory(config_.history);
+    begins ? medium_->DropStore() : medium_->DropCache();
+    origin_.Undo();
+    CountAsBefore(seen, next, counters_, config_);
   };
+  absl::StatusOr<bool> prepared = origin_.Prepare(seen, next, origin);
+  if (!prepared.ok() || !*prepared) return prepared;
   absl::StatusOr<std::unique_ptr<Device>> device =
       Device::PowerOn(config, *medium_, counters_, services_.device, services_.complain);
   if (!device.ok()) return device.status();
   KillPoint("power-prepared");
+  if (absl::Status status = past_.Prepare(config.history); !status.ok()) return status;
   if (absl::Status status = ready(); !status.ok()) return status;
   TakeBadBlocks(seen, next);
+  // The last that may have no memory.
+  if (services_.indexes != nullptr) config.index = services_.indexes->Take();
+  origin_.Commit(origin);
   config_ = config;
+  past_.SetHistory(config_.history);
   std::move(undo).Cancel();
-  if (services_.indexes != nullptr) config_.index = services_.indexes->Take();
   Start(*std::move(device));
-  return absl::OkStatus();
-}
-
-void Disk::Start(std::unique_ptr<Device> device) {
-  device_ = std::move(device);
-  live_device_.store(device_.get(), std::memory_order_release);
+  return true;
 }
 
 void Disk::SwitchOff() {
@@ -170,8 +146,10 @@ void Disk::SwitchOff() {
 }
 
 void Disk::Remove() {
+  past_.Remove();
   medium_->Remove();
-  medium_.reset();
+  medium_.reset();  // with its view, as long as which the origin is in use
+  origin_.Remove();
 }
 
 // False when requests have changed them meanwhile.
@@ -180,30 +158,26 @@ bool Disk::TakeBadBlocks(const Settings& seen, const Settings& next) {
   return medium_->bad_blocks().Replace(seen.state.badblocks, next.state.badblocks);
 }
 
-void Disk::CountAnew(const Settings& seen, const Settings& next) {
-  for (const FaultPoint& point : kFaultPoints) {
-    if (!Written(point, seen, next)) continue;
-    if (device_ != nullptr) {
-      device_->RestartFaults(point, AsWritten(point, next));
-    } else {
-      Restart(counters_.*point.counters);
-    }
+absl::Status Disk::Update(Edit edit) {
+  NewOrigin origin(origin_, Requester(), /*again=*/false);
+  while (true) {
+    const absl::Status found = origin.Search();
+    const absl::StatusOr<bool> done = found.ok() ? TryUpdate(edit, origin) : found;
+    if (done.ok() && !*done) continue;
+    Conclude(done.status());
+    origin_.LetGo();
+    return done.status();
   }
 }
 
-absl::Status Disk::Update(absl::FunctionRef<absl::Status(Settings&)> edit) {
-  while (true) {
-    const Settings seen = settings();
-    Settings next = seen;
-    absl::Status status = edit(next);
-    if (status.ok()) {
-      const absl::StatusOr<bool> done = Become(seen, next, [] { return absl::OkStatus(); });
-      if (done.ok() && !*done) continue;
-      status = done.status();
-    }
-    Conclude(status);
-    return status;
-  }
+absl::StatusOr<bool> Disk::TryUpdate(Edit edit, NewOrigin& origin) {
+  const Settings seen = settings();
+  Settings next = seen;
+  origin.Fit(next);
+  if (absl::Status status = edit(next); !status.ok()) return status;
+  if (origin.Lacks(seen, next)) return false;
+  return Become(
+      seen, next, [] { return absl::OkStatus(); }, origin.found());
 }
 
 absl::Status Disk::Write(std::string_view attribute, std::string_view text) {
@@ -218,13 +192,21 @@ absl::Status Disk::WriteJson(std::string_view text) {
   return Update([&](Settings& next) { return EditJson(text, next); });
 }
 
+absl::Status Disk::Store(const Settings& wanted) {
+  return Update([&](Settings& next) {
+    Want(wanted, next);
+    return absl::OkStatus();
+  });
+}
+
+std::string Disk::last_error() const {
+  const std::string trouble = origin_.trouble();
+  return trouble.empty() ? last_error_ : absl::StrCat(trouble, "\n");
+}
+
 void Disk::Conclude(const absl::Status& how) {
   last_error_ = how.ok() ? std::string() : absl::StrCat(how.message(), "\n");
   ForgetComplaint();
-}
-
-void Disk::ForgetComplaint() {
-  if (device_ != nullptr) device_->ForgetComplaint();
 }
 
 // --- Requests ----------------------------------------------------------------------------------
@@ -248,13 +230,15 @@ void Disk::Save(DeviceRecord& record) const {
     record.config.state.*point.left = Whole(config_.*point.attr);
   }
   record.last_error = last_error_;
+  if (origin_.key() != nullptr) record.origin = *origin_.key();
   if (store() == nullptr) return;
   struct stat status = {};
   fstat(store()->fd(), &status);
   record.memfd = status.st_ino;
 }
 
-absl::Status Disk::Restore(const DeviceRecord& record, Memfds memfds) {
+absl::Status Disk::Restore(const DeviceRecord& record, Memfds memfds,
+                           std::optional<Origin> origin) {
   counters_.statistics.ForgetInFlight();
   config_ = record.config.config;
   unknown_ = record.config.unknown;
@@ -262,27 +246,52 @@ absl::Status Disk::Restore(const DeviceRecord& record, Memfds memfds) {
   medium_->bad_blocks().Replace({}, record.config.state.badblocks);
   for (const FaultPoint& point : kFaultPoints)
     config_.*point.attr = AsWritten(point, record.config);
+  SetStoreLimit();
   KillPoint("restoring");
+  origin_.Restore(std::move(origin));
+  if (absl::Status store = RestoreStore(record, memfds); !store.ok()) return store;
+  if (!config_.power) {
+    if (memfds.cache.valid()) services_.keeper.Drop(memfds.cache.get());
+    if (store() != nullptr) store()->EndHolding();  // as it would have done
+    return past_.Restore(config_.history, std::move(memfds.past));
+  }
+  if (config_.memory_backed &&
+      (store() == nullptr || store()->size_bytes() >> 20 != config_.size)) {
+    return Damaged(name_, " is not of the disk's size");
+  }
+  absl::Status found = medium_->AdoptCache(config_, std::move(memfds.cache));
+  if (found.ok()) found = past_.Restore(config_.history, std::move(memfds.past));
+  if (!found.ok()) return found;
+  if (services_.indexes != nullptr) services_.indexes->Keep(config_.index);
+  Start(Device::Resume(config_, *medium_, counters_, services_.device, services_.complain));
+  return absl::OkStatus();
+}
+
+// Marks without a store, and a store without marks, are what a death leaves where a clone begins
+// and where it ends to be one.
+absl::Status Disk::RestoreStore(const DeviceRecord& record, Memfds& memfds) {
+  const bool clone = memfds.marks.valid() || record.origin.any();
+  if (clone && record.memfd == 0 && memfds.disk.valid()) {
+    services_.keeper.Drop(memfds.disk.get());  // nobody has used it yet
+    memfds.disk.Reset();
+  }
+  if (memfds.marks.valid() && !record.origin.any()) {  // it stood alone when that was saved
+    services_.keeper.Drop(memfds.marks.get());
+    memfds.marks.Reset();
+  }
   if (memfds.disk.valid()) {
     absl::Status adopted = medium_->Adopt(std::move(memfds.disk), std::move(memfds.moving_to));
     if (!adopted.ok()) return adopted;
   } else if (record.memfd != 0) {
     return Damaged(name_, " is missing");
   }
-  if (!config_.power) {
-    if (memfds.cache.valid()) services_.keeper.Drop(memfds.cache.get());
-    if (store() != nullptr) store()->EndHolding();  // as it would have done
-    return absl::OkStatus();
+  const bool shares = store() == nullptr || memfds.marks.valid();
+  if (record.origin.any() && shares && !medium_->has_origin()) {
+    return Damaged(name_, " has an origin that is missing");
   }
-  if (config_.memory_backed &&
-      (store() == nullptr || store()->size_bytes() >> 20 != config_.size)) {
-    return Damaged(name_, " is not of the disk's size");
-  }
-  absl::Status cache = medium_->AdoptCache(config_, std::move(memfds.cache));
-  if (!cache.ok()) return cache;
-  if (services_.indexes != nullptr) services_.indexes->Keep(config_.index);
-  Start(Device::Resume(config_, *medium_, counters_, services_.device, services_.complain));
-  return absl::OkStatus();
+  absl::Status adopted = medium_->AdoptClone(std::move(memfds.marks));
+  if (adopted.ok()) origin_.Settle();
+  return adopted;
 }
 
 }  // namespace rnullfs

@@ -115,28 +115,41 @@ void Allocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_
          ReplyError);
 }
 
-void Seek(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence,
-          fuse_file_info* /*file*/) {
-  if (!IsDisk(inode) || (whence != SEEK_DATA && whence != SEEK_HOLE)) {
-    fuse_reply_err(request, EINVAL);
-    return;
-  }
-  const Device* device = DeviceOf(request, inode);
-  if (device == nullptr) {
-    fuse_reply_err(request, ENODEV);
-    return;
-  }
-  const uint64_t size = device->size_bytes();
+// In a device or a view: where it is, or a negative errno.
+template <typename Contents>
+off_t FindIn(const Contents& contents, off_t offset, int whence) {
+  const uint64_t size = contents.size_bytes();
   const auto from = static_cast<uint64_t>(offset);
-  if (from >= size) {
-    fuse_reply_err(request, ENXIO);
-    return;
+  if (from >= size) return -ENXIO;
+  const uint64_t found = whence == SEEK_DATA ? contents.NextData(from) : contents.NextHole(from);
+  return whence == SEEK_DATA && found == size ? -ENXIO : static_cast<off_t>(found);
+}
+
+// What is there no more has no holes, which only a read says.
+off_t FindIn(View& view, off_t offset, int whence) {
+  const off_t found = FindIn<View>(view, offset, whence);
+  const int error = view.CopyOut(0, 0, nullptr);
+  return error != 0 ? -error : found;
+}
+
+off_t Find(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence,
+           const fuse_file_info* file) {
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) return -EINVAL;
+  if (IsDisk(inode)) {
+    const Device* const device = DeviceOf(request, inode);
+    return device == nullptr ? -ENODEV : FindIn(*device, offset, whence);
   }
-  const uint64_t found = whence == SEEK_DATA ? device->NextData(from) : device->NextHole(from);
-  if (whence == SEEK_DATA && found == size) {
-    fuse_reply_err(request, ENXIO);
+  const std::shared_ptr<FileHandle> open = HandleOf(request, inode, file);
+  View* const view = open == nullptr ? nullptr : open->view();
+  return view == nullptr ? -EINVAL : FindIn(*view, offset, whence);
+}
+
+void Seek(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence, fuse_file_info* file) {
+  const off_t found = Find(request, inode, offset, whence, file);
+  if (found < 0) {
+    fuse_reply_err(request, static_cast<int>(-found));
   } else {
-    fuse_reply_lseek(request, static_cast<off_t>(found));
+    fuse_reply_lseek(request, found);
   }
 }
 
@@ -154,6 +167,16 @@ void ReadDisk(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset,
           .length = length,
           .direct = (flags & O_DIRECT) != 0},
          ReplyRead);
+}
+
+void ReadView(fuse_req_t request, View& view, size_t length, off_t offset) {
+  const auto from = static_cast<uint64_t>(offset);
+  const uint64_t size = view.size_bytes();
+  length = std::min<uint64_t>(length, size - std::min(from, size));
+  const int error = view.Read(from, length, [request, length](absl::Span<const iovec> data) {
+    ReplyRead(request, {.error = 0, .bytes = length, .data = data});
+  });
+  if (error != 0) fuse_reply_err(request, error);
 }
 
 // O_DSYNC stands for the open's flag and for RWF_DSYNC (fuse_write_flags() in fs/fuse/file.c).

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/process.h"
 #include "fuse/guarded.h"
 #include "fuse/operations.h"
 #include "fuse/receive_loop.h"
@@ -16,10 +17,13 @@ namespace {
 void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   if (IsDisk(inode)) return OpenDisk(request, inode, file);
   TextHandles& handles = SessionOf(request).text_handles();
-  const absl::StatusOr<uint64_t> handle = handles.Open(*EntryOf(request, inode), file->flags);
+  const absl::StatusOr<uint64_t> handle =
+      handles.Open(*EntryOf(request, inode), file->flags, ProcessName(fuse_req_ctx(request)->pid));
   if (!handle.ok()) return Refuse(request, inode, handle.status());
   file->fh = *handle;
-  file->direct_io = 1;
+  // Contents that do not change may lie in the page cache, and be mapped.
+  const std::shared_ptr<FileHandle> open = handles.Find(TreeOf(request), inode, *handle);
+  file->direct_io = open->view() == nullptr ? 1 : 0;
   // A reply that fails means that the opener is gone, and no release will come.
   if (fuse_reply_open(request, file) != 0) handles.Remove(*handle);
 }
@@ -29,6 +33,7 @@ void Release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
     ReleaseDisk(request, inode, file);
   } else {
     SessionOf(request).text_handles().Remove(file->fh);
+    SessionOf(request).parking().NoteClose(DeviceIdOf(inode));  // of a view, it may be
   }
   fuse_reply_err(request, 0);
 }
@@ -37,6 +42,7 @@ void Read(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset, fus
   if (IsDisk(inode)) return ReadDisk(request, inode, length, offset, file->flags);
   const std::shared_ptr<FileHandle> open = HandleOf(request, inode, file);
   if (open == nullptr) return Reply(request, Error(ENOENT, "the device has been removed"));
+  if (View* const view = open->view()) return ReadView(request, *view, length, offset);
   const absl::StatusOr<std::string> text = open->Read(static_cast<uint64_t>(offset), length);
   if (!text.ok()) return Reply(request, text.status());
   fuse_reply_buf(request, text->data(), text->size());
@@ -48,8 +54,14 @@ void Write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length
   const std::shared_ptr<FileHandle> open = HandleOf(request, inode, file);
   if (open == nullptr) return Reply(request, Error(ENOENT, "the device has been removed"));
   const auto write = [request, open, offset](std::string_view text, IfOpen if_open) {
-    const absl::StatusOr<uint64_t> taken =
-        open->Write(static_cast<uint64_t>(offset), text, ReceiveLoop::CurrentRequest(), if_open);
+    const fuse_ctx* const who = fuse_req_ctx(request);
+    const absl::StatusOr<uint64_t> taken = open->Write(
+        static_cast<uint64_t>(offset), text,
+        {.request = ReceiveLoop::CurrentRequest(),
+         .if_open = if_open,
+         .who = {.pid = who->pid == 0 ? -1 : who->pid,  // the kernel has no number for us
+                 .uid = who->uid,
+                 .gid = who->gid}});
     if (ErrnoOf(taken.status()) == EAGAIN) return false;
     taken.ok() ? fuse_reply_write(request, *taken)
                : fuse_reply_err(request, ErrnoOf(taken.status()));

@@ -24,6 +24,7 @@ void ReplyEntry(fuse_req_t request, const Entry& found) {
   if (!st.ok()) return Reply(request, st.status());
   fuse_entry_param entry = {};
   entry.ino = st->st_ino;
+  entry.generation = found.generation();
   entry.attr = *st;
   entry.attr_timeout = kAttrTimeoutSec;
   entry.entry_timeout = found.lasting() ? kNameTimeoutSec : 0;
@@ -38,14 +39,23 @@ void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
 
 void MakeDirectory(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode) {
   const fuse_ctx* caller = fuse_req_ctx(request);
-  const Creation creation = {.mode = mode,
-                             .uid = caller->uid,
-                             .gid = caller->gid,
-                             .request = ReceiveLoop::CurrentRequest()};
-  const absl::StatusOr<std::shared_ptr<Entry>> made =
-      EntryOf(request, parent)->Make(name, creation);
-  if (!made.ok()) return Refuse(request, parent, made.status());
-  ReplyEntry(request, **made);
+  auto make = [=, name = std::string(name), uid = caller->uid, gid = caller->gid](IfOpen if_open) {
+    const Creation creation = {.mode = mode,
+                               .uid = uid,
+                               .gid = gid,
+                               .request = ReceiveLoop::CurrentRequest(),
+                               .if_open = if_open};
+    const absl::StatusOr<std::shared_ptr<Entry>> made =
+        EntryOf(request, parent)->Make(name, creation);
+    if (ErrnoOf(made.status()) == EAGAIN) return false;
+    if (made.ok()) {
+      ReplyEntry(request, **made);
+    } else {
+      Refuse(request, parent, made.status());
+    }
+    return true;
+  };
+  AttemptOrPark(request, DeviceIdOf(parent), kCloseGrace, make, [&] { return make; });
 }
 
 void RemoveDirectory(fuse_req_t request, fuse_ino_t parent, const char* name) {
@@ -64,7 +74,9 @@ void RemoveDirectory(fuse_req_t request, fuse_ino_t parent, const char* name) {
 void Rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
             const char* new_name, unsigned flags) {
   Refuse(request, parent,
-         EntryOf(request, parent)->Rename(name, *EntryOf(request, new_parent), new_name, flags));
+         EntryOf(request, parent)
+             ->Rename(name, *EntryOf(request, new_parent), new_name, flags,
+                      ReceiveLoop::CurrentRequest()));
 }
 
 // What configfs does not let anyone do: nodes, files, links; whatever is said of them.

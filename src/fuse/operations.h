@@ -62,6 +62,8 @@ void OpenDisk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file);
 void ReleaseDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info* file);
 void NoteClosingDisk(fuse_req_t request, fuse_ino_t inode, const fuse_file_info* file);
 void ReadDisk(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset, int flags);
+// The same of a view that is open.
+void ReadView(fuse_req_t request, View& view, size_t length, off_t offset);
 void WriteDisk(fuse_req_t request, fuse_ino_t inode, const char* data, size_t length, off_t offset,
                int flags);
 void FlushDisk(fuse_req_t request, fuse_ino_t inode);

@@ -26,10 +26,10 @@ class TextHandles {
   explicit TextHandles(uint64_t process) : next_(process << 32 | 1) {}  // no number is 0
 
   // Opens the file; its number.
-  absl::StatusOr<uint64_t> Open(Entry& entry, int flags) {
+  absl::StatusOr<uint64_t> Open(Entry& entry, int flags, std::string_view opener) {
     const LockGuard lock(mutex_);
     const uint64_t handle = next_++ << 1 | ((flags & O_APPEND) != 0 ? 1 : 0);
-    absl::StatusOr<std::unique_ptr<FileHandle>> file = entry.Open(flags, handle);
+    absl::StatusOr<std::unique_ptr<FileHandle>> file = entry.Open(flags, handle, opener);
     if (!file.ok()) return file.status();
     files_[handle] = *std::move(file);
     return handle;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "guard/left_reader.h"
 
 namespace rnullfs {
 
@@ -34,7 +35,12 @@ absl::Status Remount(const std::string& mountpoint, const std::vector<std::strin
 // it is missing.  A file that is there is not overwritten (EEXIST), and what cannot be copied whole
 // leaves none; the log says why, and the other disks are copied all the same: the error names those
 // that are not, and has the first one's errno.  ENOENT when the process holds no disks.
-absl::Status Rescue(pid_t pid, const std::string& directory);
+// A disk that began as another is written with what it shares with that, in the same way for rows
+// of them: `reader` knows how.  Where what it shares is missing or not known, there is no NAME.img
+// but NAME.own.img, with what it has of its own, and the error names the disk. With `snapshots`
+// each one becomes DIRECTORY/NAME@SNAPSHOT.img.
+absl::Status Rescue(pid_t pid, const std::string& directory, const LeftReader& reader = {},
+                    bool snapshots = false);
 
 }  // namespace rnullfs
 

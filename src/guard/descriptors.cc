@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/kept_file.h"
 #include "base/memfd_name.h"
 
 namespace rnullfs {
@@ -26,7 +27,9 @@ constexpr rlim_t kReserve = 32;
 
 }  // namespace
 
+// A file of the machine may have any name, also that of what is told by it.
 KeptKind KindOf(int fd) {
+  if (IsKeptFile(fd)) return KeptKind::kDisk;
   char path[40];
   std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   char target[PATH_MAX];

@@ -1,5 +1,5 @@
-// The descriptors that a guard keeps: all of this process's that are /dev/fuse or one of our
-// memfds. There is no other list of them.
+// The descriptors that a guard keeps: all of this process's that are /dev/fuse, one of our memfds,
+// or a file that is marked as kept.  There is no other list of them.
 //
 // Thread safety: none; the guard has one thread.  Allocates nothing but when it is made, and for
 // Disks().
@@ -15,7 +15,7 @@
 
 namespace rnullfs {
 
-enum class KeptKind { kOther, kFuse, kState, kDisk };
+enum class KeptKind { kOther, kFuse, kState, kDisk };  // kDisk: any of a disk's
 
 KeptKind KindOf(int fd);
 

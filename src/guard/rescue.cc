@@ -1,60 +1,32 @@
 #include <fcntl.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstdio>
-#include <filesystem>
-#include <map>
-#include <system_error>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/log.h"
-#include "base/memfd_name.h"
 #include "guard/commands.h"
+#include "guard/composer.h"
+#include "guard/held_files.h"
 #include "rnullfs/error.h"
 #include "rnullfs/unique_fd.h"
 
 namespace rnullfs {
 namespace {
 
-// Copies what is stored; holes stay holes.
 absl::Status CopySparse(int from, int to) {
   struct stat status = {};
   if (fstat(from, &status) != 0) return SystemError(errno, "fstat");
   if (ftruncate(to, status.st_size) != 0) return SystemError(errno, "ftruncate");
-  for (off_t at = 0;;) {
-    at = lseek(from, at, SEEK_DATA);
-    if (at < 0 && errno == ENXIO) break;  // no more of it
-    const off_t hole = at < 0 ? -1 : lseek(from, at, SEEK_HOLE);
-    if (hole < 0 || lseek(to, at, SEEK_SET) < 0) return SystemError(errno, "looking for data");
-    const ssize_t copied = sendfile(to, from, &at, static_cast<size_t>(hole - at));
-    if (copied < 0 && errno != EINTR) return SystemError(errno, "writing");
-  }
-  return fsync(to) == 0 ? absl::OkStatus() : SystemError(errno, "fsync");
-}
-
-// Where in /proc a process's disks are, by name and inode.  One that is just being moved to another
-// file has a part in each; a process may hold a file more than once.
-using Disks = std::map<std::string, std::map<uint64_t, std::string>>;
-
-// A process that lies about its descriptors could have whoever rescues open any file for it: looked
-// at before it is opened.  A memfd has no name in any file system, and can be sealed.
-absl::StatusOr<UniqueFd> OpenDisk(const std::string& path, uint64_t inode) {
-  const absl::Status changed = Error(ESTALE, absl::StrCat(path, ": it is no disk any more"));
-  const UniqueFd seen(open(path.c_str(), O_PATH | O_CLOEXEC));
-  struct stat status = {};
-  if (!seen.valid() || fstat(seen.get(), &status) != 0) return SystemError(errno, path);
-  if (!S_ISREG(status.st_mode) || status.st_nlink != 0 || status.st_ino != inode) return changed;
-  UniqueFd memfd(open(absl::StrCat("/proc/self/fd/", seen.get()).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!memfd.valid()) return SystemError(errno, path);
-  if (fcntl(memfd.get(), F_GET_SEALS) < 0) return changed;
-  return memfd;
+  return CopyData(from, 0, status.st_size, to);
 }
 
 // As rename(2), but never over a file.
@@ -71,17 +43,16 @@ absl::Status Publish(const std::string& from, const std::string& to) {
 
 // Under another name until it is whole; what does not become whole is removed, because the next
 // disk may want the room.
-absl::Status CopyOut(const std::string& path, uint64_t inode, const std::string& image) {
+absl::Status WriteImage(const std::string& image, absl::FunctionRef<absl::Status(int)> fill) {
   if (struct stat there = {}; lstat(image.c_str(), &there) == 0) {
     return Error(EEXIST, absl::StrCat(image, ": File exists, and is not overwritten"));
   }
-  const absl::StatusOr<UniqueFd> from = OpenDisk(path, inode);
-  if (!from.ok()) return from.status();
   const std::string partial = absl::StrCat(image, ".partial");
   unlink(partial.c_str());  // of a rescue that was interrupted
   const UniqueFd to(open(partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!to.valid()) return SystemError(errno, partial);
-  absl::Status done = CopySparse(from->get(), to.get());
+  absl::Status done = fill(to.get());
+  if (done.ok() && fsync(to.get()) != 0) done = SystemError(errno, "fsync");
   if (done.ok()) done = Publish(partial, image);
   if (!done.ok()) {
     unlink(partial.c_str());
@@ -95,52 +66,109 @@ absl::Status CopyOut(const std::string& path, uint64_t inode, const std::string&
   return absl::OkStatus();
 }
 
-absl::StatusOr<Disks> FindDisks(pid_t pid) {
-  Disks disks;
-  const std::string directory = absl::StrCat("/proc/", pid, "/fd");
-  std::error_code error;
-  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end;
-       it.increment(error)) {
-    const std::string path = it->path();
-    std::error_code unreadable;
-    const auto disk = ParseDiskMemfd(std::filesystem::read_symlink(path, unreadable).native());
-    struct stat status = {};
-    if (!disk.has_value() || stat(path.c_str(), &status) != 0) continue;
-    disks[disk->device][status.st_ino] = path;
+// What is tried, and what has become of it.
+class Rescuer {
+ public:
+  // All outlive it.
+  Rescuer(std::string directory, const Composer& composer)
+      : directory_(std::move(directory)), composer_(composer) {}
+
+  void CopyDisk(const std::string& name, const HeldDisk& disk) {
+    if (composer_.IsClone(disk)) return CopyClone(name, disk);
+    for (const auto& [inode, held] : disk.parts) {
+      const std::string part = disk.parts.size() == 1 ? "" : absl::StrCat(".", inode);
+      Note(name, CopyPart(name + part, held));
+    }
   }
-  if (error) return SystemError(error.value(), directory);
-  return disks;
-}
+
+  void CopySnapshots(const std::string& name, const HeldDisk& disk, const Held& held,
+                     const LeftReader& reader) {
+    const absl::StatusOr<UniqueFd> past = OpenHeld(held);
+    if (!past.ok()) return Note(name + "@", past.status());
+    const auto snapshots = reader.snapshots(past->get());
+    if (!snapshots.ok()) return Note(name + "@", snapshots.status());
+    for (const LeftReader::Snapshot& snapshot : *snapshots) {
+      if (snapshot.name.empty()) continue;
+      const std::string full_name = absl::StrCat(name, "@", snapshot.name);
+      Note(full_name, WriteImage(ImageOf(full_name), [&](int to) {
+             return composer_.WriteSnapshot(disk, snapshot, to);
+           }));
+    }
+  }
+
+  absl::Status Conclude() const {
+    if (failed_.empty()) return absl::OkStatus();
+    return Error(error_, absl::StrCat(failed_.size(), " of ", tried_,
+                                      " disks are not rescued: ", absl::StrJoin(failed_, ", ")));
+  }
+
+ private:
+  std::string ImageOf(const std::string& name) const {
+    return absl::StrCat(directory_, "/", name, ".img");
+  }
+
+  absl::Status CopyPart(const std::string& name, const Held& held) const {
+    const absl::StatusOr<UniqueFd> from = OpenHeld(held);
+    if (!from.ok()) return from.status();
+    return WriteImage(ImageOf(name), [&](int to) { return CopySparse(from->get(), to); });
+  }
+
+  // Where it cannot be whole, what it has of its own is under a name that does not look so.
+  void CopyClone(const std::string& name, const HeldDisk& disk) {
+    const absl::Status possible = composer_.Check(disk);
+    if (possible.ok()) {
+      return Note(name,
+                  WriteImage(ImageOf(name), [&](int to) { return composer_.WriteDisk(disk, to); }));
+    }
+    const std::string own = name + ".own";
+    std::string what = absl::StrCat(name, ": ", std::string(possible.message()));
+    for (const auto& [inode, held] : disk.parts) {
+      const absl::Status copied = CopyPart(own, held);
+      absl::StrAppend(&what, "; ",
+                      copied.ok() ? absl::StrCat("what has been written to it since it began as "
+                                                 "another is in ",
+                                                 ImageOf(own), ", where all else is zeros")
+                                  : std::string(copied.message()));
+    }
+    Note(name, Error(ErrnoOf(possible), what));
+  }
+
+  void Note(const std::string& name, const absl::Status& copied) {
+    ++tried_;
+    if (copied.ok()) return;
+    Log({copied.message().data(), copied.message().size()});
+    if (error_ == 0) error_ = ErrnoOf(copied);
+    failed_.push_back(name);
+  }
+
+  const std::string directory_;
+  const Composer& composer_;
+  std::vector<std::string> failed_;
+  size_t tried_ = 0;
+  int error_ = 0;  // the first one's
+};
 
 }  // namespace
 
-absl::Status Rescue(pid_t pid, const std::string& directory) {
-  const absl::StatusOr<Disks> disks = FindDisks(pid);
-  if (!disks.ok()) return disks.status();
-  if (disks->empty()) {
+absl::Status Rescue(pid_t pid, const std::string& directory, const LeftReader& reader,
+                    bool snapshots) {
+  const absl::StatusOr<HeldFiles> found = FindHeldFiles(pid);
+  if (!found.ok()) return found.status();
+  if (found->disks.empty()) {
     return Error(ENOENT, absl::StrCat("process ", pid,
                                       " holds no disks of rnullfs; status.json has "
                                       "guard_pid, and the log had it when the mount failed"));
   }
   if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return SystemError(errno, directory);
-  std::vector<std::string> failed;
-  size_t tried = 0;
-  int error = 0;
-  for (const auto& [name, parts] : *disks) {
-    for (const auto& [inode, path] : parts) {
-      const std::string part = parts.size() == 1 ? "" : absl::StrCat(".", inode);
-      const absl::Status copied =
-          CopyOut(path, inode, absl::StrCat(directory, "/", name, part, ".img"));
-      ++tried;
-      if (copied.ok()) continue;
-      Log({copied.message().data(), copied.message().size()});
-      if (error == 0) error = ErrnoOf(copied);
-      failed.push_back(name);
-    }
+  const Composer composer(pid, *found, reader);
+  Rescuer rescuer(directory, composer);
+  for (const auto& [name, disk] : found->disks) {
+    rescuer.CopyDisk(name, disk);
+    const auto held = found->pasts.find(disk.id);
+    if (!snapshots || held == found->pasts.end()) continue;
+    rescuer.CopySnapshots(name, disk, held->second, reader);
   }
-  if (failed.empty()) return absl::OkStatus();
-  return Error(error, absl::StrCat(failed.size(), " of ", tried,
-                                   " disks are not rescued: ", absl::StrJoin(failed, ", ")));
+  return rescuer.Conclude();
 }
 
 }  // namespace rnullfs

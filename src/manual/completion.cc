@@ -20,7 +20,7 @@ _rnullfs() {
   elif [[ $typed == -o* ]]; then
     list=${typed#-o}
   elif [[ $typed == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W '-f -o -h --help -V --version --upgrade --rescue' -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W '-f -o -h --help -V --version --upgrade --rescue --snapshots' -- "$cur")
     return
   else
     mapfile -t COMPREPLY < <(compgen -d -- "$cur")

@@ -87,6 +87,17 @@ std::string LiveAttributes() {
   return text;
 }
 
+// The first; other at signs are text.
+std::string_view MarkerIn(std::string_view page) {
+  for (size_t at = page.find('@'); at != std::string_view::npos; at = page.find('@', at + 1)) {
+    const size_t end = page.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", at + 1);
+    if (end != std::string_view::npos && end > at + 1 && page[end] == '@') {
+      return page.substr(at, end + 1 - at);
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> ManualPage(std::string_view source) {
@@ -103,11 +114,9 @@ absl::StatusOr<std::string> ManualPage(std::string_view source) {
       {"@DEVICES_MAX@", absl::StrCat(kMaxDevicesAtMount)},
       {"@DEVICES_DEFAULT@", absl::StrCat(MountOptions().nr_devices)},
       {"@SIZE_SUFFIXES@", std::string(SuffixesOf("MiB"))}};
-  std::string page = absl::StrReplaceAll({source.data(), source.size()}, texts);
-  // None of ours has one; so it is a name that is not in the list.
-  if (const size_t unknown = page.find('@'); unknown != std::string::npos) {
-    return Error(EINVAL, Concat({"the manual page has nothing to put in for ",
-                                 page.substr(unknown, page.find('\n', unknown) - unknown)}));
+  const std::string page = absl::StrReplaceAll({source.data(), source.size()}, texts);
+  if (const std::string_view unknown = MarkerIn(page); !unknown.empty()) {
+    return Error(EINVAL, Concat({"the manual page has nothing to put in for ", unknown}));
   }
   return page;
 }

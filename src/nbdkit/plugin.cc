@@ -74,8 +74,7 @@ absl::Status Apply(const std::string& key, const std::string& value) {
 
 absl::Status SwitchOn() {
   served->wanted.config.power = true;
-  const auto ready = [] { return absl::OkStatus(); };
-  return served->disk.Become(served->disk.settings(), served->wanted, ready).status();
+  return served->disk.Store(served->wanted);
 }
 
 const char* Help() {

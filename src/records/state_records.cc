@@ -46,9 +46,10 @@ void ForEachField(Record& time, Field field) {
 RNULLFS_FIELDS(Ownership, mode, uid, gid, accessed, modified, changed)
 RNULLFS_FIELDS(OpenRecord, handle, request, opener, passthrough)
 RNULLFS_FIELDS(TextRecord, request, error)
+RNULLFS_FIELDS(OriginKey, disk, snapshot, file_device, file_inode, file_bytes, file_modified)
 RNULLFS_FIELDS(DeviceRecord, id, name, request, config, created, ownership, memfd, opens,
                next_handle, backing_id, last_error, unfinished_json, writes_seen, stored_seen,
-               unfinished_handle, unfinished_begin, unfinished_aside, texts, needs)
+               unfinished_handle, unfinished_begin, unfinished_aside, texts, origin, needs)
 RNULLFS_FIELDS(MountRecord, memory_limit, next_id, ownership, removals, init, capabilities,
                counters_layout, counters, last_error, needs)
 
@@ -224,9 +225,11 @@ absl::StatusOr<Record> Read(std::string_view bytes, const char* what) {
     return Error(EINVAL, absl::StrCat("the saved state of ", what,
                                       " is damaged, or of a later version of rnullfs"));
   }
-  if (record.needs.empty()) return record;
   std::string needs;
-  for (const std::string& need : record.needs) absl::StrAppend(&needs, " ", Shown(need));
+  for (const std::string& need : record.needs) {
+    if (need != kNeedsPast && need != kNeedsOrigin) absl::StrAppend(&needs, " ", Shown(need));
+  }
+  if (needs.empty()) return record;
   return Error(EINVAL, absl::StrCat("the saved state of ", what, " needs what this version of ",
                                     "rnullfs does not know:", needs, "; take a later version"));
 }

@@ -3,7 +3,8 @@
 // They are JSON, by key, so that versions of the program can take over from each other, both ways:
 // a field that a record lacks has its default, and what a version does not know it keeps, as JSON
 // text in `unknown`, and writes back.  A version that needs more of its readers than that names it
-// in `needs`, and who does not know the name refuses the record.  A field that comes to be is a
+// in `needs`, and who does not know the name refuses the record: without `origin` a clone would
+// read as zeros what it shares.  A field that comes to be is a
 // member with a default, and its name in the list in state_records.cc.  (Not one of the JSON
 // library's binary formats: it reads them by recursion, and nesting without end would end the
 // process.)
@@ -23,6 +24,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/ownership.h"
+#include "rnullfs/origin_key.h"
 #include "rnullfs/settings.h"
 
 namespace rnullfs {
@@ -50,7 +52,7 @@ struct DeviceRecord {
   uint64_t request = 0;  // the number of the request that made it
   Settings config;       // those that lie in the counters, too, as of when this was saved
   Ownership created;
-  std::map<uint32_t, Ownership> ownership;  // by slot
+  std::map<uint64_t, Ownership> ownership;  // by place among its files
   uint64_t memfd = 0;                       // the store's file, by inode number; 0: none yet
   std::vector<OpenRecord> opens;
   uint64_t next_handle = 1;
@@ -63,6 +65,7 @@ struct DeviceRecord {
   uint64_t unfinished_begin = 0;   // where it lies in the file, in bytes
   bool unfinished_aside = false;   // whoever appends from elsewhere begins anew
   std::vector<TextRecord> texts = {};  // the latest last
+  OriginKey origin = {};
   std::vector<std::string> needs = {};
   std::string unknown = {};
 };
@@ -80,6 +83,11 @@ struct MountRecord {
   std::vector<std::string> needs = {};
   std::string unknown = {};
 };
+
+// What a device's record may need: a worker that knows no past would change the disk and keep
+// nothing, and its snapshots would change with it.
+inline constexpr char kNeedsPast[] = "past";
+inline constexpr char kNeedsOrigin[] = "origin";
 
 std::string WriteRecord(const DeviceRecord& record);
 std::string WriteRecord(const MountRecord& record);

@@ -30,4 +30,20 @@ int ForEachRun(uint64_t page, PageSectors sectors,
   return 0;
 }
 
+bool Contains(const SectorMap& map, uint64_t offset) {
+  const auto it = map.find(offset / kPageSize);
+  return it != map.end() && (it->second & SectorsOf(offset, offset + 1)) != 0;
+}
+
+uint64_t NextContained(const SectorMap& map, uint64_t offset) {
+  if (Contains(map, offset)) return offset;
+  for (auto it = map.lower_bound(offset / kPageSize); it != map.end(); ++it) {
+    for (int i = 0; i < kSectorsPerPage; ++i) {
+      const uint64_t at = it->first * kPageSize + i * kSectorSize;
+      if (at >= offset && (it->second >> i & 1) != 0) return at;
+    }
+  }
+  return UINT64_MAX;
+}
+
 }  // namespace rnullfs

@@ -1,11 +1,12 @@
 // Parts of pages as a bit for each sector.
 //
-// Thread safety: no state.
+// Thread safety: no state; a map is the caller's.
 // Units: bytes on the disk.
 #ifndef RNULLFS_STORE_PAGE_SECTORS_H_
 #define RNULLFS_STORE_PAGE_SECTORS_H_
 
 #include <cstdint>
+#include <map>
 
 #include "absl/functional/function_ref.h"
 
@@ -24,6 +25,13 @@ PageSectors SectorsOf(uint64_t begin, uint64_t end);
 // or 0.
 int ForEachRun(uint64_t page, PageSectors sectors,
                absl::FunctionRef<int(uint64_t begin, uint64_t end)> run);
+
+// Which sectors of a disk's pages there are, by the page's number; none of them 0.
+using SectorMap = std::map<uint64_t, PageSectors>;
+
+bool Contains(const SectorMap& map, uint64_t offset);
+// The first byte from `offset` on that it contains; UINT64_MAX if there is none.
+uint64_t NextContained(const SectorMap& map, uint64_t offset);
 
 }  // namespace rnullfs
 

@@ -130,7 +130,7 @@ void PageStore::EndHolding() { sharing_->EndHolding(); }
 // Emptied when nobody looks for it any more: who still has it mapped has no memory that no account
 // knows of.
 void PageStore::GiveBack() {
-  keeper_.Drop(fd());
+  Disown();
   pages_->Empty();
 }
 

@@ -57,8 +57,9 @@ absl::Status Sharing::Share(bool anyway) {
     if (anyway) {
       account_.ReserveAnyway(size_bytes);
     } else if (!account_.Reserve(size_bytes)) {
-      return Error(ENOSPC, absl::StrCat("size: ", size_bytes >> 20,
-                                        " MiB do not fit into what memory_limit leaves"));
+      return Error(ENOSPC,
+                   absl::StrCat("size: ", size_bytes >> 20,
+                                " MiB do not fit into what memory_limit leaves, or store_limit"));
     }
     if (const int error = pages_->Share(); error != 0) {
       account_.EndReservation([this] { return pages_->AllocatedBytes(); });

@@ -183,7 +183,7 @@ int WriteCache::WriteBackSome() {
 }
 
 // Writes back what the page has; it is cached no more, but its bytes are still here.
-int WriteCache::CopyBack(Pages::iterator page) {
+int WriteCache::CopyBack(SectorMap::iterator page) {
   const int error = ForEachRun(page->first, page->second, [&](uint64_t begin, uint64_t end) {
     int written = 0;
     const int unread = store_->Read(begin, end - begin, [&](absl::Span<const iovec> blocks) {
@@ -227,7 +227,7 @@ int WriteCache::MarkSectors(uint64_t page, PageSectors sectors) {
 int WriteCache::CompleteSectors(uint64_t begin, uint64_t end) {
   for (const uint64_t edge : {begin, end}) {
     const uint64_t sector = edge / kSectorSize * kSectorSize;
-    if (edge == sector || IsCached(sector)) continue;
+    if (edge == sector || Contains(pages_, sector)) continue;
     char bytes[kSectorSize];
     if (const int error = disk_.CopyOut(sector, kSectorSize, bytes); error != 0) return error;
     if (const int error = store_->Write(sector, kSectorSize, bytes); error != 0) return error;
@@ -264,35 +264,30 @@ int WriteCache::Drop(uint64_t begin, uint64_t end) {
   return 0;
 }
 
-bool WriteCache::IsCached(uint64_t offset) const {
-  const auto it = pages_.find(offset / kPageSize);
-  return it != pages_.end() && (it->second & SectorsOf(offset, offset + 1)) != 0;
+uint64_t WriteCache::NextPage(uint64_t page) const {
+  const LockGuard lock(mutex_);
+  const auto it = pages_.lower_bound(page);
+  return it == pages_.end() ? UINT64_MAX : it->first;
 }
 
-// The first byte from `offset` on that is cached; the disk's end if none is.
-uint64_t WriteCache::NextCached(uint64_t offset) const {
-  if (IsCached(offset)) return offset;
-  for (auto it = pages_.lower_bound(offset / kPageSize); it != pages_.end(); ++it) {
-    for (int i = 0; i < kSectorsPerPage; ++i) {
-      const uint64_t at = it->first * kPageSize + i * kSectorSize;
-      if (at >= offset && (it->second >> i & 1) != 0) return at;
-    }
-  }
-  return disk_bytes_;
+int WriteCache::Lose(uint64_t page) {
+  const LockGuard lock(mutex_);
+  if (const int error = MarkSectors(page, 0); error != 0) return error;
+  return FreePage(page);
 }
 
 uint64_t WriteCache::NextData(uint64_t offset) const {
   const LockGuard lock(mutex_);
-  return std::min(disk_.NextData(offset), NextCached(offset));
+  return std::min(disk_.NextData(offset), NextContained(pages_, offset));
 }
 
 uint64_t WriteCache::NextHole(uint64_t offset) const {
   const LockGuard lock(mutex_);
   for (;;) {
     const uint64_t hole = disk_.NextHole(offset);
-    if (hole >= disk_bytes_ || !IsCached(hole)) return hole;
+    if (hole >= disk_bytes_ || !Contains(pages_, hole)) return hole;
     offset = (hole / kSectorSize + 1) * kSectorSize;
-    while (offset < disk_bytes_ && IsCached(offset)) offset += kSectorSize;
+    while (offset < disk_bytes_ && Contains(pages_, offset)) offset += kSectorSize;
   }
 }
 

@@ -22,7 +22,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string_view>
 
@@ -41,7 +40,7 @@ struct WriteCacheServices {
   std::string_view name;  // of its memfd
   MemoryLimit& memory;
   MemfdKeeper& keeper;
-  PageStore& disk;
+  Store& disk;
   uint64_t disk_bytes;                  // its size by the time of the first request
   std::atomic<uint64_t>& written_back;  // counts pages
 };
@@ -70,6 +69,10 @@ class WriteCache final : public Store {
   uint64_t NextHole(uint64_t offset) const override ABSL_LOCKS_EXCLUDED(mutex_);
   uint64_t size_bytes() const override { return disk_bytes_; }
 
+  // The first page >= `page` that is cached, UINT64_MAX for none; and what makes it be lost.
+  uint64_t NextPage(uint64_t page) const ABSL_LOCKS_EXCLUDED(mutex_);
+  int Lose(uint64_t page) ABSL_LOCKS_EXCLUDED(mutex_);
+
   uint64_t cached_pages() const { return cached_pages_.load(std::memory_order_relaxed); }
   int fd() const { return store_->fd(); }
 
@@ -79,7 +82,6 @@ class WriteCache final : public Store {
     uint64_t end = 0;
     bool empty() const { return begin == end; }
   };
-  using Pages = std::map<uint64_t, PageSectors>;  // by page number; none of them 0
 
   WriteCache(const WriteCacheServices& services, uint64_t size_bytes,
              std::unique_ptr<PageStore> store);
@@ -92,24 +94,22 @@ class WriteCache final : public Store {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int WriteBackTo(uint64_t pages) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int WriteBackSome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  int CopyBack(Pages::iterator page) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int CopyBack(SectorMap::iterator page) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int FreePages(PageRange& pages) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int FreePage(uint64_t page) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int MarkSectors(uint64_t page, PageSectors sectors) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int CompleteSectors(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int WriteBackEdges(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int Drop(uint64_t begin, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  uint64_t NextCached(uint64_t offset) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool IsCached(uint64_t offset) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  PageStore& disk_;
+  Store& disk_;
   std::atomic<uint64_t>& written_back_;
   const uint64_t disk_bytes_;
   const uint64_t pages_max_;
   const std::unique_ptr<PageStore> store_;
   std::atomic<uint64_t> cached_pages_{0};  // pages_.size()
   mutable Mutex mutex_;
-  Pages pages_ ABSL_GUARDED_BY(mutex_);
+  SectorMap pages_ ABSL_GUARDED_BY(mutex_);
   uint64_t cursor_ ABSL_GUARDED_BY(mutex_) = 0;  // the page to write back next, or one behind it
 };
 

@@ -12,6 +12,9 @@
 #include "json/json.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
+#include "tree/moments.h"
+#include "tree/rollback_file.h"
+#include "tree/snapshots.h"
 #include "tree/text_file.h"
 
 namespace rnullfs {
@@ -29,13 +32,14 @@ class AttributeHandle final : public TextFile {
         node_(std::move(node)),
         attribute_(attribute) {}
 
-  absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data, uint64_t request,
-                                 IfOpen if_open) override {
+  absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data,
+                                 const Writer& writer) override {
     // What lies behind the NUL that ends a text is nothing: tar(1) pads with NULs what is shorter
     // than stat(2) has it, in a write of their own if they come that way.
     if (offset > 0 && data.find_first_not_of('\0') == std::string_view::npos) return data.size();
     if (data.find('\0') >= kAttributeBytesMax) data = data.substr(0, kAttributeBytesMax);
-    absl::Status stored = node_->StoreText(attribute_, data, request, if_open);
+    absl::Status stored =
+        node_->StoreText(attribute_, data, writer.request, writer.if_open, writer.who);
     if (!stored.ok()) return stored;
     return data.size();
   }
@@ -56,14 +60,14 @@ class ConfigHandle final : public TextFile {
         append_(append),
         handle_(handle) {}
 
-  absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data, uint64_t request,
-                                 IfOpen if_open) override {
+  absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data,
+                                 const Writer& writer) override {
     const ConfigEdit::Piece piece = {.handle = handle_,
                                      .offset = offset,
                                      .data = data,
                                      .append = append_,
                                      .last_end = end_.load()};
-    absl::Status written = node_->WriteJson(piece, request, if_open);
+    absl::Status written = node_->WriteJson(piece, writer.request, writer.if_open, writer.who);
     if (!written.ok()) return written;
     end_.store(offset + data.size());
     return data.size();
@@ -146,6 +150,7 @@ std::vector<Row> MakeRows() {
   rows.push_back({.name = "config.json", .slot = 1, .mode = 0644, .show = ShowConfig});
   rows.push_back({.name = "stats.json", .slot = 2, .mode = 0444, .show = ShowStats});
   rows.push_back({.name = "last_error", .slot = 3, .mode = 0444, .show = ShowLastError});
+  rows.push_back({.name = "rollback", .slot = kRollbackSlot, .mode = kRollbackMode});
   rows.push_back({.name = "disk", .slot = kDiskSlot, .mode = kDiskMode});
   return rows;
 }
@@ -167,7 +172,8 @@ class DeviceFile : public DeviceEntry<File> {
   uint64_t size() const override {
     return row_.show == nullptr ? File::size() : row_.show(*node_).size();
   }
-  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int flags, uint64_t handle) override {
+  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int flags, uint64_t handle,
+                                                         std::string_view /*opener*/) override {
     if (row_.attribute != nullptr) {
       return std::make_unique<AttributeHandle>(node_, *row_.attribute);
     }
@@ -195,8 +201,8 @@ class DiskFile final : public DeviceFile {
  private:
   uint64_t size() const override { return node_->facts().size_bytes; }
   // A front end opens the device (DeviceNode::OpenDisk()).
-  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/,
-                                                         uint64_t /*handle*/) override {
+  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/, uint64_t /*handle*/,
+                                                         std::string_view /*opener*/) override {
     return NoSuchFile();
   }
 };
@@ -206,11 +212,21 @@ bool IsThere(const Row& row, const DeviceNode& node) {
   return row.slot != kDiskSlot || node.device() != nullptr;
 }
 
+bool IsThere(const Section& section, const DeviceNode& node) {
+  return HasView(node.id(), section.view);
+}
+
 }  // namespace
 
-Sections DeviceSections() { return {}; }
+Sections DeviceSections() {
+  static constexpr Section kSections[] = {
+      {.name = "snapshots", .view = kSnapshotsView, .views = 3, .find = FindInSnapshots},
+      {.name = "at", .view = kMomentsView, .views = 3, .find = FindInMoments},
+  };
+  return kSections;
+}
 
-std::shared_ptr<Entry> DeviceDirectory::Find(uint32_t place) const {
+std::shared_ptr<Entry> DeviceDirectory::Find(Place place) const {
   for (const Section& section : sections_) {
     const int view = ViewOf(place) - section.view;
     if (view >= 0 && view < section.views) return section.find(node_, place);
@@ -221,6 +237,7 @@ std::shared_ptr<Entry> DeviceDirectory::Find(uint32_t place) const {
   if (row == Rows().end() || !IsThere(*row, *node_)) return nullptr;
   if (row->is_directory) return std::make_shared<DeviceDirectory>(node_, Sections(), place);
   if (place == kDiskSlot) return std::make_shared<DiskFile>(node_, *row);
+  if (place == kRollbackSlot) return std::make_shared<RollbackFile>(node_);
   return std::make_shared<DeviceFile>(node_, *row);
 }
 
@@ -229,13 +246,18 @@ Inode DeviceDirectory::parent() const {
 }
 
 uint64_t DeviceDirectory::directories() const {
-  return place_ == kDirectorySlot ? FaultGroups().size() + sections_.size() : 0;
+  if (place_ != kDirectorySlot) return 0;
+  const auto sections =
+      std::count_if(sections_.begin(), sections_.end(),
+                    [this](const Section& each) { return IsThere(each, *node_); });
+  return FaultGroups().size() + static_cast<uint64_t>(sections);
 }
 
 std::shared_ptr<Entry> DeviceDirectory::Lookup(std::string_view name) {
   if (const Row* row = FindRow(Rows(), place_, name)) return Find(row->slot);
   for (const Section& section : sections_) {
-    if (section.name == name) return Find(MakePlace(section.view, kDirectorySlot));
+    if (section.name != name || !IsThere(section, *node_)) continue;
+    return section.find(node_, MakePlace(section.view, kDirectorySlot));
   }
   return nullptr;
 }
@@ -249,6 +271,7 @@ void DeviceDirectory::ListBehind(uint64_t offset, Show show) {
     if (!show(rows[i].name, MakeInode(node_->id(), rows[i].slot), type, i + 1)) return;
   }
   for (uint64_t i = offset - std::min(offset, rows.size()); i < sections_.size(); ++i) {
+    if (!IsThere(sections_[i], *node_)) continue;
     const Inode inode = MakeInode(node_->id(), MakePlace(sections_[i].view, kDirectorySlot));
     if (!show(sections_[i].name, inode, S_IFDIR, rows.size() + i + 1)) return;
   }

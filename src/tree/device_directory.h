@@ -19,10 +19,12 @@ namespace rnullfs {
 // DeviceSections() has a line for it.
 struct Section {
   std::string_view name;
-  uint8_t view;  // the first one, which is not 0; slot 0 of it is the directory itself
+  // The first one, which is not 0; slot 0 of it is the directory itself.  A device that cannot have
+  // it (HasView()) has no such directory.
+  uint8_t view;
   uint8_t views = 1;
   // What has the place; null for none, or none any more.  Cheap: it is asked for every request.
-  std::shared_ptr<Entry> (*find)(const std::shared_ptr<DeviceNode>& node, uint32_t place) = nullptr;
+  std::shared_ptr<Entry> (*find)(const std::shared_ptr<DeviceNode>& node, Place place) = nullptr;
 };
 using Sections = absl::Span<const Section>;
 
@@ -36,7 +38,7 @@ class DeviceDirectory final : public DeviceEntry<Directory> {
       : DeviceEntry(std::move(node), slot, 0755), sections_(sections) {}
 
   // What of the device has that place, this directory or what is below it; null for none.
-  std::shared_ptr<Entry> Find(uint32_t place) const;
+  std::shared_ptr<Entry> Find(Place place) const;
 
   std::shared_ptr<Entry> Lookup(std::string_view name) override;
 

@@ -8,6 +8,7 @@
 #include "base/kill_point.h"
 #include "base/memfd_name.h"
 #include "base/visible.h"
+#include "disk/changes.h"
 #include "rnullfs/error.h"
 #include "tree/inode.h"
 
@@ -51,48 +52,62 @@ Disk::Services DeviceNode::DiskServices() {
           [this](const std::string& sentence) {
             static_cast<void>(Refuse(Error(EINVAL, sentence)));
           },
-      .badblocks_spent = [this] { SaveNew(); }};
+      .badblocks_spent = [this] { SaveNew(); },
+      .find_disk = [this](const std::string& text, const Requester& who,
+                          bool again) { return services_.find_disk(text, who, name_, again); }};
 }
 
 // --- Changes -----------------------------------------------------------------------------------
 
 absl::Status DeviceNode::Store(const Settings& wanted) {
   return Update([&](Settings& next) {
-    const Settings before = std::exchange(next, wanted);
-    next.config.index = before.config.index;
-    next.unknown = before.unknown;
+    Want(wanted, next);
     return absl::OkStatus();
   });
 }
 
 absl::Status DeviceNode::Update(Edit edit, const TextWrite& write) {
-  LockGuard lock(mutex_);
-  if (std::optional<absl::Status> heard = texts_.Heard(write.request)) return *heard;
+  NewOrigin origin(disk_origin(), write.who, write.if_open == IfOpen::kAgain);
   while (true) {
+    const absl::Status found = origin.Search();
+    LockGuard lock(mutex_);
+    if (std::optional<absl::Status> heard = texts_.Heard(write.request)) return *heard;
     if (disk_.medium() == nullptr) return Removed();
-    const Settings seen = disk_.settings();
-    Settings next = seen;
-    if (absl::Status status = edit(next); !status.ok()) return Conclude(status, write);
-    if (const std::string why = doors_.InTheWay(next.config); !why.empty()) {
-      return write.if_open == IfOpen::kAgain ? Again() : Conclude(doors_.Busy(why), write);
-    }
-    // Before the change: were it made and not saved, the write would come again as one that puts
-    // back what is there, and leave the reason.
-    if (!write.piece && !write.put_back && !disk_.last_error().empty()) {
-      disk_.Conclude(absl::OkStatus());
-      Save();
-    }
-    const absl::StatusOr<bool> done = Switch(seen, next);
-    if (!done.ok()) return Conclude(done.status(), write);
-    if (!*done) continue;
-    if (!(next == seen)) owners_.DirectoryModified();
-    return Conclude(absl::OkStatus(), write);
+    const absl::StatusOr<bool> done = found.ok() ? TryUpdate(edit, write, origin) : found;
+    if (done.ok() && !*done) continue;
+    if (ErrnoOf(done.status()) == EAGAIN) return done.status();
+    absl::Status how = Conclude(done.status(), write);
+    disk_.origin().LetGo();
+    return how;
   }
 }
 
-absl::StatusOr<bool> DeviceNode::Switch(const Settings& seen, const Settings& next) {
+absl::StatusOr<bool> DeviceNode::TryUpdate(Edit edit, const TextWrite& write, NewOrigin& origin) {
+  const Settings seen = disk_.settings();
+  Settings next = seen;
+  origin.Fit(next);
+  if (absl::Status status = edit(next); !status.ok()) return status;
+  if (origin.Lacks(seen, next)) return false;
+  if (const std::string why = doors_.InTheWay(next.config); !why.empty()) {
+    return write.if_open == IfOpen::kAgain ? Again() : doors_.Busy(why);
+  }
+  // Before the change: were it made and not saved, the write would come again as one that puts
+  // back what is there, and leave the reason.
+  if (!write.piece && !write.put_back && !disk_.last_error().empty()) {
+    disk_.Conclude(absl::OkStatus());
+    Save();
+  }
+  absl::StatusOr<bool> done = Switch(seen, next, origin);
+  if (done.ok() && *done && !(next == seen)) owners_.DirectoryModified();
+  return done;
+}
+
+absl::StatusOr<bool> DeviceNode::Switch(const Settings& seen, const Settings& next,
+                                        NewOrigin& origin) {
   const bool goes_on = disk_.config().power && next.config.power;
   const bool starts = !disk_.config().power && next.config.power;
+  disk_.RaiseStoreLimit(next);
+  const absl::Cleanup limit = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { disk_.SetStoreLimit(); };
   if (goes_on) {
     if (absl::Status status = doors_.CheckStages(next); !status.ok()) return status;
   }
@@ -105,7 +120,7 @@ absl::StatusOr<bool> DeviceNode::Switch(const Settings& seen, const Settings& ne
     absl::Status possible = goes_on ? doors_.CheckDataPath(next) : absl::OkStatus();
     return possible.ok() ? doors_.Pin(next.config) : possible;
   };
-  absl::StatusOr<bool> done = disk_.Become(seen, next, ready);
+  absl::StatusOr<bool> done = disk_.Become(seen, next, ready, origin.found());
   if (!starts || !done.ok()) return done;
   doors_.Forget();
   if (doors_.kernel_wrote()) owners_.SeeDisk();  // to size it was no write
@@ -124,8 +139,8 @@ absl::Status DeviceNode::Conclude(const absl::Status& how, const TextWrite& writ
 }
 
 absl::Status DeviceNode::StoreText(const Attribute& attribute, std::string_view text,
-                                   uint64_t request, IfOpen if_open) {
-  TextWrite write = {.request = request, .if_open = if_open};
+                                   uint64_t request, IfOpen if_open, const Requester& who) {
+  TextWrite write = {.request = request, .if_open = if_open, .who = who};
   const auto store = [&](Settings& next) ABSL_NO_THREAD_SAFETY_ANALYSIS {  // Update() holds mutex_
     write.put_back = text == ShowAttribute(attribute, next);
     absl::Status status = disk_.EditText(attribute, text, next);
@@ -138,8 +153,9 @@ absl::Status DeviceNode::StoreText(const Attribute& attribute, std::string_view 
 
 // What is saved until the write has ended is the text without this piece: a request that has to be
 // heard again finds it as it was.
-absl::Status DeviceNode::WriteJson(ConfigEdit::Piece piece, uint64_t request, IfOpen if_open) {
-  TextWrite write = {.request = request, .if_open = if_open};
+absl::Status DeviceNode::WriteJson(ConfigEdit::Piece piece, uint64_t request, IfOpen if_open,
+                                   const Requester& who) {
+  TextWrite write = {.request = request, .if_open = if_open, .who = who};
   piece.data = WithoutNuls(piece.data);
   const auto take = [&](Settings& next) ABSL_NO_THREAD_SAFETY_ANALYSIS {  // as above
     write.edit = texts_.edit();
@@ -154,6 +170,14 @@ absl::Status DeviceNode::WriteJson(ConfigEdit::Piece piece, uint64_t request, If
   return Update(take, write);
 }
 
+absl::Status DeviceNode::Apply(const TextWrite& write, Change change) {
+  LockGuard lock(mutex_);
+  if (std::optional<absl::Status> heard = texts_.Heard(write.request)) return *heard;
+  if (disk_.medium() == nullptr) return Removed();
+  absl::Status done = change(disk_, doors_, owners_);
+  return ErrnoOf(done) == EAGAIN ? done : Conclude(done, write);
+}
+
 absl::Status DeviceNode::FlushJson(uint64_t handle) {
   LockGuard lock(mutex_);
   const ConfigEdit& edit = texts_.edit();
@@ -165,9 +189,8 @@ absl::Status DeviceNode::FlushJson(uint64_t handle) {
 absl::Status DeviceNode::Retire(IfOpen if_open) {
   LockGuard lock(mutex_);
   if (disk_.medium() == nullptr) return Removed();
-  if (doors_.InUse()) {
-    return if_open == IfOpen::kAgain ? Again()
-                                     : Conclude(doors_.Busy("rmdir: cannot remove the device"));
+  if (absl::Status busy = doors_.CheckRemoval(); !busy.ok()) {
+    return if_open == IfOpen::kAgain ? Again() : Conclude(busy);
   }
   static_cast<void>(doors_.Pin(DeviceConfig()));  // to let go always succeeds
   disk_.SwitchOff();
@@ -215,20 +238,19 @@ DiskFacts DeviceNode::facts() const {
 
 // --- Owners and times --------------------------------------------------------------------------
 
-Ownership DeviceNode::OwnershipOf(uint32_t slot, mode_t default_mode) const {
+Ownership DeviceNode::OwnershipOf(Place place, mode_t default_mode) const {
   LockGuard lock(mutex_);
-  if (slot == kDiskSlot) owners_.NoteDiskWrites(doors_.kernel_wrote());
-  return owners_.Of(slot, default_mode);
+  if (place == kDiskSlot) owners_.NoteDiskWrites(doors_.kernel_wrote());
+  return owners_.Of(place, default_mode);
 }
 
-void DeviceNode::ChangeOwnership(uint32_t slot, mode_t default_mode,
-                                 const OwnershipChange& change) {
+void DeviceNode::ChangeOwnership(Place place, mode_t default_mode, const OwnershipChange& change) {
   LockGuard lock(mutex_);
-  if (slot == kDiskSlot) {  // what was written before is over
+  if (place == kDiskSlot) {  // what was written before is over
     owners_.NoteDiskWrites(doors_.kernel_wrote());
     owners_.SeeDisk();
   }
-  owners_.Change(slot, default_mode, change);
+  owners_.Change(place, default_mode, change);
   Save();
 }
 
@@ -245,6 +267,9 @@ void DeviceNode::Save() const {
     record.request = request_;
     record.unknown = unknown_;
     disk_.Save(record);
+    saved_past_ = disk_.medium()->past() != nullptr;
+    if (saved_past_) record.needs.emplace_back(kNeedsPast);
+    if (record.origin.any()) record.needs.emplace_back(kNeedsOrigin);
     doors_.Save(record);
     texts_.Save(record);
     owners_.Save(record);
@@ -255,12 +280,15 @@ void DeviceNode::Save() const {
   KillPoint("saved");
 }
 
-absl::Status DeviceNode::Restore(const DeviceRecord& record, Disk::Memfds memfds) {
+absl::Status DeviceNode::Restore(const DeviceRecord& record, Disk::Memfds memfds,
+                                 std::optional<Origin> origin) {
   LockGuard lock(mutex_);
   unknown_ = record.unknown;
+  saved_past_ = !record.needs.empty();
   texts_.Restore(record);
   owners_.Restore(record);
-  if (absl::Status disk = disk_.Restore(record, std::move(memfds)); !disk.ok()) return disk;
+  if (absl::Status disk = disk_.Restore(record, std::move(memfds), std::move(origin)); !disk.ok())
+    return disk;
   const absl::Status doors = doors_.Restore(record);
   return doors.ok() ? doors
                     : Error(ErrnoOf(doors), absl::StrCat(Visible(name_), ": ", doors.message()));

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -40,6 +41,11 @@ struct NodeServices {
   // Why this mount can have no passthrough, as a clause ("CAP_SYS_ADMIN is missing"); empty when it
   // can.  May be called by any thread.
   std::function<std::string()> passthrough_obstacle;
+  // A disk or a snapshot of the mount, for `who`, and for the disk called `user`.  May be called by
+  // any thread that has no node's lock.
+  using FindDisk = std::function<absl::StatusOr<Origin>(
+      const std::string& text, const Requester& who, const std::string& user, bool again)>;
+  FindDisk find_disk = nullptr;
   Survival* survival = nullptr;  // null: everything ends with this process
   IndexPool* indexes = nullptr;  // null: every device's is 0
 };
@@ -68,7 +74,8 @@ class DeviceNode {
   }
 
   // Makes it what another process had left, before anybody uses it; as Disk::Restore().
-  absl::Status Restore(const DeviceRecord& record, Disk::Memfds memfds);
+  absl::Status Restore(const DeviceRecord& record, Disk::Memfds memfds,
+                       std::optional<Origin> origin = std::nullopt);
 
   uint64_t id() const { return id_; }
   const std::string& name() const { return name_; }
@@ -89,13 +96,14 @@ class DeviceNode {
   // A write to an attribute's file, which ends at the first NUL; as Disk::EditText().  A `request`
   // (the number of the FUSE request; 0 for none) that has been done, but was heard again because
   // who did it died, is answered as then and changes nothing.
+  // What it names is opened with the rights of `who`.
   absl::Status StoreText(const Attribute& attribute, std::string_view text, uint64_t request = 0,
-                         IfOpen if_open = IfOpen::kRefuse);
+                         IfOpen if_open = IfOpen::kRefuse, const Requester& who = {});
 
   // A piece of a JSON object written to config.json, as ConfigEdit has it; the piece that makes it
   // whole applies it.  While powered only what it changes counts.  `request` as above.
   absl::Status WriteJson(ConfigEdit::Piece piece, uint64_t request = 0,
-                         IfOpen if_open = IfOpen::kRefuse);
+                         IfOpen if_open = IfOpen::kRefuse, const Requester& who = {});
   void TruncateJson(uint64_t handle, uint64_t length) {
     LockGuard lock(mutex_);
     texts_.edit().Truncate(handle, length);
@@ -104,6 +112,11 @@ class DeviceNode {
   // The open is closed: EINVAL when its text is not an object yet.  It is kept all the same, for
   // the write that completes it.
   absl::Status FlushJson(uint64_t handle);
+
+  // A change of the disk that is none of its configuration, and is heard as those are; EAGAIN is
+  // nobody's but the caller's.
+  using Change = absl::FunctionRef<absl::Status(Disk&, const Doors&, Owners&)>;
+  absl::Status Apply(const TextWrite& write, Change change) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Makes the device as `wanted` says, power included.
   absl::Status Store(const Settings& wanted);
@@ -153,6 +166,26 @@ class DeviceNode {
     return disk_.store() != nullptr && disk_.store()->RecallSome();
   }
 
+  // For a section (device_directory.h): what it does with the disk while nobody else does.  Who
+  // takes over has to know whether there is a past.
+  template <typename F>
+  auto With(F f) ABSL_LOCKS_EXCLUDED(mutex_) {
+    LockGuard lock(mutex_);
+    const absl::Cleanup save = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      if (disk_.past().remembers() != saved_past_) Save();
+    };
+    return f(disk_, doors_);
+  }
+  // Where it may be looked for what it could begin as: without the lock.
+  const DiskOrigin& disk_origin() const ABSL_NO_THREAD_SAFETY_ANALYSIS { return disk_.origin(); }
+  // For rmdir and rename within a section, which may be heard again.
+  bool WasRemovedBy(uint64_t request) const {
+    return services_.survival != nullptr && services_.survival->RemovedBy(request);
+  }
+  void NoteRemoval(uint64_t request) const {
+    if (services_.survival != nullptr) services_.survival->NoteRemoval(request);
+  }
+
   DiskFacts facts() const;
   // In use, by an open or a mapping: the kernel is asked.
   bool disk_open() const {
@@ -164,9 +197,9 @@ class DeviceNode {
   // Takes the device out of service for rmdir: powered off, the medium freed.
   absl::Status Retire(IfOpen if_open = IfOpen::kRefuse);
 
-  // What stat shows of a slot, and what chmod and its like change.
-  Ownership OwnershipOf(uint32_t slot, mode_t default_mode) const;
-  void ChangeOwnership(uint32_t slot, mode_t default_mode, const OwnershipChange& change);
+  // What stat shows of a place, and what chmod and its like change.
+  Ownership OwnershipOf(Place place, mode_t default_mode) const;
+  void ChangeOwnership(Place place, mode_t default_mode, const OwnershipChange& change);
 
  private:
   using Edit = absl::FunctionRef<absl::Status(Settings&)>;
@@ -174,7 +207,9 @@ class DeviceNode {
   Disk::Services DiskServices();
   // `edit` may say more of `write`.
   absl::Status Update(Edit edit, const TextWrite& write = {}) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<bool> Switch(const Settings& seen, const Settings& next)
+  absl::StatusOr<bool> TryUpdate(Edit edit, const TextWrite& write, NewOrigin& origin)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<bool> Switch(const Settings& seen, const Settings& next, NewOrigin& origin)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Conclude(const absl::Status& how, const TextWrite& write = {})
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -191,6 +226,7 @@ class DeviceNode {
   Doors doors_ ABSL_GUARDED_BY(mutex_);
   Texts texts_ ABSL_GUARDED_BY(mutex_);
   mutable Owners owners_ ABSL_GUARDED_BY(mutex_);
+  mutable bool saved_past_ ABSL_GUARDED_BY(mutex_) = false;  // whether the record has it
   std::string unknown_ ABSL_GUARDED_BY(mutex_);  // what a later version had in the record
 };
 

@@ -26,6 +26,7 @@ absl::Status CheckUnshaped(const Settings& settings) {
       {"mbps limits the bandwidth", config.mbps.any()},
       {"iops limits the requests", config.iops.any()},
       {"cache_size puts a cache in front of the disk", config.cache_size > 0},
+      {"history keeps what is overwritten", config.history > 0},
       {"badblocks has bad sectors", !state.badblocks.empty()},
       {"timeout_inject lets requests get lost", Armed(config.timeout_inject, state.timeout_inject)},
       {"requeue_inject sends requests back", Armed(config.requeue_inject, state.requeue_inject)},
@@ -50,9 +51,20 @@ absl::Status Doors::PassthroughPossible(const Settings& next) const {
   if (!obstacle.empty()) return Error(EOPNOTSUPP, obstacle);
   if (!next.config.memory_backed) return Error(EINVAL, "memory_backed is 0");
   if (absl::Status status = CheckUnshaped(next); !status.ok()) return status;
-  if (!pinned_ && !disk_.medium()->Fits(next.config)) {
-    return Error(ENOSPC, absl::StrCat("its ", next.config.size,
-                                      " MiB do not fit into what memory_limit leaves"));
+  if (disk_.past().remembers()) {
+    return Error(EINVAL, "the disk has snapshots or clones, for which what is overwritten is kept");
+  }
+  if (disk_.medium()->has_origin()) {
+    return Error(
+        EINVAL,
+        "the disk shares contents with its origin; write nothing to origin to have its own");
+  }
+  const uint64_t store_limit = next.config.store_limit;
+  const bool within = store_limit == 0 || next.config.size <= store_limit;
+  if (!pinned_ && (!within || !disk_.medium()->Fits(next.config))) {
+    return Error(ENOSPC,
+                 absl::StrCat("its ", next.config.size,
+                              " MiB do not fit into what memory_limit leaves, or store_limit"));
   }
   return absl::OkStatus();
 }
@@ -81,6 +93,10 @@ bool Doors::InUse() const {
   return !opens_.empty() || (disk_.store() != nullptr && disk_.store()->Held());
 }
 
+bool Doors::KernelMayWrite() const {
+  return pinned_ || opens_.passthrough() > 0 || (disk_.store() != nullptr && disk_.store()->Held());
+}
+
 std::string Doors::InTheWay(const DeviceConfig& next) const {
   if (!disk_.config().power) return {};
   if (!next.power) return InUse() ? "power: cannot switch off" : "";
@@ -89,7 +105,19 @@ std::string Doors::InTheWay(const DeviceConfig& next) const {
   if (promised && !pinned_ && opens_.by_daemon()) {
     return "datapath: passthrough is for all opens or none, not";
   }
+  const bool begins = next.history > 0 && disk_.config().history == 0;
+  if (begins && !pinned_ && KernelMayWrite()) {
+    return "history: nothing is kept of what the kernel overwrites (passthrough)";
+  }
   return {};
+}
+
+absl::Status Doors::CheckRemoval() const {
+  if (InUse()) return Busy("rmdir: cannot remove the device");
+  const std::string users = disk_.past().Users();
+  if (users.empty()) return absl::OkStatus();
+  return Error(EBUSY, absl::StrCat("rmdir: cannot remove the device: what it was is in use by ",
+                                   users, "; end that first"));
 }
 
 absl::Status Doors::Busy(std::string_view what) const {

@@ -46,8 +46,16 @@ class Doors {
   // What cannot be done to the powered disk, that is to be as `next`, with the opens that there
   // are; empty if all can.
   std::string InTheWay(const DeviceConfig& next) const;
+  // Whether the device may go: nobody has its disk, nor what that was.
+  absl::Status CheckRemoval() const;
+
   // EBUSY, with who is in the way and what to do.
   absl::Status Busy(std::string_view what) const;
+
+  // Whether what is written may go past us, now or with the next open: nothing of it can be kept.
+  bool KernelMayWrite() const;
+  // Whether passthrough is promised to all opens.
+  bool pinned() const { return pinned_; }
 
   // Whether a change of the powered disk can be had with the opens that there are, and whether
   // passthrough can be had where `next` insists on it.

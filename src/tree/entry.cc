@@ -44,7 +44,7 @@ absl::Status CheckName(std::string_view name) {
 }
 
 absl::StatusOr<uint64_t> FileHandle::Write(uint64_t /*offset*/, std::string_view /*data*/,
-                                           uint64_t /*request*/, IfOpen /*if_open*/) {
+                                           const Writer& /*writer*/) {
   return ReadOnly();
 }
 
@@ -52,7 +52,8 @@ absl::Status FileHandle::Truncate(uint64_t /*length*/) { return ReadOnly(); }
 
 absl::Status Entry::ChangeOwnership(const OwnershipChange& /*change*/) { return NoSuchFile(); }
 absl::Status Entry::List(uint64_t /*offset*/, Show /*show*/) { return NoSuchFile(); }
-absl::StatusOr<std::unique_ptr<FileHandle>> Entry::Open(int /*flags*/, uint64_t /*handle*/) {
+absl::StatusOr<std::unique_ptr<FileHandle>> Entry::Open(int /*flags*/, uint64_t /*handle*/,
+                                                        std::string_view /*opener*/) {
   return NoSuchFile();
 }
 absl::Status Entry::Truncate(uint64_t /*length*/) { return NoSuchFile(); }
@@ -68,7 +69,7 @@ absl::Status Entry::Remove(std::string_view name, uint64_t /*request*/, IfOpen /
 }
 
 absl::Status Entry::Rename(std::string_view name, Entry& /*to*/, std::string_view /*new_name*/,
-                           unsigned /*flags*/) {
+                           unsigned /*flags*/, uint64_t /*request*/) {
   return Error(EPERM, absl::StrCat(Visible(name), ": nothing can be renamed here"));
 }
 
@@ -97,8 +98,9 @@ absl::StatusOr<struct stat> File::Stat() const {
   return MakeStat(inode(), S_IFREG, ownership(), size());
 }
 
-absl::StatusOr<std::unique_ptr<FileHandle>> File::Open(int flags, uint64_t handle) {
-  if ((flags & O_ACCMODE) == O_RDONLY || writable()) return MakeHandle(flags, handle);
+absl::StatusOr<std::unique_ptr<FileHandle>> File::Open(int flags, uint64_t handle,
+                                                       std::string_view opener) {
+  if ((flags & O_ACCMODE) == O_RDONLY || writable()) return MakeHandle(flags, handle, opener);
   return Error(EACCES, absl::StrCat(std::string(name()), ": the file is read-only"));
 }
 

@@ -23,6 +23,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/ownership.h"
+#include "rnullfs/view.h"
 #include "tree/device_node.h"
 #include "tree/inode.h"
 
@@ -43,6 +44,14 @@ struct Creation {
   uid_t uid = 0;
   gid_t gid = 0;
   uint64_t request = 0;
+  IfOpen if_open = IfOpen::kRefuse;
+};
+
+// Who writes, and how: `request` as above.
+struct Writer {
+  uint64_t request = 0;
+  IfOpen if_open = IfOpen::kRefuse;
+  Requester who = {};
 };
 
 // An open file.
@@ -56,13 +65,17 @@ class FileHandle {
   // The bytes at `offset`, at most `length`; empty at the end.
   virtual absl::StatusOr<std::string> Read(uint64_t offset, uint64_t length) = 0;
 
-  // How many bytes were taken.  EACCES where there is nothing to write.  `request` as Creation has
-  // it.  EAGAIN as IfOpen has it: it is to be written again.
+  // How many bytes were taken.  EACCES where there is nothing to write.  EAGAIN as IfOpen has it:
+  // it is to be written again.
   virtual absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data,
-                                         uint64_t request = 0, IfOpen if_open = IfOpen::kRefuse);
+                                         const Writer& writer = {});
 
   // ftruncate().
   virtual absl::Status Truncate(uint64_t length);
+
+  // What the file reads as, where that is a disk's contents: a front end may read from it without a
+  // copy, and ask it for holes.
+  virtual View* view() const { return nullptr; }
 
   // close(), also of a duplicate: the last word on what has been written.
   virtual absl::Status Flush() { return absl::OkStatus(); }
@@ -79,6 +92,8 @@ class Entry {
   virtual Inode inode() const { return 0; }
   // Whether the name stays until a request of the kernel's ends it, so that it need not ask again.
   virtual bool lasting() const { return true; }
+  // Tells it from what had its inode number before.
+  virtual uint64_t generation() const { return 0; }
   virtual absl::StatusOr<struct stat> Stat() const { return NoSuchFile(); }
   virtual absl::Status ChangeOwnership(const OwnershipChange& change);
 
@@ -89,18 +104,20 @@ class Entry {
   using Show =
       absl::FunctionRef<bool(std::string_view name, Inode inode, mode_t type, uint64_t next)>;
   virtual absl::Status List(uint64_t offset, Show show);
-  // mkdir; returns what has been made.
+  // mkdir; returns what has been made.  EAGAIN as IfOpen has it.
   virtual absl::StatusOr<std::shared_ptr<Entry>> Make(std::string_view name,
                                                       const Creation& creation);
   // rmdir; `name` is no file's.
   virtual absl::Status Remove(std::string_view name, uint64_t request, IfOpen if_open);
   // rename(2), with renameat2(2)'s flags.
   virtual absl::Status Rename(std::string_view name, Entry& to, std::string_view new_name,
-                              unsigned flags);
+                              unsigned flags, uint64_t request = 0);
 
   // With open(2)'s flags; EACCES to write where only reading is possible.  `handle`: the number by
   // which the open is known, also to a process that takes over and makes it again; 0 for none.
-  virtual absl::StatusOr<std::unique_ptr<FileHandle>> Open(int flags, uint64_t handle = 0);
+  // `opener`: who, in words.
+  virtual absl::StatusOr<std::unique_ptr<FileHandle>> Open(int flags, uint64_t handle = 0,
+                                                           std::string_view opener = {});
   // Whether truncate(2) is possible, for which nobody has to hold the file open.  A text has no
   // length to change, and nothing more is to be done.
   virtual absl::Status Truncate(uint64_t length);
@@ -124,7 +141,8 @@ class Directory : public Entry {
 class File : public Entry {
  public:
   absl::StatusOr<struct stat> Stat() const override;
-  absl::StatusOr<std::unique_ptr<FileHandle>> Open(int flags, uint64_t handle) final;
+  absl::StatusOr<std::unique_ptr<FileHandle>> Open(int flags, uint64_t handle,
+                                                   std::string_view opener) final;
   absl::Status Truncate(uint64_t length) override;
 
  protected:
@@ -133,14 +151,15 @@ class File : public Entry {
   virtual bool writable() const { return false; }
   // What sysfs and configfs show for every attribute.
   virtual uint64_t size() const { return 4096; }
-  virtual absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int flags, uint64_t handle) = 0;
+  virtual absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int flags, uint64_t handle,
+                                                                 std::string_view opener) = 0;
 };
 
 // A Directory or File of a device, owned as the place in the device is.
 template <typename Kind>
 class DeviceEntry : public Kind {
  public:
-  DeviceEntry(std::shared_ptr<DeviceNode> node, uint32_t place, mode_t mode)
+  DeviceEntry(std::shared_ptr<DeviceNode> node, Place place, mode_t mode)
       : node_(std::move(node)), place_(place), mode_(mode) {}
 
   Inode inode() const override { return MakeInode(node_->id(), place_); }
@@ -153,7 +172,7 @@ class DeviceEntry : public Kind {
   Ownership ownership() const override { return node_->OwnershipOf(place_, mode_); }
 
   const std::shared_ptr<DeviceNode> node_;
-  const uint32_t place_;
+  const Place place_;
   const mode_t mode_;
 };
 

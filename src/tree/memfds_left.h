@@ -15,14 +15,18 @@
 
 namespace rnullfs {
 
-// By device id.  For each device the one that its record names, and one it was being moved to, if
-// any.  (The name alone tells where the record is older than the move.)
+// By device id, taken out of `left`.  For each device the one that its record names, and one it was
+// being moved to, if any.  (The name alone tells where the record is older than the move.)
 std::map<uint64_t, Disk::Memfds> MemfdsOf(const std::vector<DeviceRecord>& devices,
-                                          std::vector<UniqueFd> left);
+                                          std::vector<UniqueFd>& left);
+
+// The same of a file of the machine that is an origin; invalid when it is not there.
+UniqueFd FileOf(const OriginKey& origin, std::vector<UniqueFd>& left);
 
 // Those that have not been taken: no record names them, as they belonged to a device that was just
 // being removed.
-void DropMemfds(const std::map<uint64_t, Disk::Memfds>& untaken, MemfdKeeper& keeper);
+void DropMemfds(const std::map<uint64_t, Disk::Memfds>& untaken, const std::vector<UniqueFd>& left,
+                MemfdKeeper& keeper);
 
 }  // namespace rnullfs
 

@@ -6,27 +6,32 @@
 
 namespace rnullfs {
 
-Ownership Owners::AsCreated(uint32_t slot, mode_t default_mode) const {
+Ownership Owners::AsCreated(Place place, mode_t default_mode) const {
   Ownership ownership = created_;
-  if (slot != kDirectorySlot) ownership.mode = default_mode;  // the directory has mkdir's
+  if (place != kDirectorySlot) ownership.mode = default_mode;  // the directory has mkdir's
   return ownership;
 }
 
-Ownership& Owners::Own(uint32_t slot, mode_t default_mode) {
-  return ownership_.try_emplace(slot, AsCreated(slot, default_mode)).first->second;
+Ownership& Owners::Own(Place place, mode_t default_mode) {
+  return ownership_.try_emplace(place, AsCreated(place, default_mode)).first->second;
 }
 
-Ownership Owners::Of(uint32_t slot, mode_t default_mode) const {
-  const auto it = ownership_.find(slot);
-  return it != ownership_.end() ? it->second : AsCreated(slot, default_mode);
+Ownership Owners::Of(Place place, mode_t default_mode) const {
+  const auto it = ownership_.find(place);
+  return it != ownership_.end() ? it->second : AsCreated(place, default_mode);
 }
 
-void Owners::Change(uint32_t slot, mode_t default_mode, const OwnershipChange& change) {
-  change.ApplyTo(Own(slot, default_mode), clock_.WallTime());
+void Owners::Change(Place place, mode_t default_mode, const OwnershipChange& change) {
+  change.ApplyTo(Own(place, default_mode), clock_.WallTime());
 }
 
 void Owners::DirectoryModified() {
   Own(kDirectorySlot, created_.mode).modified = clock_.WallTime();
+}
+
+void Owners::DiskModified() {
+  Ownership& disk = Own(kDiskSlot, kDiskMode);
+  disk.modified = disk.changed = clock_.WallTime();
 }
 
 // Whether the file has been written to since the last look, and by that the disk.
@@ -45,9 +50,7 @@ void Owners::NoteDiskWrites(bool kernel_wrote) {
     Ownership& disk = Own(kDiskSlot, kDiskMode);
     if (FileWritten(disk.modified)) disk.modified = disk.changed = stored_seen_;
   }
-  if (std::exchange(writes_seen_, writes) == writes) return;
-  Ownership& disk = Own(kDiskSlot, kDiskMode);
-  disk.modified = disk.changed = clock_.WallTime();
+  if (std::exchange(writes_seen_, writes) != writes) DiskModified();
 }
 
 void Owners::SeeDisk() {

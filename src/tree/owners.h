@@ -1,5 +1,5 @@
 // What stat(2) shows of a device's files, and what chmod(2) and its like change: owner, mode and
-// times, by slot.
+// times, by place.
 //
 // The data path keeps no times: a disk that has been written to since the last look counts as
 // modified now.  A time that was set stays until the next write.
@@ -17,6 +17,7 @@
 #include "base/ownership.h"
 #include "records/state_records.h"
 #include "rnullfs/disk.h"
+#include "tree/inode.h"
 
 namespace rnullfs {
 
@@ -27,9 +28,10 @@ class Owners {
       : created_(created), disk_(disk), clock_(clock) {}
 
   // What is not there is as created, but for the mode.
-  Ownership Of(uint32_t slot, mode_t default_mode) const;
-  void Change(uint32_t slot, mode_t default_mode, const OwnershipChange& change);
+  Ownership Of(Place place, mode_t default_mode) const;
+  void Change(Place place, mode_t default_mode, const OwnershipChange& change);
   void DirectoryModified();
+  void DiskModified();
 
   // Looks whether the disk has been written to.  `kernel_wrote`: also by the kernel, so that the
   // file tells.
@@ -41,14 +43,14 @@ class Owners {
   void Restore(const DeviceRecord& record);
 
  private:
-  Ownership AsCreated(uint32_t slot, mode_t default_mode) const;
-  Ownership& Own(uint32_t slot, mode_t default_mode);
+  Ownership AsCreated(Place place, mode_t default_mode) const;
+  Ownership& Own(Place place, mode_t default_mode);
   bool FileWritten(timespec disk_modified);
 
   const Ownership created_;
   const Disk& disk_;
   const Clock& clock_;
-  std::map<uint32_t, Ownership> ownership_;
+  std::map<Place, Ownership> ownership_;
   uint64_t writes_seen_ = 0;
   timespec stored_seen_ = {};  // zero: not known
 };

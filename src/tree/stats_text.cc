@@ -14,6 +14,7 @@ std::string StatsText(const Disk& disk, const Doors& doors) {
   const uint64_t pages = medium == nullptr ? 0 : medium->stored_pages();
   const bool power = disk.config().power;
   const std::string why_daemon = doors.WhyDaemon();
+  const PastFigures past = disk.past().figures();
   Document document;
   document.AddBool("powered", power)
       .AddText("datapath", !power                ? "none"
@@ -22,6 +23,11 @@ std::string StatsText(const Disk& disk, const Doors& doors) {
       .AddText("datapath_why", why_daemon)
       .AddNumber("stored_pages", pages)
       .AddNumber("stored_bytes", pages * PageStore::kPageSize)
+      .AddNumber("sequence", past.sequence)
+      .AddNumber("sequence_oldest", past.sequence_oldest)
+      .AddNumber("snapshots", past.snapshots)
+      .AddNumber("past_bytes", past.stored_bytes)
+      .AddNumber("memory_used", disk.memory_used())
       .AddBool("emulates_sectors", disk.device() != nullptr && disk.device()->emulates_sectors())
       .AddNumber("in_flight", counters.statistics.Snapshot().in_flight)
       .AddNumber("disk_opens", doors.opens().all())

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "records/state_records.h"
+#include "rnullfs/requester.h"
 #include "tree/config_edit.h"
 
 namespace rnullfs {
@@ -33,6 +34,7 @@ struct TextWrite {
   // and that should not wipe the reason.
   bool put_back = false;
   IfOpen if_open = IfOpen::kRefuse;
+  Requester who = {};  // with whose rights what it names is opened
 };
 
 class Texts {

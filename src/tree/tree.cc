@@ -9,16 +9,12 @@
 #include "base/kill_point.h"
 #include "base/visible.h"
 #include "rnullfs/error.h"
-#include "tree/memfds_left.h"
+#include "tree/disk_origins.h"
+#include "tree/takeover.h"
 #include "tree/text_file.h"
 
 namespace rnullfs {
 namespace {
-
-NodeServices WithIndexes(NodeServices services, IndexPool& indexes) {
-  services.indexes = &indexes;
-  return services;
-}
 
 Ownership MadeNow(mode_t mode, uid_t uid, gid_t gid, timespec now) {
   return {.mode = mode, .uid = uid, .gid = gid, .accessed = now, .modified = now, .changed = now};
@@ -56,8 +52,8 @@ class Tree::RootFile final : public File {
   std::string_view name() const override { return row_.name; }
   Ownership ownership() const override { return tree_.OwnershipOf(row_.inode); }
   uint64_t size() const override { return row_.status ? tree_.status_().size() : File::size(); }
-  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/,
-                                                         uint64_t /*handle*/) override {
+  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/, uint64_t /*handle*/,
+                                                         std::string_view /*opener*/) override {
     return std::make_unique<TextFile>(row_.status ? tree_.status_ : FeaturesLine);
   }
 
@@ -67,34 +63,39 @@ class Tree::RootFile final : public File {
 
 Tree::Tree(uid_t uid, gid_t gid, std::function<std::string()> status, NodeServices services,
            Sections sections)
-    : status_(std::move(status)),
-      services_(WithIndexes(std::move(services), indexes_)),
-      sections_(sections) {
+    : status_(std::move(status)), services_(Completed(std::move(services))), sections_(sections) {
   const timespec now = services_.device.clock.WallTime();
   ownership_[kRootInode] = MadeNow(0755, uid, gid, now);
   for (const RootRow& row : kFiles) ownership_[row.inode] = MadeNow(0444, uid, gid, now);
 }
 
+NodeServices Tree::Completed(NodeServices services) {
+  services.indexes = &indexes_;
+  services.find_disk = [this](const std::string& text, const Requester& who,
+                              const std::string& user, bool again) {
+    return FindDiskOrigin(text, who, user, again,
+                          [this](std::string_view name) { return Called(name); });
+  };
+  return services;
+}
+
 absl::Status Tree::Restore(std::vector<UniqueFd> memfds) {
   Survival& survival = *services_.survival;
-  std::map<uint64_t, Disk::Memfds> left = MemfdsOf(survival.devices(), std::move(memfds));
+  absl::StatusOr<std::vector<std::shared_ptr<DeviceNode>>> devices =
+      RestoreDevices(services_, std::move(memfds));
+  if (!devices.ok()) return devices.status();
   const MountRecord mount = survival.mount();
   LockGuard lock(mutex_);
   next_id_ = mount.next_id;
   last_error_ = mount.last_error;
   for (const auto& [inode, ownership] : mount.ownership) ownership_[inode] = ownership;
-  for (const DeviceRecord& record : survival.devices()) {
-    const bool possible = record.id != 0 && record.id < next_id_ && record.id <= kDeviceIdMax;
-    if (!possible || ids_.contains(record.name)) {
+  for (const std::shared_ptr<DeviceNode>& node : *devices) {
+    const bool possible = node->id() != 0 && node->id() < next_id_ && node->id() <= kDeviceIdMax;
+    if (!possible || ids_.contains(node->name())) {
       return Error(EINVAL, "the saved state has two disks of one name or number");
     }
-    const auto node = std::make_shared<DeviceNode>(record.id, record.name, record.created,
-                                                   services_, record.request);
-    absl::Status restored = node->Restore(record, std::move(left[record.id]));
-    if (!restored.ok()) return restored;
     if (absl::Status inserted = Insert(node); !inserted.ok()) return inserted;
   }
-  DropMemfds(left, survival.keeper());
   survival.TakeOver();
   return absl::OkStatus();
 }
@@ -130,10 +131,9 @@ std::shared_ptr<Entry> Tree::Lookup(std::string_view name) {
   if (const RootRow* file = FindFile(&RootRow::name, name)) {
     return std::make_shared<RootFile>(*this, *file);
   }
-  SharedLockGuard lock(mutex_);
-  const auto it = ids_.find(name);
-  if (it == ids_.end()) return nullptr;
-  return std::make_shared<DeviceDirectory>(devices_.at(it->second), sections_);
+  std::shared_ptr<DeviceNode> node = Called(name);
+  if (node == nullptr) return nullptr;
+  return std::make_shared<DeviceDirectory>(std::move(node), sections_);
 }
 
 // Offsets: files by their place, then devices by id.
@@ -204,11 +204,7 @@ absl::Status Tree::Insert(const std::shared_ptr<DeviceNode>& node) {
 }
 
 absl::Status Tree::Remove(std::string_view name, uint64_t request, IfOpen if_open) {
-  std::shared_ptr<DeviceNode> node;
-  {
-    SharedLockGuard lock(mutex_);
-    if (const auto it = ids_.find(name); it != ids_.end()) node = devices_.at(it->second);
-  }
+  const std::shared_ptr<DeviceNode> node = Called(name);
   if (node == nullptr) {
     const Survival* const survival = services_.survival;
     const bool removed = survival != nullptr && survival->RemovedBy(request);
@@ -264,6 +260,12 @@ absl::Status Tree::Refuse(Inode inode, absl::Status why) {
 std::string Tree::last_error() const {
   SharedLockGuard lock(mutex_);
   return last_error_;
+}
+
+std::shared_ptr<DeviceNode> Tree::Called(std::string_view name) const {
+  SharedLockGuard lock(mutex_);
+  const auto it = ids_.find(name);
+  return it == ids_.end() ? nullptr : devices_.at(it->second);
 }
 
 std::shared_ptr<DeviceNode> Tree::DeviceOf(Inode inode) const {

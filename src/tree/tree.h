@@ -89,6 +89,8 @@ class Tree final : public Directory {
   uint64_t directories() const override { return device_count(); }
   void ListBehind(uint64_t offset, Show show) override;
 
+  NodeServices Completed(NodeServices services);
+  std::shared_ptr<DeviceNode> Called(std::string_view name) const ABSL_LOCKS_EXCLUDED(mutex_);
   std::shared_ptr<DeviceNode> DeviceOf(Inode inode) const ABSL_LOCKS_EXCLUDED(mutex_);
   Ownership OwnershipOf(Inode inode) const;  // of the root and its files
   absl::Status ChangeOwnershipOf(Inode inode, const OwnershipChange& change);

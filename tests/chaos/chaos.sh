@@ -69,6 +69,34 @@ fs_load() {
   echo "$round rounds"
 }
 
+# clone_load NAME: disks of that name begin as others do, which are written to meanwhile, and some
+# come to stand alone.
+clone_load() {
+  local round=0 clone=$mnt/$1 contents=$scratch/contents halt=$scratch/halt snapshot origin
+  while [[ ! -e $stop ]]; do
+    rm -f "$halt" "$contents"
+    round=$((round + 1))
+    origin=past-$((round % 2 * 2))
+    snapshot=$mnt/$origin/snapshots/of-a-clone
+    if ((round % 3)); then
+      mkdir "$snapshot" && cp --sparse=always "$snapshot/disk" "$contents" || return
+      origin+=@of-a-clone
+    fi
+    mkdir "$clone" && echo '{"origin": "'$origin'", "discard": true, "power": true}' >"$clone/config.json" || return
+    [[ -e $contents ]] || cp --sparse=always "$clone/disk" "$contents" || return
+    "$model" "$clone/disk" 16 $((seed + round)) "$halt" "$clone/snapshots" "$contents" &
+    sleep 0.5
+    if ((round % 4 == 0)); then echo >"$clone/origin" || return; fi
+    sleep 0.5
+    touch "$halt"
+    wait $! || return
+    within 5 is_closed "$clone" && rmdir "$clone" || return
+    if [[ -d $snapshot ]]; then rmdir "$snapshot" || return; fi
+  done
+  echo "$round rounds"
+}
+is_closed() { [[ $(field "$1/stats.json" .disk_opens) == 0 ]]; }
+
 declare -A load_pids=()
 # load NAME COMMAND...: in the background.
 load() {
@@ -107,6 +135,14 @@ start_loads() {
 
 datapath=daemon
 start_loads
+# Snapshots come and go, without and with a history that is soon full.
+for history in 0 2; do
+  make_disk "past-$history" '{"size": 16, "history": '$history'}'
+  load "the model with snapshots, history $history" \
+    "$model" "$dev/disk" 16 "$seed" "$stop" "$dev/snapshots"
+done
+# And clones of these, as they were and as they are.
+load 'the model on clones' clone_load clone
 # Many requests wait for their answers.
 make_disk late '{"irqmode": 2, "completion_nsec": 3000000}'
 load 'fio on a file with late answers' fio_load "$dev/disk" "$seed" "${queued[@]}"

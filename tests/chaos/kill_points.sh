@@ -2,7 +2,9 @@
 # The worker dies at each of the moments that src/base/kill_point.h names: what was asked then is done
 # once and answered as if nothing had happened.
 # usage: kill_points.sh daemon|auto    by who serves the disks; what the daemon alone does is in daemon
+#        kill_points.sh clones         rollback, and disks that begin as others
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/kill_points_clones.sh"
 needs root fuse jq python3
 export RNULLFS_KILL_POINTS=$scratch/points
 mkdir "$RNULLFS_KILL_POINTS"
@@ -204,6 +206,68 @@ walk_cache() {
   switch_off
 }
 
+# --- Snapshots and history ------------------------------------------------------------------------
+
+snapshots() { names "$dev/snapshots"; }
+take() { mkdir "$dev/snapshots/$1" && [[ " $(snapshots) " == *" $1 "* ]]; }
+drop() { rmdir "$dev/snapshots/$1" && [[ " $(snapshots) " != *" $1 "* ]]; }
+take_and_drop() { take brief && drop brief; }
+move_there_and_back() {
+  mv -T "$dev/snapshots/kept" "$dev/snapshots/moved" && [[ $(snapshots) == moved ]] &&
+    mv -T "$dev/snapshots/moved" "$dev/snapshots/kept" && [[ $(snapshots) == kept ]]
+}
+# What goes away has contents of its own.
+take_write_and_drop() { take brief && patch 10 0 300000 && drop brief; }
+kept_is_right() { cmp "$dev/snapshots/kept/disk" "$scratch/kept"; }
+nothing_is_kept() { [[ $(field "$dev/stats.json" '"\(.snapshots) \(.past_bytes)"') == '0 0' ]]; }
+
+# each_elsewhere POINT... -- WHAT COMMAND...: with a place behind the command that no other has had,
+# because a page is kept once for a snapshot.
+place=0
+each_elsewhere() {
+  local points=()
+  while [[ $1 != -- ]]; do points+=("$1"); shift; done
+  for point in "${points[@]}"; do
+    dies_at "$point" "$@" $((place += 128 << 10))
+    check "$datapath, $point: the disk is as the image" cmp "$dev/disk" "$image"
+    check "$datapath, $point: the snapshot is as it was" kept_is_right
+  done
+}
+patch_at() { patch "$1" $(($1 + 1000)) 20000; }
+punch_at() { punch "$1" 65536; }
+
+walk_past() {
+  datapath=daemon
+  make_disk past '{"size": 16}'
+  rm -f "$image"
+  truncate -s 16M "$image"
+  patch 7 0 6000000
+  each "${saving[@]}" snapshot-begun snapshot-taken snapshot-removed received answered -- \
+    'mkdir and rmdir of a snapshot' take_and_drop
+  check 'past: nothing is kept' nothing_is_kept
+  each snapshot-begun -- 'mkdir of a snapshot' take kept
+  cp --sparse=always "$image" "$scratch/kept"
+  each snapshot-renamed received answered -- 'mv of a snapshot' move_there_and_back
+  each_elsewhere version-kept version-recorded past-kept received answered -- 'an overwrite' patch_at
+  each_elsewhere version-kept version-recorded past-kept page-punched -- 'a discard' punch_at
+  place=$((8 << 20)) # holes
+  each_elsewhere version-kept version-recorded past-kept page-stored -- 'a write to what was a hole' patch_at
+  each received answered -- 'reads of a snapshot' kept_is_right
+  patch 8 0 3000000
+  each snapshot-removed version-freed received answered -- 'rmdir of a snapshot with contents of its own' \
+    take_write_and_drop
+  check 'past: the other one is as it was' kept_is_right
+  put 1 "$dev/history"
+  each version-kept past-kept version-freed -- 'writes while there is history' patch 11 0 2500000
+  put 0 "$dev/history"
+  check 'past: the snapshot is as it was without history' kept_is_right
+  drop kept
+  check 'past: nothing is kept in the end' nothing_is_kept
+  check 'past: the disk is as the image in the end' cmp "$dev/disk" "$image"
+  switch_off
+  rmdir "$dev"
+}
+
 # --- The log of records, copied to its other region -----------------------------------------------
 
 # Each is a record of some 5 KiB.
@@ -230,6 +294,11 @@ case $1 in
     walk daemon
     walk_cache
     walk_log
+    walk_past
+    ;;
+  clones)
+    walk_rollback
+    walk_clones
     ;;
   auto) if passthrough_possible; then walk auto; fi ;;
 esac

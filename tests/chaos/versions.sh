@@ -3,7 +3,8 @@
 # not know.
 # usage: versions.sh later        with a build whose records have more in them, there and back
 #        versions.sh from COMMIT  from an earlier version, which is built first
-#        versions.sh back COMMIT  from it, and back to it in between
+#        versions.sh back COMMIT  from it, and back to it in between; it knows no snapshots and no
+#                                 disks that begin as others
 . "$(dirname "$0")/../lib.sh"
 needs root fuse loop jq fio python3
 how=$1
@@ -45,6 +46,36 @@ attach --direct-io=on "$mnt/used/disk"
 chmod 640 "$mnt/shaped/disk"
 dd if=/dev/zero of="$mnt/shaped/disk" bs=64k count=5 oflag=direct conv=notrunc status=none
 dd if="$mnt/shaped/disk" of=/dev/null bs=64k count=3 iflag=direct status=none
+# A disk with a past: the first page says what is to be in each snapshot.
+make_disk kept '{"size": 16, "datapath": "daemon"}'
+number=0
+take_snapshot() {
+  number=$((number + 1))
+  printf 'this is %06d' $number 1<>"$mnt/kept/disk" && mkdir "$mnt/kept/snapshots/$number" &&
+    echo 'overwritten, it is' 1<>"$mnt/kept/disk"
+}
+snapshots_are_right() {
+  local i
+  for ((i = 1; i <= number; ++i)); do
+    [[ $(head -c 14 "$mnt/kept/snapshots/$i/disk") == "this is $(printf %06d $i)" ]] || return
+  done
+}
+# Disks that begin as another, and as a file.
+make_clones() {
+  cp --sparse=always "$mnt/kept/disk" "$scratch/copy" && random_file "$scratch/of-file" 2 && cp "$scratch/of-file" "$scratch/base" &&
+    mkdir "$mnt/copy" "$mnt/of-file" && put kept "$mnt/copy/origin" && put "$scratch/base" "$mnt/of-file/origin" &&
+    put 1 "$mnt/copy/power" && put 1 "$mnt/of-file/power"
+}
+clones_are_right() {
+  local each file
+  [[ -d $mnt/copy ]] || return 0
+  for each in copy of-file; do
+    cmp "$mnt/$each/disk" "$scratch/$each" || return
+    for file in "$mnt/$each/disk" "$scratch/$each"; do
+      printf 'round %d' $round | dd of="$file" bs=1 seek=$((round * 10000)) conv=notrunc status=none || return
+    done
+  done
+}
 counts() { field "$mnt/shaped/stats.json" '"\(.reads) \(.writes) \(.faults)"'; }
 counted=$(counts)
 exec 3>"$mnt/shaped/config.json"
@@ -69,10 +100,28 @@ lives=0
 for next in "${upgrades[@]}"; do
   round=$((round + 1))
   what="$round: to ${next##*/}"
-  # A configuration that arrives while versions change, and a record that each of them writes.
-  printf '{"badblocks": [' >&3
   logged=$(wc -l <"$scratch/log")
   install_program "$next"
+  if [[ $how == back && $next == "$first" ]]; then
+    before=$(status .worker_pid)
+    check "$what: refused while a disk has snapshots" not "$program" --upgrade "$mnt"
+    says "$what: the log says why" "needs what this version .*does not know: \"?past" \
+      "$(tail -n "+$((logged + 1))" "$scratch/log")"
+    same "$what: the worker is the same" "$before" "$(status .worker_pid)"
+    check "$what: the snapshots are right" snapshots_are_right
+    check "$what: the snapshots go" rmdir "$mnt"/kept/snapshots/*
+    number=0
+    check "$what: a clone of a disk comes to stand alone" put '' "$mnt/copy/origin"
+    logged=$(wc -l <"$scratch/log")
+    check "$what: refused while there is a clone" not "$program" --upgrade "$mnt"
+    says "$what: the log says why" 'needs what this version .*does not know: "?origin' \
+      "$(tail -n "+$((logged + 1))" "$scratch/log")"
+    same "$what: the worker is the same" "$before" "$(status .worker_pid)"
+    check "$what: the clones are right" clones_are_right
+    check "$what: without them it takes over" put '' "$mnt/of-file/origin"
+  fi
+  # A configuration that arrives while versions change, and a record that each of them writes.
+  printf '{"badblocks": [' >&3
   says "$what: takes over" '^worker [0-9]+ has taken over' "$("$program" --upgrade "$mnt" 2>&1)"
   printf '"%d-%d"]}' $round $round >&3
   same "$what: a text is completed that the one before had begun" "$round 1" \
@@ -94,6 +143,10 @@ for next in "${upgrades[@]}"; do
     same "$what: so are those that this version has added" $lives \
       "$(field "$mnt/shaped/stats.json" .later.lives)"
   fi
+  check "$what: the snapshots are right" snapshots_are_right
+  if [[ -d $mnt/kept/snapshots ]]; then check "$what: another one is taken" take_snapshot; fi
+  if [[ -e $mnt/kept/origin && ! -d $mnt/copy ]]; then check "$what: clones are made" make_clones; fi
+  check "$what: the clones are right" clones_are_right
   check "$what: new disks are made" mkdir "$mnt/new$round"
   sleep 1
   check "$what: I/O goes on" kill -0 "$load"
@@ -103,6 +156,8 @@ worker=$(status .worker_pid)
 kill -KILL "$worker"
 another() { [[ $(status .worker_pid) != "$worker" ]]; }
 check 'the last one survives a death as well' within 10 another
+check 'and so do the snapshots' snapshots_are_right
+check 'and the clones' clones_are_right
 
 touch "$scratch/stop"
 check 'every block is found as it was written' wait "$load"

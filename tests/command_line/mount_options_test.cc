@@ -111,6 +111,9 @@ TEST(ParseCommandLine, TakesWhatIsNoMount) {
   const MountOptions rescue = Parsed({"--rescue", "42", "/tmp"});
   EXPECT_EQ(rescue.rescue_pid, 42);
   EXPECT_EQ(rescue.mountpoint, "/tmp");
+  EXPECT_FALSE(rescue.snapshots);
+  EXPECT_TRUE(Parsed({"--rescue", "42", "/tmp", "--snapshots"}).snapshots);
+  EXPECT_FALSE(ParseCommandLine({"--snapshots", "/tmp"}).ok());
   EXPECT_FALSE(ParseCommandLine({"--rescue", "0", "/tmp"}).ok());
   EXPECT_FALSE(ParseCommandLine({"--rescue"}).ok());
 }

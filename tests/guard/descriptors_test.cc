@@ -5,7 +5,11 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <string>
+
+#include "base/kept_file.h"
 #include "base/memfd_name.h"
 #include "rnullfs/unique_fd.h"
 
@@ -22,6 +26,29 @@ TEST(Descriptors, AreToldApartByWhatTheyAre) {
   EXPECT_EQ(KindOf(Memfd("something else").get()), KeptKind::kOther);
   EXPECT_EQ(KindOf(UniqueFd(open("/dev/null", O_RDONLY)).get()), KeptKind::kOther);
   EXPECT_EQ(KindOf(-1), KeptKind::kOther);
+}
+
+// Whatever it is called: who has a mount namespace can call an image anything.
+TEST(Descriptors, AKeptFileIsOneOfADisk) {
+  for (const std::string& name : {std::string(kStateMemfdName), std::string("anything")}) {
+    const UniqueFd file = Memfd(name);
+    ASSERT_TRUE(MarkAsKept(file.get()));
+    EXPECT_EQ(KindOf(file.get()), KeptKind::kDisk);
+    const UniqueFd other(dup(file.get()));  // as one that came from another process
+    EXPECT_EQ(KindOf(other.get()), KeptKind::kDisk);
+  }
+  UniqueFd image(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(KindOf(image.get()), KeptKind::kOther);
+  ASSERT_TRUE(MarkAsKept(image.get()));
+  const UniqueFd again(dup(image.get()));  // another disk's
+  const KeptDescriptors kept;
+  EXPECT_EQ(kept.Disks().size(), 2U);
+  kept.Drop(FileIdOf(image.get()));
+  image.Release();
+  EXPECT_EQ(kept.Disks().size(), 1U) << "one for each disk";
+  kept.SetInherited(true);
+  EXPECT_EQ(fcntl(kept.Disks()[0], F_GETFD), 0);
+  kept.SetInherited(false);
 }
 
 TEST(Descriptors, AreClosedByTheFile) {

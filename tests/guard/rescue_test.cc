@@ -10,6 +10,9 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "base/memfd_name.h"
 #include "guard/commands.h"
@@ -113,6 +116,114 @@ TEST_F(RescueTest, TakesBothPartsOfADiskThatWasBeingMoved) {
   const UniqueFd also_one = Disk(1, "one", 0, "second");
   ASSERT_TRUE(Rescue(getpid(), directory_).ok());
   EXPECT_EQ(std::distance(fs::directory_iterator(directory_), {}), 2);
+}
+
+// A past that says "clean" and "damaged", and of what a disk was one letter.
+absl::StatusOr<std::vector<LeftReader::Snapshot>> FindToySnapshots(int past) {
+  char letter = 0;
+  if (pread(past, &letter, 1, 0) != 1) return Error(EINVAL, "no past");
+  const auto put_back = [letter](int image) {
+    return pwrite(image, &letter, 1, 0) == 1 ? absl::OkStatus() : SystemError(errno, "pwrite");
+  };
+  const auto fail = [](int /*image*/) { return Error(EIO, "damaged"); };
+  return std::vector<LeftReader::Snapshot>{
+      {.name = "clean", .serial = 1, .size_bytes = 8 << 20, .put_back = put_back},
+      {.name = "damaged", .serial = 2, .size_bytes = 8 << 20, .put_back = fail}};
+}
+
+TEST_F(RescueTest, CopiesSnapshotsWhenAsked) {
+  const UniqueFd one = Disk(1, "one", 0, "data");
+  const UniqueFd large = Disk(1, "one", 32 << 20, "behind the snapshot's end");
+  const UniqueFd two = Disk(2, "two", 0, "other");
+  UniqueFd past(memfd_create(PastMemfdName(1, "one").c_str(), MFD_CLOEXEC));
+  ASSERT_EQ(pwrite(past.get(), "D", 1, 0), 1);
+  const LeftReader reader = {.snapshots = FindToySnapshots};
+  const absl::Status rescued = Rescue(getpid(), directory_, reader, /*snapshots=*/true);
+  EXPECT_EQ(ErrnoOf(rescued), EIO);
+  EXPECT_THAT(std::string(rescued.message()),
+              testing::HasSubstr("1 of 5 disks are not rescued: one@damaged"));
+  EXPECT_EQ(ImageAt("one@clean.img", 0, 5), std::string("Data\0", 5));
+  EXPECT_EQ(fs::file_size(directory_ / "one@clean.img"), 8U << 20);
+  EXPECT_FALSE(fs::exists(directory_ / "one@damaged.img"));
+  EXPECT_FALSE(fs::exists(directory_ / "one@damaged.img.partial"));
+  EXPECT_EQ(ImageAt("two.img", 0, 5), "other");
+  EXPECT_FALSE(fs::exists(directory_ / "two@clean.img"));
+  fs::remove_all(directory_);
+  ASSERT_TRUE(Rescue(getpid(), directory_).ok());
+  EXPECT_FALSE(fs::exists(directory_ / "one@clean.img"));
+}
+
+// Disk 2 began as snapshot 1 of disk 1, which began as nothing; its first page is its own.
+absl::StatusOr<std::map<uint64_t, LeftReader::Origin>> FindToyOrigins(int state) {
+  char letter = 0;
+  if (pread(state, &letter, 1, 0) != 1) return Error(EINVAL, "no state");
+  return std::map<uint64_t, LeftReader::Origin>{{2, {.disk = 1, .snapshot = 1}}};
+}
+
+absl::StatusOr<std::vector<LeftReader::Run>> FindToyRuns(int /*marks*/, uint64_t /*shared_bytes*/) {
+  return std::vector<LeftReader::Run>{{.begin = 0, .end = 4096}};
+}
+
+class RescueCloneTest : public RescueTest {
+ protected:
+  RescueCloneTest() {
+    EXPECT_EQ(pwrite(past_.get(), "D", 1, 0), 1);
+    EXPECT_EQ(pwrite(marks_.get(), "1", 1, 0), 1);
+    EXPECT_EQ(pwrite(state_.get(), "S", 1, 0), 1);
+    EXPECT_EQ(pwrite(clone_.get(), "of nobody yet", 13, 8192), 13);
+  }
+
+  static UniqueFd Memfd(const std::string& name) {
+    return UniqueFd(memfd_create(name.c_str(), MFD_CLOEXEC));
+  }
+
+  const LeftReader reader_ = {
+      .snapshots = FindToySnapshots, .origins = FindToyOrigins, .own = FindToyRuns};
+  UniqueFd base_ = Disk(1, "base", 4096, "the origin's");
+  UniqueFd past_ = Memfd(PastMemfdName(1, "base"));
+  UniqueFd clone_ = Disk(2, "clone", 10, "the clone's");
+  UniqueFd marks_ = Memfd(MarksMemfdName(2, "clone"));
+  UniqueFd state_ = Memfd(std::string(kStateMemfdName));
+};
+
+TEST_F(RescueCloneTest, IsComposed) {
+  ASSERT_TRUE(Rescue(getpid(), directory_, reader_).ok());
+  EXPECT_EQ(ImageAt("clone.img", 10, 12), std::string("the clone's\0", 12));
+  EXPECT_EQ(ImageAt("clone.img", 0, 1), std::string(1, '\0'));  // not the snapshot's
+  EXPECT_EQ(ImageAt("clone.img", 4096, 12), "the origin's");
+  EXPECT_EQ(ImageAt("clone.img", 8192, 1), std::string(1, '\0'));  // has no mark
+  EXPECT_EQ(fs::file_size(directory_ / "clone.img"), 64U << 20);
+}
+
+void ExpectOnlyItsOwn(const absl::Status& rescued, const fs::path& directory) {
+  EXPECT_FALSE(rescued.ok());
+  EXPECT_THAT(std::string(rescued.message()),
+              testing::HasSubstr("1 of 2 disks are not rescued: clone"));
+  EXPECT_FALSE(fs::exists(directory / "clone.img"));
+  EXPECT_TRUE(fs::exists(directory / "clone.own.img"));
+  EXPECT_TRUE(fs::exists(directory / "base.img"));
+}
+
+TEST_F(RescueCloneTest, IsNotWholeWithoutARecord) {
+  state_.Reset();
+  ExpectOnlyItsOwn(Rescue(getpid(), directory_, reader_), directory_);
+  EXPECT_EQ(ImageAt("clone.own.img", 10, 11), "the clone's");
+}
+
+TEST_F(RescueCloneTest, IsNotWholeWithoutItsOrigin) {
+  past_.Reset();
+  ExpectOnlyItsOwn(Rescue(getpid(), directory_, reader_), directory_);
+}
+
+TEST_F(RescueCloneTest, IsNotWholeWithoutWhoKnowsHow) {
+  ExpectOnlyItsOwn(Rescue(getpid(), directory_), directory_);
+}
+
+// As who dies within a first write leaves it, or lets go of what has come to stand alone.
+TEST_F(RescueCloneTest, IsWholeWhereNothingHasAMark) {
+  ASSERT_EQ(ftruncate(marks_.get(), 0), 0);
+  ASSERT_TRUE(Rescue(getpid(), directory_, reader_).ok());
+  EXPECT_EQ(ImageAt("clone.img", 4096, 12), "the origin's");
 }
 
 TEST_F(RescueTest, SaysWhenThereIsNothing) {

@@ -55,6 +55,9 @@ TEST(ShowJson, ShowsEveryAttributeWithItsType) {
   "iops": 0,
   "seed": 0,
   "io_timeout": 30000,
+  "history": 0,
+  "store_limit": 0,
+  "origin": "",
   "timeout_inject": {
     "probability": 0,
     "interval": 1,

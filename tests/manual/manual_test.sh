@@ -42,7 +42,7 @@ _rnullfs_options=''
 source <("$generator" completion)
 read -ra options <<<"${_rnullfs_options//=/}"
 ((${#options[@]} > 50)) || fail "only ${#options[@]} options"
-has "$command" -w "${options[@]}" --upgrade --rescue --help --version -f -o -h -V
+has "$command" -w "${options[@]}" --upgrade --rescue --snapshots --help --version -f -o -h -V
 
 echo '@NO_SUCH@' | "$generator" manual 2>/dev/null && fail 'an unknown marker is taken'
 exit "$((failures > 0))"

@@ -110,6 +110,106 @@ TEST(MemoryLimit, IsNeverOverdrawnByThreads) {
   EXPECT_EQ(sum, 1000);
 }
 
+// --- A part of it --------------------------------------------------------------------------------
+
+TEST(MemoryLimitPart, TakesOfBothOrOfNeither) {
+  MachineHas(UINT64_MAX);
+  MemoryLimit whole(10 * kPage, Ask);
+  MemoryLimit one(whole);
+  MemoryLimit other(whole);
+  EXPECT_EQ(one.left_bytes(), 10 * kPage);
+  one.SetLimit(4 * kPage);
+  EXPECT_EQ(one.left_bytes(), 4 * kPage);
+  EXPECT_FALSE(one.Take(5 * kPage));
+  EXPECT_FALSE(one.Reserve(5 * kPage));
+  EXPECT_FALSE(one.Has(5 * kPage));
+  EXPECT_TRUE(one.Has(4 * kPage));
+  EXPECT_EQ(whole.used_bytes(), 0);
+  EXPECT_TRUE(other.Take(8 * kPage));
+  EXPECT_EQ(one.left_bytes(), 2 * kPage);
+  for (const bool take : {false, true}) {
+    EXPECT_FALSE(take ? one.Take(3 * kPage) : one.Reserve(3 * kPage)) << "the whole is full";
+    EXPECT_EQ(one.used_bytes(), 0);
+    EXPECT_EQ(whole.used_bytes(), 8 * kPage);
+  }
+  EXPECT_TRUE(one.Take(kPage));
+  EXPECT_TRUE(one.Reserve(kPage));
+  EXPECT_FALSE(other.Take(kPage));
+  one.Give(2 * kPage);
+  other.Give(8 * kPage);
+  EXPECT_EQ(one.used_bytes() + other.used_bytes() + whole.used_bytes(), 0);
+}
+
+TEST(MemoryLimitPart, OfAMachineThatHasNoneTakesNothing) {
+  MachineHas(kSpared);
+  MemoryLimit whole(MemoryLimit::kNone, Ask);
+  MemoryLimit part(whole);
+  EXPECT_FALSE(part.Take(kPage));
+  EXPECT_FALSE(part.Has(kPage));
+  EXPECT_EQ(part.used_bytes(), 0);
+  EXPECT_EQ(whole.used_bytes(), 0);
+}
+
+TEST(MemoryLimitPart, HasNothingLeftWhereItsLimitIsLessThanWhatItHas) {
+  MachineHas(UINT64_MAX);
+  MemoryLimit whole(MemoryLimit::kNone, Ask);
+  MemoryLimit part(whole);
+  part.Add(3 * kPage);
+  part.SetLimit(kPage);
+  EXPECT_EQ(part.left_bytes(), 0);
+  EXPECT_FALSE(part.Take(1));
+  EXPECT_TRUE(part.Has(0));
+  part.Give(3 * kPage);
+  EXPECT_TRUE(part.Take(kPage));
+  part.SetLimit(MemoryLimit::kNone);
+  EXPECT_TRUE(part.Take(100 * kPage));
+  EXPECT_EQ(whole.used_bytes(), 101 * kPage);
+}
+
+TEST(MemoryLimitPart, WhoWatchesWatchesTheWhole) {
+  MachineHas(UINT64_MAX);
+  MemoryLimit whole(kPage, Ask);
+  MemoryLimit one(whole);
+  MemoryLimit other(whole);
+  ASSERT_TRUE(one.Take(kPage));
+  int looks = 0;
+  one.Watch(&one, [&] {
+    ++looks;
+    one.Give(kPage);
+    return MemoryLimit::Look::kOver;
+  });
+  EXPECT_TRUE(other.Insist([&] { return other.Take(kPage); }));
+  EXPECT_EQ(looks, 1);
+  other.Watch(&other, [&] {
+    ++looks;
+    return MemoryLimit::Look::kGoesOn;
+  });
+  other.Unwatch(&other);
+  EXPECT_FALSE(one.LookAgain());
+  EXPECT_EQ(looks, 1);
+}
+
+TEST(MemoryLimitPart, ThreadsOverdrawNeitherNorTheWhole) {
+  MachineHas(UINT64_MAX);
+  MemoryLimit whole(30 * kPage, [] { return uint64_t{UINT64_MAX}; });
+  MemoryLimit parts[2] = {MemoryLimit(whole), MemoryLimit(whole)};
+  for (MemoryLimit& part : parts) part.SetLimit(20 * kPage);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      MemoryLimit& part = parts[i % 2];
+      for (int times = 0; times < 5000; ++times) {
+        if (times % 2 == 0 ? !part.Take(11 * kPage) : !part.Reserve(11 * kPage)) continue;
+        EXPECT_LE(part.used_bytes(), 20 * kPage);
+        EXPECT_LE(whole.used_bytes(), 30 * kPage);
+        part.Give(11 * kPage);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(parts[0].used_bytes() + parts[1].used_bytes() + whole.used_bytes(), 0);
+}
+
 TEST(AvailableMemory, IsSomeOfWhatTheMachineHas) {
   struct sysinfo machine = {};
   ASSERT_EQ(sysinfo(&machine), 0);

@@ -60,10 +60,10 @@ TEST_F(ConfigFileTest, APieceThatHasToWaitIsWrittenAgain) {
   EXPECT_THAT(open.Write(R"({"power": false, )"), IsOk());
   const std::string_view rest = R"("size": 5})";
   const uint64_t offset = std::string_view(R"({"power": false, )").size();
-  EXPECT_THAT((*open).Write(offset, rest, 0, IfOpen::kAgain), Refused(EAGAIN));
-  EXPECT_THAT((*open).Write(offset, rest, 0, IfOpen::kAgain), Refused(EAGAIN));
+  EXPECT_THAT((*open).Write(offset, rest, {.if_open = IfOpen::kAgain}), Refused(EAGAIN));
+  EXPECT_THAT((*open).Write(offset, rest, {.if_open = IfOpen::kAgain}), Refused(EAGAIN));
   node_->CloseDisk(handle);
-  EXPECT_THAT((*open).Write(offset, rest, 0, IfOpen::kAgain), IsOk());
+  EXPECT_THAT((*open).Write(offset, rest, {.if_open = IfOpen::kAgain}), IsOk());
   EXPECT_EQ(node_->settings().config.size, 5U);
   EXPECT_THAT(open.Close(), IsOk());
 }

@@ -181,6 +181,23 @@ TEST_F(PowerTest, RetiringTakesEverythingAway) {
   EXPECT_THAT(node_->Retire(), Refused(ENOENT));
 }
 
+TEST_F(PowerTest, DoesNotRetireWhileASnapshotIsOpen) {
+  ASSERT_THAT(node_->WriteJson({.data = R"({"memory_backed": true, "size": 1, "power": true})"}),
+              IsOk());
+  std::shared_ptr<View> view =
+      node_->With([](Disk& disk, const Doors& /*doors*/) -> std::shared_ptr<View> {
+        return *disk.past().Open(disk.past().Take("clean", 0)->number, "fsck (pid 7)");
+      });
+  EXPECT_THAT(node_->Retire(IfOpen::kAgain), Refused(EAGAIN));
+  EXPECT_THAT(node_->Retire(), RefusedWith(EBUSY, "fsck (pid 7)"));
+  ASSERT_THAT(Set("power", "0"), IsOk());
+  char byte = 1;
+  EXPECT_EQ(view->CopyOut(0, 1, &byte), 0);
+  EXPECT_EQ(byte, 0);
+  view.reset();
+  EXPECT_THAT(node_->Retire(), IsOk());
+}
+
 TEST_F(PowerTest, DoesNotRetireWhileTheDiskIsOpen) {
   PowerOnWithMemory();
   EXPECT_EQ(WriteDisk(0, "kept"), 0);

@@ -57,7 +57,8 @@ TEST_F(RestoreTest, WritesOfTextThatAreHeardAgain) {
   const Inode badblocks = old_->tree.Lookup(directory, "badblocks").value()->inode();
   const auto heard = [&](Tree& tree, Inode file, int flags, uint64_t handle, uint64_t offset,
                          std::string_view text, uint64_t request) {
-    return tree.Find(file)->Open(flags, handle).value()->Write(offset, text, request).status();
+    const Writer writer = {.request = request};
+    return tree.Find(file)->Open(flags, handle).value()->Write(offset, text, writer).status();
   };
   // As far as the answer, which never came.
   EXPECT_THAT(heard(old_->tree, config, O_WRONLY, 2, 0, R"({"size": )", 300), IsOk());
@@ -231,7 +232,7 @@ TEST_F(RestoreTest, CountersOfVersionsWithLessAndMoreOfThem) {
 
 TEST_F(RestoreTest, OwnershipInEveryView) {
   const auto disk = Make("d", "{}");
-  const uint32_t place = MakePlace(255, 65535);
+  const Place place = MakePlace(127, 65535);
   disk->ChangeOwnership(place, 0444, {.mode = 0400});
   TakeOver();
   EXPECT_EQ(Found("d")->OwnershipOf(place, 0444).mode, 0400U);

@@ -16,6 +16,7 @@
 
 #include "device/completion_queue.h"
 #include "rnullfs/clock.h"
+#include "rnullfs/mutex.h"
 #include "tree/refused.h"
 #include "tree/survival.h"
 #include "tree/tree.h"
@@ -34,23 +35,30 @@ inline uint64_t InodeOf(int fd) {
 class FakeGuard : public MemfdKeeper {
  public:
   int Keep(int memfd) override {
+    const LockGuard lock(mutex_);
     kept_.push_back(Duplicate(memfd));
     return 0;
   }
   void Drop(int memfd) override {
+    const LockGuard lock(mutex_);
     const uint64_t inode = InodeOf(memfd);
     std::erase_if(kept_, [inode](const UniqueFd& each) { return InodeOf(each.get()) == inode; });
   }
   // Everything but the state, which is always first.
   std::vector<UniqueFd> Disks() const {
+    const LockGuard lock(mutex_);
     std::vector<UniqueFd> disks;
     for (size_t i = 1; i < kept_.size(); ++i) disks.push_back(Duplicate(kept_[i].get()));
     return disks;
   }
-  UniqueFd State() const { return Duplicate(kept_.at(0).get()); }
+  UniqueFd State() const {
+    const LockGuard lock(mutex_);
+    return Duplicate(kept_.at(0).get());
+  }
 
  private:
-  std::vector<UniqueFd> kept_;
+  mutable Mutex mutex_;
+  std::vector<UniqueFd> kept_ ABSL_GUARDED_BY(mutex_);
 };
 
 // A process's part of the mount.

@@ -29,8 +29,8 @@ TEST(InodeNumbers, MeanWhatTheyMeantBeforeThereWereViews) {
 }
 
 TEST(InodeNumbers, TellDeviceViewAndSlot) {
-  for (const uint8_t view : {0, 1, 255}) {
-    const uint32_t place = MakePlace(view, kDiskSlot);
+  for (const uint8_t view : {0, 1, 127}) {
+    const Place place = MakePlace(view, kDiskSlot);
     const Inode inode = MakeInode(kDeviceIdMax, place);
     EXPECT_EQ(DeviceIdOf(inode), kDeviceIdMax);
     EXPECT_EQ(PlaceOf(inode), place);
@@ -39,6 +39,25 @@ TEST(InodeNumbers, TellDeviceViewAndSlot) {
     EXPECT_EQ(IsDisk(inode), view == 0);
   }
   EXPECT_FALSE(IsDisk(MakeInode(0, kDiskSlot)));
+}
+
+TEST(InodeNumbers, HaveRoomForMoreInWideViews) {
+  EXPECT_TRUE(HasView(kDeviceIdMax, 127));
+  EXPECT_FALSE(HasView(kWideDeviceIdMax + 1, 128));
+  for (const uint8_t view : {128, 255}) {
+    EXPECT_TRUE(HasView(kWideDeviceIdMax, view));
+    for (const uint32_t slot : {uint32_t{0}, kDiskSlot, UINT32_MAX}) {
+      const Place place = MakePlace(view, slot);
+      EXPECT_EQ(ViewOf(place), view);
+      EXPECT_EQ(SlotOf(place), slot);
+      for (const uint64_t id : {uint64_t{1}, kWideDeviceIdMax}) {
+        const Inode inode = MakeInode(id, place);
+        EXPECT_EQ(DeviceIdOf(inode), id);
+        EXPECT_EQ(PlaceOf(inode), place);
+        EXPECT_FALSE(IsDisk(inode));
+      }
+    }
+  }
 }
 
 class SectionTest : public TreeTest {
@@ -58,8 +77,7 @@ TEST_F(SectionTest, IsADirectoryOfEveryDevice) {
   Device("e");
   for (const char* device : {"d", "e"}) {
     const std::vector<std::string> names = List(Find(kRootInode, device));
-    EXPECT_THAT(std::vector(names.end() - 3, names.end()),
-                ElementsAre("last_error", "at", "marks"));
+    EXPECT_THAT(std::vector(names.end() - 3, names.end()), ElementsAre("rollback", "at", "marks"));
   }
   EXPECT_EQ(tree_.Find(directory_)->Stat()->st_nlink, 7U);
   EXPECT_EQ(tree_.Find(at_)->Stat()->st_mode, S_IFDIR | 0555U);
@@ -84,8 +102,8 @@ TEST_F(SectionTest, IsFoundByNumberAlone) {
   EXPECT_EQ(Read(file), "d at 17\n");
   EXPECT_EQ(tree_.Find(file)->Stat()->st_mode, S_IFREG | 0444U);
   EXPECT_EQ(tree_.Find(file)->Stat()->st_size, 8);
-  for (const uint32_t place : {MakePlace(kAtView, 19), MakePlace(kAtView, 42),
-                               MakePlace(kMarksView, 1), MakePlace(3, 0), MakePlace(255, 4)}) {
+  for (const Place place : {MakePlace(kAtView, 19), MakePlace(kAtView, 42),
+                            MakePlace(kMarksView, 1), MakePlace(3, 0), MakePlace(255, 4)}) {
     EXPECT_THAT(tree_.Find(MakeInode(id, place))->Stat(), Refused(ENOENT)) << place;
   }
   ASSERT_THAT(tree_.Remove(kRootInode, "d"), IsOk());

@@ -18,19 +18,19 @@ namespace {
 constexpr uint32_t kFirstMoment = 10;
 constexpr uint32_t kLastMoment = 20;
 
-std::shared_ptr<Entry> FindAt(const std::shared_ptr<DeviceNode>& node, uint32_t place);
-std::shared_ptr<Entry> FindMark(const std::shared_ptr<DeviceNode>& node, uint32_t place);
+std::shared_ptr<Entry> FindAt(const std::shared_ptr<DeviceNode>& node, Place place);
+std::shared_ptr<Entry> FindMark(const std::shared_ptr<DeviceNode>& node, Place place);
 
 // The slots of at/ are twice the moment for its directory, and one more for its file.
-constexpr uint32_t PlaceOfMoment(uint32_t moment) { return MakePlace(kAtView, moment * 2); }
+constexpr Place PlaceOfMoment(uint32_t moment) { return MakePlace(kAtView, moment * 2); }
 
 class MomentFile final : public DeviceEntry<File> {
  public:
   using DeviceEntry::DeviceEntry;
   std::string_view name() const override { return "moment"; }
   uint64_t size() const override { return Text().size(); }
-  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/,
-                                                         uint64_t /*handle*/) override {
+  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/, uint64_t /*handle*/,
+                                                         std::string_view /*opener*/) override {
     return std::make_unique<TextFile>([text = Text()] { return text; });
   }
 
@@ -69,7 +69,7 @@ class At final : public DeviceEntry<Directory> {
   }
 };
 
-std::shared_ptr<Entry> FindAt(const std::shared_ptr<DeviceNode>& node, uint32_t place) {
+std::shared_ptr<Entry> FindAt(const std::shared_ptr<DeviceNode>& node, Place place) {
   const uint32_t slot = SlotOf(place);
   if (slot == kDirectorySlot) return std::make_shared<At>(node, place, 0555);
   if (slot < kFirstMoment * 2 || slot > kLastMoment * 2 + 1) return nullptr;
@@ -129,7 +129,7 @@ class MarkDirectory final : public DeviceEntry<Directory> {
     return marks_.slots.erase(std::string(name)) == 0 ? NoSuchFile() : absl::OkStatus();
   }
   absl::Status Rename(std::string_view name, Entry& to, std::string_view new_name,
-                      unsigned /*flags*/) override {
+                      unsigned /*flags*/, uint64_t /*request*/) override {
     if (to.inode() != inode()) return Error(EXDEV, "a mark stays with its disk");
     const LockGuard lock(marks_.mutex);
     auto mark = marks_.slots.extract(std::string(name));
@@ -147,8 +147,8 @@ class MarkDirectory final : public DeviceEntry<Directory> {
   Marks& marks_ = MarksOf(*node_);
 };
 
-std::shared_ptr<Entry> FindMark(const std::shared_ptr<DeviceNode>& node, uint32_t place) {
-  const uint16_t slot = SlotOf(place);
+std::shared_ptr<Entry> FindMark(const std::shared_ptr<DeviceNode>& node, Place place) {
+  const uint32_t slot = SlotOf(place);
   if (slot == kDirectorySlot) return std::make_shared<MarkDirectory>(node, place, 0755);
   Marks& marks = MarksOf(*node);
   const LockGuard lock(marks.mutex);

@@ -1,0 +1,87 @@
+#include "disk/changes.h"
+
+#include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "rnullfs/attributes.h"
+#include "rnullfs/error.h"
+
+namespace rnullfs {
+
+absl::Status BusyWhileOn(std::string_view attributes) {
+  return Error(EBUSY, absl::StrCat(std::string(attributes),
+                                   ": cannot change while the device is powered; write 0 to power "
+                                   "first"));
+}
+
+absl::Status CheckLive(const Settings& seen, const Settings& next) {
+  std::vector<std::string> refused;
+  for (const Attribute& attribute : Attributes()) {
+    if (!attribute.live && Differs(attribute, seen, next)) refused.emplace_back(attribute.name);
+  }
+  return refused.empty() ? absl::OkStatus() : BusyWhileOn(absl::StrJoin(refused, ", "));
+}
+
+void Want(const Settings& wanted, Settings& next) {
+  const Settings before = std::exchange(next, wanted);
+  next.config.index = before.config.index;
+  next.unknown = before.unknown;
+  if (wanted.origin.empty()) return;
+  const DeviceConfig by_default;
+  if (wanted.config.size == by_default.size) next.config.size = before.config.size;
+  if (!wanted.config.memory_backed) next.config.memory_backed = before.config.memory_backed;
+}
+
+bool Written(const FaultPoint& point, const Settings& seen, const Settings& next) {
+  return next.config.*point.attr != seen.config.*point.attr ||
+         next.state.*point.left != seen.state.*point.left;
+}
+
+FaultAttr AsWritten(const FaultPoint& point, const Settings& settings) {
+  FaultAttr attr = settings.config.*point.attr;
+  attr.times = (settings.state.*point.left).times;
+  attr.space = (settings.state.*point.left).space;
+  return attr;
+}
+
+DeviceConfig ConfigOf(const Settings& seen, const Settings& next, const DeviceConfig& now) {
+  DeviceConfig config = next.config;
+  config.index = now.index;  // power-on gives it
+  for (const FaultPoint& point : kFaultPoints) {
+    config.*point.attr = Written(point, seen, next) ? AsWritten(point, next) : now.*point.attr;
+  }
+  return config;
+}
+
+void CountAnew(const Settings& seen, const Settings& next, DeviceCounters& counters,
+               Device* device) {
+  for (const FaultPoint& point : kFaultPoints) {
+    if (!Written(point, seen, next)) continue;
+    if (device != nullptr) {
+      device->RestartFaults(point, AsWritten(point, next));
+    } else {
+      Restart(counters.*point.counters);
+    }
+  }
+}
+
+void CountAsBefore(const Settings& seen, const Settings& next, DeviceCounters& counters,
+                   DeviceConfig& config) {
+  for (const FaultPoint& point : kFaultPoints) {
+    if (!Written(point, seen, next)) continue;
+    config.*point.attr = AsWritten(point, seen);
+    Restart(counters.*point.counters);
+  }
+}
+
+void CountFaults(const DeviceConfig& config, const DeviceCounters& counters, DeviceState& state) {
+  for (const FaultPoint& point : kFaultPoints) {
+    state.*point.left = LeftOf(config.*point.attr, counters.*point.counters);
+  }
+}
+
+}  // namespace rnullfs

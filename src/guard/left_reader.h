@@ -1,0 +1,52 @@
+// What the guard does not know of the files that it holds: main has it from those who do, for who
+// rescues the disks.
+//
+// Thread safety: pure functions.  Units: bytes.
+#ifndef RNULLFS_GUARD_LEFT_READER_H_
+#define RNULLFS_GUARD_LEFT_READER_H_
+
+#include <cstdint>
+#include <ctime>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace rnullfs {
+
+struct LeftReader {
+  struct Snapshot {
+    std::string name;  // no slash is in it; empty: it is hidden
+    uint64_t serial = 0;
+    uint64_t size_bytes = 0;
+    // Makes a copy of the disk as it is now, which is as large as the snapshot, what it was then.
+    // The past it was found in is still open.
+    std::function<absl::Status(int image)> put_back;
+  };
+  // What a disk began as: another one's snapshot, or else a file of the machine.
+  struct Origin {
+    uint64_t disk = 0;
+    uint64_t snapshot = 0;
+    uint64_t file_device = 0;
+    uint64_t file_inode = 0;
+    uint64_t file_bytes = 0;
+    timespec file_modified = {};
+  };
+  struct Run {
+    uint64_t begin;
+    uint64_t end;
+  };
+
+  absl::StatusOr<std::vector<Snapshot>> (*snapshots)(int past) = nullptr;
+  // Of the disks that have one, by their numbers.
+  absl::StatusOr<std::map<uint64_t, Origin>> (*origins)(int state) = nullptr;
+  // What a disk does not share any more of an origin with `shared_bytes`.
+  absl::StatusOr<std::vector<Run>> (*own)(int marks, uint64_t shared_bytes) = nullptr;
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_GUARD_LEFT_READER_H_

@@ -1,0 +1,156 @@
+// A store that remembers: what its pages held before they were changed, as far as a snapshot or the
+// history wants it.
+//
+// Changes are numbered, in the order in which they take effect where they touch the same page; a
+// moment is the number of the last change that had been made.  Before a page changes for the first
+// time since the newest snapshot (each time, with history), its old contents are kept as a version
+// that says until when it was true.  So the disk at a moment is, for each page, the oldest version
+// that ended after it, else what the page is now; nothing is copied when a snapshot is taken, and
+// the pages of the disk stay where they are, flat.
+//
+// What a process leaves that dies within a change is right: the old contents are kept before the
+// new ones are there, so that a version may equal what the page still is.
+//
+// Thread safety: all calls from any thread; Hold(), Release(), SetHistory() and RollBack() one at a
+// time, Rearrange() beside nothing but views of moments.  Who changes a page has its stripe of the
+// locks, which are others than those of the store below; who looks at an earlier moment of it
+// shares that.
+// Units: bytes, unless said.  Errors: as store.h; ENOSPC also when there is no memory for what a
+// snapshot needs: it and the disk are then as before.  The history makes room for everything else:
+// before a change fails with ENOSPC it forgets its oldest, in the end all of it, and then also what
+// this change overwrites.  A change that waited for that has been counted more than once.
+#ifndef RNULLFS_PAST_PAST_H_
+#define RNULLFS_PAST_PAST_H_
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "past/retention.h"
+#include "past/version_file.h"
+#include "past/version_index.h"
+#include "rnullfs/store.h"
+#include "store/stripe_locks.h"
+
+namespace rnullfs {
+
+class WriteCache;
+
+class Past final : public Store {
+ public:
+  // Without a snapshot, and without history.
+  static absl::StatusOr<std::unique_ptr<Past>> Create(std::string_view name, MemoryLimit& memory,
+                                                      MemfdKeeper& keeper, Store& below);
+
+  // What a process left that is gone.
+  static absl::StatusOr<std::unique_ptr<Past>> Adopt(MemoryLimit& memory, MemfdKeeper& keeper,
+                                                     UniqueFd memfd, uint64_t history_bytes,
+                                                     Store& below);
+  ~Past() override;
+
+  // `change` makes what it stands on another store, which it returns, or another size; who looks at
+  // moments waits.
+  void Rearrange(absl::FunctionRef<Store&()> change);
+  // All moments have the size that the disk has now: those of another one, but for what is held,
+  // are forgotten.
+  void SettleSize();
+  void GiveBack() { file_->GiveBack(); }
+
+  int Read(uint64_t offset, uint64_t length, Sink sink) override {
+    return below_->Read(offset, length, sink);
+  }
+  uint64_t NextData(uint64_t offset) const override { return below_->NextData(offset); }
+  uint64_t NextHole(uint64_t offset) const override { return below_->NextHole(offset); }
+  uint64_t size_bytes() const override { return below_->size_bytes(); }
+
+  // A change that reaches over multiples of 64 MiB counts once for each piece.
+  int Write(uint64_t offset, uint64_t length, const void* data) override;
+  int WriteThrough(uint64_t offset, uint64_t length, const void* data) override;
+  int Discard(uint64_t offset, uint64_t length) override;
+  int WriteZeroes(uint64_t offset, uint64_t length) override;
+  int Allocate(uint64_t offset, uint64_t length) override;  // changes nothing that can be read
+  int Flush() override;
+
+  // What `cache`, below, has is lost: a change like any other.  What a snapshot needs of it and
+  // there is no memory for is written back instead, as a cache may do at any time.
+  int Lose(WriteCache& cache);
+
+  // The newest change, and the oldest moment that the history has whole.
+  uint64_t sequence() const { return file_->header().sequence; }
+  uint64_t oldest() const { return retention_.oldest(); }
+
+  // How many bytes of old contents are kept beside what snapshots need.
+  void SetHistory(uint64_t bytes);
+
+  // Holds the moment that is now: all changes are in it that have been answered, and none that
+  // begins later.  What is under way in it has the locks of its pages: who looks at these waits.
+  uint64_t Hold() { return retention_.Hold(); }
+  void Release(uint64_t moment);
+
+  // As the disk was at `moment`, which is held, or in the history (ESTALE when it is no more), and
+  // was `size_bytes` large.  The past outlives it.
+  std::unique_ptr<View> ViewAt(uint64_t moment, uint64_t size_bytes, bool held);
+
+  // Makes the disk what it was at `moment`, which is held, or in the history: one change, which
+  // no cache below can lose.  ENOSPC, and the disk has not changed, when there is no memory for it;
+  // EIO when some pages are put back and others not.  Who adopts what a process left that died
+  // within this finishes it.  `request` is whose it is, 0 for none.
+  int RollBack(uint64_t moment, uint64_t request = 0);
+  // Whether that has been done for the request.
+  bool RolledBackBy(uint64_t request) const;
+
+  // What a moment keeps that no other one does: of several holders, none does.
+  uint64_t AloneBytes(uint64_t moment);
+  uint64_t history_bytes() const { return retention_.history_bytes(); }
+  VersionFile& file() { return *file_; }
+  // Memory of the index.
+  uint64_t index_bytes() const { return index_.Bytes(); }
+
+ private:
+  friend class MomentView;
+  using Change = absl::FunctionRef<int(uint64_t begin, uint64_t length)>;
+  struct How {
+    bool all;      // also pages that are holes change
+    bool history;  // what only the history wants is kept, too
+  };
+
+  Past(std::unique_ptr<VersionFile> file, Store& below)
+      : file_(std::move(file)), index_(*file_), retention_(*file_), below_(&below) {}
+  absl::Status Find();
+  int Make(uint64_t offset, uint64_t length, bool all, Change change);
+  int MakePiece(uint64_t begin, uint64_t end, const How& how, Change change);
+  int KeepRange(uint64_t begin, uint64_t end, const How& how, uint64_t number)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks_);
+  int KeepPage(uint64_t page, uint64_t number, bool history) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks_);
+  int Keep(uint64_t page, uint64_t since, uint64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks_);
+  int WithRoom(uint64_t before, absl::FunctionRef<int(bool history)> change);
+  bool MakeRoom(uint64_t before) ABSL_LOCKS_EXCLUDED(locks_);
+  // What a rollback needs memory for.
+  struct Need {
+    uint64_t kept = 0;    // pages that are overwritten, and wanted
+    uint64_t held = 0;    // those of them that a snapshot wants
+    uint64_t stored = 0;  // pages that have been discarded since
+  };
+  Need NeedOf(uint64_t moment);
+  bool SetAside(uint64_t kept, uint64_t stored);
+  int RollBackPages(uint64_t moment, uint64_t before, bool history);
+  int PutBackPage(uint64_t page, uint64_t moment, uint64_t number, bool history);
+  void ForgetRestored(uint64_t moment) ABSL_LOCKS_EXCLUDED(locks_);
+  bool IsNow(uint64_t page, Version version) ABSL_SHARED_LOCKS_REQUIRED(locks_);
+  int PutBack(uint64_t page, Version version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks_);
+  uint64_t SinceOf(Version version) ABSL_LOCKS_EXCLUDED(locks_);
+  void Forget(Version version) ABSL_LOCKS_EXCLUDED(locks_);
+  void Trim();
+
+  const std::unique_ptr<VersionFile> file_;
+  StripeLocks locks_;
+  VersionIndex index_;
+  Retention retention_;
+  Store* below_;
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_PAST_PAST_H_

@@ -25,7 +25,7 @@ class Workload:
 def takes_direct(path):
     """Whether `path` can be opened with O_DIRECT: tmpfs refuses it before Linux 6.6."""
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_DIRECT))
+        os.close(os.open(path, os.O_RDONLY | os.O_DIRECT))
     except OSError:
         return False
     return True
@@ -60,7 +60,7 @@ def run(paths, workload, seconds, size_mib):
     all at the same time (a path given twice gets two jobs).
 
     Returns a dict: requests and bytes a second of all together, the time from submission to
-    completion in ns by percentile, and what 100,000 requests cost the whole machine in processor
+    completion in ns by percentile and the longest, and what 100,000 requests cost the whole machine in processor
     seconds: fio, the daemons and the kernel's threads."""
     shared = ["--time_based", f"--runtime={round(seconds * 1000)}ms", "--lat_percentiles=1",
               "--clat_percentiles=0", f"--percentile_list={':'.join(map(str, PERCENTILES))}"]
@@ -78,6 +78,7 @@ def run(paths, workload, seconds, size_mib):
         "bytes_per_s": round(sum(side["bw_bytes"] for side in sides)),
         "latency_ns": {name: max(side["lat_ns"]["percentile"][f"{float(name):.6f}"]
                                  for side in sides) for name in map(str, PERCENTILES)},
+        "longest_ns": max(side["lat_ns"]["max"] for side in sides),
         "cpu_s_per_100k": round(spent / requests * 100_000, 3),
     }
 
@@ -91,3 +92,11 @@ def fill(paths, size_mib, depth=8):
     if report["write"]["io_bytes"] != len(paths) * size_mib << 20:
         raise Unavailable(f"only {report['write']['io_bytes']} bytes could be stored")
     return report["write"]["bw_bytes"]
+
+
+def each_page_once(path, size_mib, depth):
+    """Overwrites every page of the first `size_mib` MiB of `path` once, in random order; returns
+    requests a second."""
+    workload = Workload("once", "once", "randwrite", depth=depth)
+    words = [word for word in _words(0, path, workload, size_mib) if word != "--norandommap"]
+    return _run(words)["write"]["iops"]

@@ -17,8 +17,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGES = {
     "fio": "fio",
     "losetup": "mount",
+    "mkfs.xfs": "xfsprogs",
     "nbdfuse": "libnbd-bin",
     "nbdkit": "nbdkit",
+    "qemu-img": "qemu-utils",
     "qemu-storage-daemon": "qemu-system-common",
 }
 

@@ -9,7 +9,7 @@ import xml.etree.ElementTree
 sys.dont_write_bytecode = True
 sys.path.append(str(pathlib.Path(__file__).parents[2] / "bench"))
 # pylint: disable=wrong-import-position
-from comparison import chart, figures, subjects, table
+from comparison import chart, figures, past, subjects, table
 from comparison.workloads import WORKLOADS
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -36,6 +36,16 @@ class FiguresTest(unittest.TestCase):
     def test_axis_end(self):
         for largest, end in ((1, 1), (1.01, 1.25), (7, 8), (810, 1000), (0.03, 0.03)):
             self.assertAlmostEqual(figures.axis_end(largest), end)
+
+
+class PastTest(unittest.TestCase):
+    def test_rows_are_compared_within_a_round(self):
+        figures_of = past.Figures()
+        for without, with_history in ((100, 80), (10, 7), (50, 45)):
+            figures_of.add("without", "depth 1", without)
+            figures_of.add("history", "depth 1", with_history)
+        self.assertEqual(figures_of.medians()["history"], {"depth 1": 45})
+        self.assertEqual(figures_of.compared("without"), {"history": {"depth 1": 0.8}})
 
 
 class SubjectsTest(unittest.TestCase):

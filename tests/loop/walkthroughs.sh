@@ -67,10 +67,50 @@ leaves_nothing 'it'
 
 # --- The examples ---------------------------------------------------------------------------------
 
-for example in first-disk ext4-on-a-loop-device slow-disk; do
+for example in first-disk ext4-on-a-loop-device slow-disk reset-between-tests; do
   check "examples/$example.sh" "$top/examples/$example.sh"
   leaves_nothing "examples/$example.sh"
 done
+
+check 'examples/which-write-broke-it.sh' "$top/examples/which-write-broke-it.sh"
+broken=$(<"$scratch/output")
+same 'it finds the write that did it' \
+  "$(sed -n 's/^(that was no later than change \([0-9]*\))$/\1/p' <<<"$broken")" \
+  "$(sed -n 's/^first bad: //p' <<<"$broken")"
+says 'in some log2 steps' '^1[0-2] looks; ' "$broken"
+leaves_nothing 'examples/which-write-broke-it.sh'
+
+parallel=$top/examples/parallel-tests.sh
+check 'examples/parallel-tests.sh' "$parallel"
+same 'each test has a disk of its own' 20 "$(grep -c '^test [0-9]* passed' "$scratch/output")"
+leaves_nothing 'examples/parallel-tests.sh'
+# shellcheck disable=SC2016 # for the inner shell
+check 'where tests fail, it does' not "$parallel" sh -c '
+  test -b "$DISK" && test -d "$ROOM" && test "$TEST" != 3 && mount "$DISK" "$ROOM" && test "$TEST" != 11'
+says 'and says which' '^failed: 3 11$' "$(<"$scratch/output")"
+leaves_nothing 'it'
+: >"$scratch/started"
+# shellcheck disable=SC2016
+setsid "$parallel" sh -c 'mount "$DISK" "$ROOM" && echo >>"$0" && sleep 60 >"$ROOM/file"' "$scratch/started" \
+  >"$scratch/parallel" 2>&1 &
+within 30 test -s "$scratch/started"
+kill -TERM "$!"
+status=0
+wait "$!" || status=$?
+same 'interrupted, it ends' 143 "$status"
+leaves_nothing 'it'
+
+bisect=$top/examples/bisect.sh
+mount_rnullfs -o memory_backed,history=1,power
+check 'examples/bisect.sh refuses a good that is bad' not "$bisect" "$mnt/rnullb0" -- false {}
+says 'in so many words' '^bisect.sh: 0 should be good' "$(<"$scratch/output")"
+check 'and a bad that is good' not "$bisect" "$mnt/rnullb0" -- true {}
+says 'in so many words' '^bisect.sh: 0 should be bad' "$(<"$scratch/output")"
+check 'and a moment that there is none of' not "$bisect" --bad 99 "$mnt/rnullb0" -- true {}
+says 'in so many words' '^bisect.sh: there is no moment 99' "$(<"$scratch/output")"
+unmount "$mnt"
+check 'without a check it explains itself' not "$bisect" "$mnt/rnullb0"
+says 'in so many words' '^usage: bisect.sh' "$(<"$scratch/output")"
 
 script=$top/examples/null-blk-script.sh
 mount_rnullfs -o nr_devices=0

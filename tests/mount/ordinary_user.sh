@@ -101,7 +101,7 @@ for test in tree names config_json lifecycle; do
   check "tests/mount/$test.sh" passes "$home/tests/mount/$test.sh"
 done
 check 'scripts/demo' passes "$home/scripts/demo"
-for example in first-disk slow-disk; do
+for example in first-disk slow-disk which-write-broke-it; do
   check "examples/$example.sh" passes "$home/examples/$example.sh"
 done
 # shellcheck disable=SC2016 # for the inner shell

@@ -235,15 +235,12 @@ absl::StatusOr<std::vector<LeftReader::Snapshot>> ReadSnapshots(int past) {
   return snapshots;
 }
 
-absl::StatusOr<std::map<uint64_t, LeftReader::Origin>> ReadOrigins(int state) {
+absl::StatusOr<std::map<uint64_t, OriginKey>> ReadOrigins(int state) {
   const auto survival = Survival::Open(UniqueFd(dup(state)), MemfdKeeper::None());
   if (!survival.ok()) return survival.status();
-  std::map<uint64_t, LeftReader::Origin> origins;
+  std::map<uint64_t, OriginKey> origins;
   for (const DeviceRecord& device : (*survival)->devices()) {
-    const OriginKey& key = device.origin;
-    if (!key.any()) continue;
-    origins[device.id] = {key.disk,       key.snapshot,   key.file_device,
-                          key.file_inode, key.file_bytes, key.file_modified};
+    if (device.origin.any()) origins[device.id] = device.origin;
   }
   return origins;
 }

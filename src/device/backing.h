@@ -1,6 +1,6 @@
-// Where do the bytes go?  To what is on top of the medium's stores, or nowhere:
-// a disk without memory backing reads as zeros and forgets what is written.  Where they come from
-// is a view, so that what is only read needs nothing else.
+// Where do the bytes go?  To what is on top of the medium's stores, or nowhere: a disk without
+// memory backing reads as zeros and forgets what is written.  Where they come from is a view, so
+// that what is only read needs nothing else.
 //
 // Thread safety: all calls from any thread.  What it is made of outlives it.
 // Units: bytes; ranges lie within the disk.  Errors: positive errno.

@@ -52,7 +52,7 @@ absl::Status Free(int image, uint64_t begin, uint64_t end) {
 }
 
 // As file_view.h does: a block device has a length of its own, and its contents no time.
-bool IsAsItWas(int file, const LeftReader::Origin& origin) {
+bool IsAsItWas(int file, const OriginKey& origin) {
   struct stat status = {};
   if (fstat(file, &status) != 0) return false;
   if (S_ISBLK(status.st_mode)) {
@@ -94,13 +94,13 @@ absl::Status CopyData(int from, off_t begin, off_t end, int to) {
 // --- What there is ------------------------------------------------------------------------------
 
 // The record changes while it is read where the process is alive.
-absl::StatusOr<LeftReader::Origin> Composer::OriginOf(const HeldDisk& disk) const {
+absl::StatusOr<OriginKey> Composer::OriginOf(const HeldDisk& disk) const {
   if (!files_.state.has_value() || reader_.origins == nullptr || reader_.own == nullptr) {
     return Error(ENOENT, "what it shares with others is not known: the saved state is missing");
   }
   const absl::StatusOr<UniqueFd> state = OpenHeld(*files_.state);
   if (!state.ok()) return state.status();
-  absl::StatusOr<std::map<uint64_t, Origin>> origins = reader_.origins(state->get());
+  absl::StatusOr<std::map<uint64_t, OriginKey>> origins = reader_.origins(state->get());
   for (int i = 0; i < 10 && !origins.ok(); ++i) origins = reader_.origins(state->get());
   if (!origins.ok()) {
     return Error(
@@ -112,7 +112,7 @@ absl::StatusOr<LeftReader::Origin> Composer::OriginOf(const HeldDisk& disk) cons
   return Error(EINVAL, "what it shares with others is not known: its record names none");
 }
 
-absl::StatusOr<Composer::FoundSnapshot> Composer::FindSnapshot(const Origin& origin) const {
+absl::StatusOr<Composer::FoundSnapshot> Composer::FindSnapshot(const OriginKey& origin) const {
   const auto held = files_.pasts.find(origin.disk);
   if (held == files_.pasts.end() || reader_.snapshots == nullptr) {
     return Error(ENOENT, "what the disk was that it began as is missing");
@@ -128,7 +128,7 @@ absl::StatusOr<Composer::FoundSnapshot> Composer::FindSnapshot(const Origin& ori
   return Error(ENOENT, "the snapshot that it began as is missing");
 }
 
-absl::StatusOr<UniqueFd> Composer::OpenFile(const Origin& origin) const {
+absl::StatusOr<UniqueFd> Composer::OpenFile(const OriginKey& origin) const {
   absl::StatusOr<UniqueFd> file =
       TakeKeptFile(pid_, {.device = origin.file_device, .inode = origin.file_inode});
   if (!file.ok() || IsAsItWas(file->get(), origin)) return file;
@@ -138,7 +138,7 @@ absl::StatusOr<UniqueFd> Composer::OpenFile(const Origin& origin) const {
 absl::StatusOr<std::vector<Composer::Member>> Composer::RowOf(const HeldDisk& disk) const {
   std::vector<Member> row = {{.disk = &disk, .origin = {}}};
   while (IsClone(*row.back().disk)) {
-    absl::StatusOr<Origin> origin = OriginOf(*row.back().disk);
+    absl::StatusOr<OriginKey> origin = OriginOf(*row.back().disk);
     if (!origin.ok()) return origin.status();
     row.back().origin = *origin;
     if (origin->disk == 0) return row;
@@ -260,7 +260,7 @@ absl::StatusOr<std::vector<LeftReader::Run>> Composer::OwnOf(const HeldDisk& dis
 }
 
 // What is zeros there need not be stored.
-absl::Status Composer::WriteFile(const Origin& origin, int image) const {
+absl::Status Composer::WriteFile(const OriginKey& origin, int image) const {
   const absl::StatusOr<UniqueFd> file = OpenFile(origin);
   if (!file.ok()) return file.status();
   absl::Status done = Resize(image, origin.file_bytes);

@@ -44,11 +44,10 @@ class Composer {
                              int image) const;
 
  private:
-  using Origin = LeftReader::Origin;
   // A disk, and what it began as; that of the last one in a row is a file, or nothing.
   struct Member {
     const HeldDisk* disk;
-    Origin origin;
+    OriginKey origin;
   };
   struct FoundSnapshot {
     UniqueFd past;
@@ -56,11 +55,11 @@ class Composer {
   };
 
   absl::StatusOr<std::vector<Member>> RowOf(const HeldDisk& disk) const;
-  absl::StatusOr<Origin> OriginOf(const HeldDisk& disk) const;
-  absl::StatusOr<FoundSnapshot> FindSnapshot(const Origin& origin) const;
-  absl::StatusOr<UniqueFd> OpenFile(const Origin& origin) const;
+  absl::StatusOr<OriginKey> OriginOf(const HeldDisk& disk) const;
+  absl::StatusOr<FoundSnapshot> FindSnapshot(const OriginKey& origin) const;
+  absl::StatusOr<UniqueFd> OpenFile(const OriginKey& origin) const;
   absl::Status Compose(const HeldDisk& disk, uint64_t size_bytes, int image) const;
-  absl::Status WriteFile(const Origin& origin, int image) const;
+  absl::Status WriteFile(const OriginKey& origin, int image) const;
   static absl::Status WriteParts(const HeldDisk& disk, uint64_t begin, uint64_t end, int image);
   absl::Status WriteOwn(const HeldDisk& disk, uint64_t shared_bytes, uint64_t size_bytes,
                         int image) const;

@@ -6,7 +6,6 @@
 #define RNULLFS_GUARD_LEFT_READER_H_
 
 #include <cstdint>
-#include <ctime>
 #include <functional>
 #include <map>
 #include <string>
@@ -14,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "rnullfs/origin_key.h"
 
 namespace rnullfs {
 
@@ -26,15 +26,6 @@ struct LeftReader {
     // The past it was found in is still open.
     std::function<absl::Status(int image)> put_back;
   };
-  // What a disk began as: another one's snapshot, or else a file of the machine.
-  struct Origin {
-    uint64_t disk = 0;
-    uint64_t snapshot = 0;
-    uint64_t file_device = 0;
-    uint64_t file_inode = 0;
-    uint64_t file_bytes = 0;
-    timespec file_modified = {};
-  };
   struct Run {
     uint64_t begin;
     uint64_t end;
@@ -42,7 +33,7 @@ struct LeftReader {
 
   absl::StatusOr<std::vector<Snapshot>> (*snapshots)(int past) = nullptr;
   // Of the disks that have one, by their numbers.
-  absl::StatusOr<std::map<uint64_t, Origin>> (*origins)(int state) = nullptr;
+  absl::StatusOr<std::map<uint64_t, OriginKey>> (*origins)(int state) = nullptr;
   // What a disk does not share any more of an origin with `shared_bytes`.
   absl::StatusOr<std::vector<Run>> (*own)(int marks, uint64_t shared_bytes) = nullptr;
 };

@@ -1,48 +1,18 @@
 // A disk that begins as another while the heap is out, at any allocation: a write fails and has
 // changed nothing, or succeeds; nothing stays held for who has not got it.
-//
-// As tests/past/past_memory_test.cc: an operator new that fails from the n-th allocation on.
 
 #include <gtest/gtest.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <new>
 #include <string>
 #include <utility>
 
+#include "failing_new.h"
 #include "rnullfs/disk_host.h"
 #include "rnullfs/error.h"
-
-namespace {
-
-bool limited = false;
-int left = 0;
-int refused = 0;
-
-bool Refused() {
-  if (!limited || left-- > 0) return false;
-  ++refused;
-  return true;
-}
-
-}  // namespace
-
-// Not inline: gcc would see a free() of what came from new.
-[[gnu::noinline]] void* operator new(size_t size) {
-  void* const memory = Refused() ? nullptr : std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-[[gnu::noinline]] void* operator new(size_t size, const std::nothrow_t& /*tag*/) noexcept {
-  return Refused() ? nullptr : std::malloc(size);
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t /*size*/) noexcept {
-  std::free(memory);
-}
 
 namespace rnullfs {
 namespace {

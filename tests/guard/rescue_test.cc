@@ -154,10 +154,10 @@ TEST_F(RescueTest, CopiesSnapshotsWhenAsked) {
 }
 
 // Disk 2 began as snapshot 1 of disk 1, which began as nothing; its first page is its own.
-absl::StatusOr<std::map<uint64_t, LeftReader::Origin>> FindToyOrigins(int state) {
+absl::StatusOr<std::map<uint64_t, OriginKey>> FindToyOrigins(int state) {
   char letter = 0;
   if (pread(state, &letter, 1, 0) != 1) return Error(EINVAL, "no state");
-  return std::map<uint64_t, LeftReader::Origin>{{2, {.disk = 1, .snapshot = 1}}};
+  return std::map<uint64_t, OriginKey>{{2, {.disk = 1, .snapshot = 1}}};
 }
 
 absl::StatusOr<std::vector<LeftReader::Run>> FindToyRuns(int /*marks*/, uint64_t /*shared_bytes*/) {

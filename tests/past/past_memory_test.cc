@@ -1,47 +1,18 @@
 // A past while the heap is out, at any allocation: a call fails and has done nothing, or succeeds.
 //
-// The program has an operator new of its own, which fails from the n-th allocation on; every call
-// is made with n = 0, 1, 2, ... until it gets by.
+// Every call is made with 0, 1, 2, ... allocations until it gets by.
 
 #include <gtest/gtest.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <new>
 #include <string>
 
+#include "failing_new.h"
 #include "past/snapshots.h"
 #include "past_util.h"
-
-namespace {
-
-bool limited = false;
-int left = 0;
-int refused = 0;
-
-bool Refused() {
-  if (!limited || left-- > 0) return false;
-  ++refused;
-  return true;
-}
-
-}  // namespace
-
-// Not inline: gcc would see a free() of what came from new.
-[[gnu::noinline]] void* operator new(size_t size) {
-  void* const memory = Refused() ? nullptr : std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-[[gnu::noinline]] void* operator new(size_t size, const std::nothrow_t& /*tag*/) noexcept {
-  return Refused() ? nullptr : std::malloc(size);
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t /*size*/) noexcept {
-  std::free(memory);
-}
 
 namespace rnullfs {
 namespace {

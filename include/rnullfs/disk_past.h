@@ -80,8 +80,10 @@ class DiskPast {
   std::optional<Snapshot> WithSerial(uint64_t serial) const;
   // The first with a number >= `number` that has a name.
   std::optional<Snapshot> Next(uint32_t number) const;
-  // The name that it has at the time, for whoever keeps it in its place; from any thread.
-  std::function<std::string()> NameOf(uint32_t number) const;
+  // What `origin` shows of a clone that keeps the snapshot of this device in its place:
+  // "device@name" with the name it has at the time, or the device alone if it has none.  From any
+  // thread.
+  std::function<std::string()> OriginText(const std::string& device, uint32_t number) const;
 
   // The disk as it was.  It keeps the snapshot in its place, and what it reads from.
   absl::StatusOr<std::shared_ptr<View>> Open(uint32_t snapshot, const std::string& who);

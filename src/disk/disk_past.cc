@@ -203,10 +203,12 @@ std::optional<Snapshot> DiskPast::WithSerial(uint64_t serial) const {
   return snapshots_ == nullptr ? std::nullopt : snapshots_->WithSerial(serial);
 }
 
-std::function<std::string()> DiskPast::NameOf(uint32_t number) const {
-  return [snapshots = snapshots_, number] {
+std::function<std::string()> DiskPast::OriginText(const std::string& device,
+                                                  uint32_t number) const {
+  return [snapshots = snapshots_, device, number] {
     const std::optional<Snapshot> snapshot = snapshots->Get(number);
-    return snapshot ? snapshot->name : std::string();
+    const bool named = snapshot && !snapshot->name.empty();
+    return named ? absl::StrCat(device, "@", snapshot->name) : device;
   };
 }
 

@@ -62,10 +62,7 @@ absl::StatusOr<Origin> Use(const std::shared_ptr<DeviceNode>& node, const Snapsh
     if (!view.ok()) return view.status();
     const auto kept = std::make_shared<Kept>(Kept{.node = node, .view = *std::move(view)});
     origin.view = std::shared_ptr<View>(kept, kept->view.get());
-    origin.text = [device = node->name(), name = disk.past().NameOf(snapshot.number)] {
-      const std::string now = name();
-      return now.empty() ? device : absl::StrCat(device, "@", now);
-    };
+    origin.text = disk.past().OriginText(node->name(), snapshot.number);
     return absl::OkStatus();
   });
   if (opened.ok()) return origin;

@@ -87,21 +87,17 @@ WAYS = {
 def measure(binary, arguments, figures):
     """Adds to `figures` for each way seconds to have all disks, the first being prepared, and ms of
     a reset of one; returns why some are left out.  Resets of all ways are interleaved."""
-    left_out = {}
     chance = random.Random(1)
+
+    def prepare(name, way):
+        way.prepare()
+        begin = time.monotonic()
+        for number in range(disks(arguments)):
+            way.make(number)
+        figures.add(name, f"{disks(arguments)} disks, s", time.monotonic() - begin)
+
     with Stand() as stand:
-        ways = {}
-        for name, way in WAYS.items():
-            try:
-                ways[name] = made = way(stand, binary)
-                made.prepare()
-                begin = time.monotonic()
-                for number in range(disks(arguments)):
-                    made.make(number)
-                figures.add(name, f"{disks(arguments)} disks, s", time.monotonic() - begin)
-            except Unavailable as reason:
-                left_out[f"many: {name}"] = str(reason)
-                ways.pop(name, None)
+        ways, left_out = resets.available(WAYS, stand, binary, prepare)
         for turn in range(resets.times(arguments)):
             for name, way in ways.items():
                 number = turn % disks(arguments)
@@ -109,4 +105,4 @@ def measure(binary, arguments, figures):
                 begin = time.monotonic()
                 way.reset_one(number)
                 figures.add(name, "reset, ms", (time.monotonic() - begin) * 1e3)
-    return left_out
+    return {f"many: {name}": reason for name, reason in left_out.items()}

@@ -169,22 +169,32 @@ WAYS = {
 }
 
 
+def available(ways, stand, binary, prepare):
+    """(what `ways` make, by name, each of which `prepare(name, made)` has got ready; why others are
+    left out)"""
+    made, left_out = {}, {}
+    for name, way in ways.items():
+        try:
+            each = way(stand, binary)
+            prepare(name, each)
+            made[name] = each
+        except Unavailable as reason:
+            left_out[name] = str(reason)
+    return made, left_out
+
+
 def measure(binary, arguments, figures):
     """Adds to `figures` for each way seconds to prepare it and ms of a reset; returns why some are
     left out.  Resets of all ways are interleaved."""
-    left_out = {}
     chance = random.Random(1)
+
+    def prepare(name, way):
+        begin = time.monotonic()
+        way.prepare()
+        figures.add(name, "prepare, s", time.monotonic() - begin)
+
     with Stand() as stand:
-        ways = {}
-        for name, way in WAYS.items():
-            try:
-                ways[name] = made = way(stand, binary)
-                begin = time.monotonic()
-                made.prepare()
-                figures.add(name, "prepare, s", time.monotonic() - begin)
-            except Unavailable as reason:
-                left_out[name] = str(reason)
-                ways.pop(name, None)
+        ways, left_out = available(WAYS, stand, binary, prepare)
         for _ in range(times(arguments)):
             for name, way in ways.items():
                 way.change(chance.sample(range(SIZE_MIB << 8), CHANGED))

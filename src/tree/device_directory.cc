@@ -38,8 +38,7 @@ class AttributeHandle final : public TextFile {
     // than stat(2) has it, in a write of their own if they come that way.
     if (offset > 0 && data.find_first_not_of('\0') == std::string_view::npos) return data.size();
     if (data.find('\0') >= kAttributeBytesMax) data = data.substr(0, kAttributeBytesMax);
-    absl::Status stored =
-        node_->StoreText(attribute_, data, writer.request, writer.if_open, writer.who);
+    absl::Status stored = node_->StoreText(attribute_, data, writer);
     if (!stored.ok()) return stored;
     return data.size();
   }
@@ -67,7 +66,7 @@ class ConfigHandle final : public TextFile {
                                      .data = data,
                                      .append = append_,
                                      .last_end = end_.load()};
-    absl::Status written = node_->WriteJson(piece, writer.request, writer.if_open, writer.who);
+    absl::Status written = node_->WriteJson(piece, writer);
     if (!written.ok()) return written;
     end_.store(offset + data.size());
     return data.size();

@@ -67,11 +67,12 @@ absl::Status DeviceNode::Store(const Settings& wanted) {
 }
 
 absl::Status DeviceNode::Update(Edit edit, const TextWrite& write) {
-  NewOrigin origin(disk_origin(), write.who, write.if_open == IfOpen::kAgain);
+  const Writer& writer = write.writer;
+  NewOrigin origin(disk_origin(), writer.who, writer.if_open == IfOpen::kAgain);
   while (true) {
     const absl::Status found = origin.Search();
     LockGuard lock(mutex_);
-    if (std::optional<absl::Status> heard = texts_.Heard(write.request)) return *heard;
+    if (std::optional<absl::Status> heard = texts_.Heard(writer.request)) return *heard;
     if (disk_.medium() == nullptr) return Removed();
     const absl::StatusOr<bool> done = found.ok() ? TryUpdate(edit, write, origin) : found;
     if (done.ok() && !*done) continue;
@@ -89,7 +90,7 @@ absl::StatusOr<bool> DeviceNode::TryUpdate(Edit edit, const TextWrite& write, Ne
   if (absl::Status status = edit(next); !status.ok()) return status;
   if (origin.Lacks(seen, next)) return false;
   if (const std::string why = doors_.InTheWay(next.config); !why.empty()) {
-    return write.if_open == IfOpen::kAgain ? Again() : doors_.Busy(why);
+    return write.writer.if_open == IfOpen::kAgain ? Again() : doors_.Busy(why);
   }
   // Before the change: were it made and not saved, the write would come again as one that puts
   // back what is there, and leave the reason.
@@ -139,8 +140,8 @@ absl::Status DeviceNode::Conclude(const absl::Status& how, const TextWrite& writ
 }
 
 absl::Status DeviceNode::StoreText(const Attribute& attribute, std::string_view text,
-                                   uint64_t request, IfOpen if_open, const Requester& who) {
-  TextWrite write = {.request = request, .if_open = if_open, .who = who};
+                                   const Writer& writer) {
+  TextWrite write = {.writer = writer};
   const auto store = [&](Settings& next) ABSL_NO_THREAD_SAFETY_ANALYSIS {  // Update() holds mutex_
     write.put_back = text == ShowAttribute(attribute, next);
     absl::Status status = disk_.EditText(attribute, text, next);
@@ -153,9 +154,8 @@ absl::Status DeviceNode::StoreText(const Attribute& attribute, std::string_view 
 
 // What is saved until the write has ended is the text without this piece: a request that has to be
 // heard again finds it as it was.
-absl::Status DeviceNode::WriteJson(ConfigEdit::Piece piece, uint64_t request, IfOpen if_open,
-                                   const Requester& who) {
-  TextWrite write = {.request = request, .if_open = if_open, .who = who};
+absl::Status DeviceNode::WriteJson(ConfigEdit::Piece piece, const Writer& writer) {
+  TextWrite write = {.writer = writer};
   piece.data = WithoutNuls(piece.data);
   const auto take = [&](Settings& next) ABSL_NO_THREAD_SAFETY_ANALYSIS {  // as above
     write.edit = texts_.edit();
@@ -170,12 +170,12 @@ absl::Status DeviceNode::WriteJson(ConfigEdit::Piece piece, uint64_t request, If
   return Update(take, write);
 }
 
-absl::Status DeviceNode::Apply(const TextWrite& write, Change change) {
+absl::Status DeviceNode::Apply(const Writer& writer, Change change) {
   LockGuard lock(mutex_);
-  if (std::optional<absl::Status> heard = texts_.Heard(write.request)) return *heard;
+  if (std::optional<absl::Status> heard = texts_.Heard(writer.request)) return *heard;
   if (disk_.medium() == nullptr) return Removed();
   absl::Status done = change(disk_, doors_, owners_);
-  return ErrnoOf(done) == EAGAIN ? done : Conclude(done, write);
+  return ErrnoOf(done) == EAGAIN ? done : Conclude(done, {.writer = writer});
 }
 
 absl::Status DeviceNode::FlushJson(uint64_t handle) {

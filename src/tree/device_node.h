@@ -93,17 +93,15 @@ class DeviceNode {
     return rnullfs::StatsText(disk_, doors_);
   }
 
-  // A write to an attribute's file, which ends at the first NUL; as Disk::EditText().  A `request`
-  // (the number of the FUSE request; 0 for none) that has been done, but was heard again because
-  // who did it died, is answered as then and changes nothing.
-  // What it names is opened with the rights of `who`.
-  absl::Status StoreText(const Attribute& attribute, std::string_view text, uint64_t request = 0,
-                         IfOpen if_open = IfOpen::kRefuse, const Requester& who = {});
+  // A write to an attribute's file, which ends at the first NUL; as Disk::EditText().  A request
+  // that has been done, but was heard again because who did it died, is answered as then and
+  // changes nothing.
+  absl::Status StoreText(const Attribute& attribute, std::string_view text,
+                         const Writer& writer = {});
 
   // A piece of a JSON object written to config.json, as ConfigEdit has it; the piece that makes it
-  // whole applies it.  While powered only what it changes counts.  `request` as above.
-  absl::Status WriteJson(ConfigEdit::Piece piece, uint64_t request = 0,
-                         IfOpen if_open = IfOpen::kRefuse, const Requester& who = {});
+  // whole applies it.  While powered only what it changes counts.  Requests as above.
+  absl::Status WriteJson(ConfigEdit::Piece piece, const Writer& writer = {});
   void TruncateJson(uint64_t handle, uint64_t length) {
     LockGuard lock(mutex_);
     texts_.edit().Truncate(handle, length);
@@ -116,7 +114,7 @@ class DeviceNode {
   // A change of the disk that is none of its configuration, and is heard as those are; EAGAIN is
   // nobody's but the caller's.
   using Change = absl::FunctionRef<absl::Status(Disk&, const Doors&, Owners&)>;
-  absl::Status Apply(const TextWrite& write, Change change) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Apply(const Writer& writer, Change change) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Makes the device as `wanted` says, power included.
   absl::Status Store(const Settings& wanted);

@@ -47,13 +47,6 @@ struct Creation {
   IfOpen if_open = IfOpen::kRefuse;
 };
 
-// Who writes, and how: `request` as above.
-struct Writer {
-  uint64_t request = 0;
-  IfOpen if_open = IfOpen::kRefuse;
-  Requester who = {};
-};
-
 // An open file.
 class FileHandle {
  public:

@@ -36,8 +36,7 @@ class RollbackHandle final : public FileHandle {
 absl::Status RollBack(DeviceNode& node, std::string_view text, const Writer& writer) {
   text = UpToNul(text);
   if (text.ends_with('\n')) text.remove_suffix(1);
-  const TextWrite write = {.request = writer.request, .if_open = writer.if_open};
-  return node.Apply(write, [&](Disk& disk, const Doors& doors, Owners& owners) {
+  return node.Apply(writer, [&](Disk& disk, const Doors& doors, Owners& owners) {
     // Somebody may have opened the disk since it was done, if who did it died before the answer.
     if (disk.past().RolledBackBy(writer.request)) return absl::OkStatus();
     if (doors.InUse()) {

@@ -28,9 +28,9 @@ std::optional<absl::Status> Texts::Heard(uint64_t request) const {
 void Texts::Conclude(const absl::Status& how, const TextWrite& write) {
   if (write.edit.has_value()) edit_ = *write.edit;
   if (how.ok() && !write.piece) edit_.PutAside();
-  if (write.request == 0) return;
+  if (write.writer.request == 0) return;
   if (texts_.size() >= TextsMax()) texts_.erase(texts_.begin());
-  texts_.push_back({.request = write.request, .error = ErrnoOf(how)});
+  texts_.push_back({.request = write.writer.request, .error = ErrnoOf(how)});
 }
 
 void Texts::Save(DeviceRecord& record) const {

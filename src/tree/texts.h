@@ -25,16 +25,21 @@ enum class IfOpen : uint8_t {
   kRefuse,  // refuses
 };
 
+// Who writes, and how.
+struct Writer {
+  uint64_t request = 0;  // its number, 0 for none
+  IfOpen if_open = IfOpen::kRefuse;
+  Requester who = {};  // with whose rights what the text names is opened
+};
+
 // One write.
 struct TextWrite {
-  uint64_t request = 0;                           // its number, 0 for none
+  Writer writer = {};
   std::optional<ConfigEdit> edit = std::nullopt;  // what becomes of the text of config.json
   bool piece = false;                             // of which it is a part
   // It is what the file shows anyway: an editor whose text was refused (vim) puts the old one back,
   // and that should not wipe the reason.
   bool put_back = false;
-  IfOpen if_open = IfOpen::kRefuse;
-  Requester who = {};  // with whose rights what it names is opened
 };
 
 class Texts {

@@ -21,7 +21,7 @@ class ClonesTest : public RestoreTest {
 
   static absl::Status Set(DeviceNode& node, std::string_view attribute, std::string_view text,
                           const Requester& who = {}) {
-    return node.StoreText(*FindAttribute(attribute), text, /*request=*/0, IfOpen::kRefuse, who);
+    return node.StoreText(*FindAttribute(attribute), text, {.who = who});
   }
   static std::string OriginOf(DeviceNode& node) { return node.settings().origin; }
   static void Take(DeviceNode& node, std::string_view name) {

@@ -119,24 +119,24 @@ TEST_F(DeviceNodeTest, RemembersRefusalsMadeElsewhere) {
 // The same request heard twice: nobody knows whether the first was answered.
 TEST_F(DeviceNodeTest, ARequestHeardAgainIsAnsweredAsBefore) {
   const Attribute& badblocks = *FindAttribute("badblocks");
-  EXPECT_THAT(node_->StoreText(badblocks, "+0-7", 10), IsOk());
-  EXPECT_THAT(node_->StoreText(badblocks, "-0-3", 12), IsOk());
-  EXPECT_THAT(node_->StoreText(badblocks, "+0-7", 10), IsOk());
+  EXPECT_THAT(node_->StoreText(badblocks, "+0-7", {.request = 10}), IsOk());
+  EXPECT_THAT(node_->StoreText(badblocks, "-0-3", {.request = 12}), IsOk());
+  EXPECT_THAT(node_->StoreText(badblocks, "+0-7", {.request = 10}), IsOk());
   EXPECT_EQ(Get("badblocks"), "4 4\n");
-  EXPECT_THAT(node_->StoreText(badblocks, "7-0", 14), Refused(EINVAL));
+  EXPECT_THAT(node_->StoreText(badblocks, "7-0", {.request = 14}), Refused(EINVAL));
   EXPECT_THAT(Set("size", "5"), IsOk());
-  EXPECT_THAT(node_->StoreText(badblocks, "7-0", 14), Refused(EINVAL));
+  EXPECT_THAT(node_->StoreText(badblocks, "7-0", {.request = 14}), Refused(EINVAL));
   EXPECT_THAT(node_->last_error(), IsEmpty()) << "its reason is not the newest any more";
 }
 
 TEST_F(DeviceNodeTest, APieceHeardAgainIsTakenOnce) {
   const ConfigEdit::Piece first = {.handle = 2, .data = R"({"size": )", .append = true};
   const ConfigEdit::Piece last = {.handle = 2, .data = "7}", .append = true};
-  for (int i = 0; i < 2; ++i) EXPECT_THAT(node_->WriteJson(first, 20), IsOk());
-  for (int i = 0; i < 2; ++i) EXPECT_THAT(node_->WriteJson(last, 22), IsOk());
+  for (int i = 0; i < 2; ++i) EXPECT_THAT(node_->WriteJson(first, {.request = 20}), IsOk());
+  for (int i = 0; i < 2; ++i) EXPECT_THAT(node_->WriteJson(last, {.request = 22}), IsOk());
   EXPECT_EQ(node_->settings().config.size, 7U);
   const ConfigEdit::Piece bad = {.handle = 4, .data = R"({"size": -1})"};
-  for (int i = 0; i < 2; ++i) EXPECT_THAT(node_->WriteJson(bad, 24), Refused(EINVAL));
+  for (int i = 0; i < 2; ++i) EXPECT_THAT(node_->WriteJson(bad, {.request = 24}), Refused(EINVAL));
 }
 
 TEST_F(DeviceNodeTest, TextEndsAtItsNul) {

@@ -153,17 +153,19 @@ TEST_F(PowerTest, WhoAsksAgainIsNotMadeToWait) {
   ASSERT_THAT(Set("power", "1"), IsOk());
   const uint64_t handle = OpenDisk();
   const Attribute& power = *FindAttribute("power");
-  EXPECT_THAT(node_->StoreText(power, "0", 0, IfOpen::kAgain), Refused(EAGAIN));
-  EXPECT_THAT(node_->WriteJson({.data = R"({"power": false, "size": 7})"}, 0, IfOpen::kAgain),
-              Refused(EAGAIN));
+  EXPECT_THAT(node_->StoreText(power, "0", {.if_open = IfOpen::kAgain}), Refused(EAGAIN));
+  EXPECT_THAT(
+      node_->WriteJson({.data = R"({"power": false, "size": 7})"}, {.if_open = IfOpen::kAgain}),
+      Refused(EAGAIN));
   EXPECT_THAT(node_->Retire(IfOpen::kAgain), Refused(EAGAIN));
   EXPECT_THAT(node_->last_error(), IsEmpty()) << "nothing has been refused yet";
-  EXPECT_THAT(node_->StoreText(power, "0", 0, IfOpen::kRefuse),
+  EXPECT_THAT(node_->StoreText(power, "0", {.if_open = IfOpen::kRefuse}),
               RefusedWith(EBUSY, "losetup (pid 7)"));
   EXPECT_THAT(node_->Retire(IfOpen::kRefuse), RefusedWith(EBUSY, "losetup (pid 7)"));
   node_->CloseDisk(handle);
-  EXPECT_THAT(node_->WriteJson({.data = R"({"power": false, "size": 7})"}, 0, IfOpen::kAgain),
-              IsOk());
+  EXPECT_THAT(
+      node_->WriteJson({.data = R"({"power": false, "size": 7})"}, {.if_open = IfOpen::kAgain}),
+      IsOk());
   EXPECT_EQ(node_->settings().config.size, 7U);
   EXPECT_THAT(node_->Retire(IfOpen::kAgain), IsOk());
 }

@@ -94,13 +94,13 @@ TEST_F(RestoreTest, AChangeThatIsMadeAgainIsNoPuttingBack) {
   const uint64_t end = RecordsEnd(guard_.State());
   {
     const FileSizeLimit one_more(kRecordsBegin + end + (end - before) * 3 / 2);
-    ASSERT_THAT(disk->StoreText(times, "2\n", 30), IsOk());
+    ASSERT_THAT(disk->StoreText(times, "2\n", {.request = 30}), IsOk());
   }
   const auto saved = Survival::Open(guard_.State(), guard_).value()->devices();
   ASSERT_TRUE(saved.at(0).texts.empty()) << "the change was not to be saved";
   EXPECT_EQ(saved.at(0).last_error, "");
   TakeOver();
-  EXPECT_THAT(Found("d")->StoreText(times, "2\n", 30), IsOk());
+  EXPECT_THAT(Found("d")->StoreText(times, "2\n", {.request = 30}), IsOk());
   EXPECT_EQ(ShowAttribute(times, Found("d")->settings()), "2\n");
   EXPECT_EQ(Found("d")->last_error(), "");
 }

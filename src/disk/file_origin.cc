@@ -63,7 +63,7 @@ absl::StatusOr<Origin> OpenFileOrigin(const std::string& path, const Requester& 
 
 Origin FoundFileOrigin(const std::string& path, const OriginKey& key, UniqueFd file,
                        MemfdKeeper& keeper) {
-  const FileView::Identity identity = {.size_bytes = key.file_bytes, .modified = key.file_modified};
+  const FileIdentity identity = {.size_bytes = key.file_bytes, .modified = key.file_modified};
   return OriginOf(path, key, std::make_shared<FileView>(std::move(file), identity), keeper);
 }
 

@@ -1,8 +1,6 @@
 #include "guard/composer.h"
 
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/file_identity.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -51,17 +50,8 @@ absl::Status Free(int image, uint64_t begin, uint64_t end) {
   return done;
 }
 
-// As file_view.h does: a block device has a length of its own, and its contents no time.
-bool IsAsItWas(int file, const OriginKey& origin) {
-  struct stat status = {};
-  if (fstat(file, &status) != 0) return false;
-  if (S_ISBLK(status.st_mode)) {
-    uint64_t bytes = 0;
-    return ioctl(file, BLKGETSIZE64, &bytes) == 0 && bytes == origin.file_bytes;
-  }
-  return S_ISREG(status.st_mode) && static_cast<uint64_t>(status.st_size) == origin.file_bytes &&
-         status.st_mtim.tv_sec == origin.file_modified.tv_sec &&
-         status.st_mtim.tv_nsec == origin.file_modified.tv_nsec;
+FileIdentity IdentityOf(const OriginKey& origin) {
+  return {.size_bytes = origin.file_bytes, .modified = origin.file_modified};
 }
 
 // How much is stored in them; 0 when that cannot be told.
@@ -131,7 +121,7 @@ absl::StatusOr<Composer::FoundSnapshot> Composer::FindSnapshot(const OriginKey& 
 absl::StatusOr<UniqueFd> Composer::OpenFile(const OriginKey& origin) const {
   absl::StatusOr<UniqueFd> file =
       TakeKeptFile(pid_, {.device = origin.file_device, .inode = origin.file_inode});
-  if (!file.ok() || IsAsItWas(file->get(), origin)) return file;
+  if (!file.ok() || IsAsItWas(file->get(), IdentityOf(origin))) return file;
   return Error(EIO, "the file of the machine that it began as is not what it was");
 }
 
@@ -278,7 +268,7 @@ absl::Status Composer::WriteFile(const OriginKey& origin, int image) const {
       done = WriteAll(image, page.data(), length, at);
     }
   }
-  if (!done.ok() || IsAsItWas(file->get(), origin)) return done;
+  if (!done.ok() || IsAsItWas(file->get(), IdentityOf(origin))) return done;
   return Error(EIO, "the file of the machine that it began as is not what it was");
 }
 

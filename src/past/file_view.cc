@@ -1,8 +1,5 @@
 #include "past/file_view.h"
 
-#include <linux/fs.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,22 +35,10 @@ absl::Status CheckRaw(std::string_view name, int file) {
   return absl::OkStatus();
 }
 
-// A block device has no length that stat() shows, and its contents no time.
-int Identify(int file, FileView::Identity& identity) {
-  struct stat status = {};
-  if (fstat(file, &status) != 0) return errno;
-  if (S_ISBLK(status.st_mode)) {
-    return ioctl(file, BLKGETSIZE64, &identity.size_bytes) == 0 ? 0 : errno;
-  }
-  if (!S_ISREG(status.st_mode)) return EINVAL;
-  identity = {.size_bytes = static_cast<uint64_t>(status.st_size), .modified = status.st_mtim};
-  return 0;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FileView>> FileView::Open(std::string_view name, UniqueFd file) {
-  Identity identity;
+  FileIdentity identity;
   const int error = Identify(file.get(), identity);
   if (error == EINVAL) {
     return Error(EINVAL,
@@ -65,13 +50,6 @@ absl::StatusOr<std::unique_ptr<FileView>> FileView::Open(std::string_view name, 
   }
   if (absl::Status raw = CheckRaw(name, file.get()); !raw.ok()) return raw;
   return std::make_unique<FileView>(std::move(file), identity);
-}
-
-bool FileView::changed() const {
-  Identity now;
-  return Identify(file_.get(), now) != 0 || now.size_bytes != identity_.size_bytes ||
-         now.modified.tv_sec != identity_.modified.tv_sec ||
-         now.modified.tv_nsec != identity_.modified.tv_nsec;
 }
 
 // It is looked at afterwards: what was read before is then what it was.

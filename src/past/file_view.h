@@ -8,7 +8,6 @@
 #define RNULLFS_PAST_FILE_VIEW_H_
 
 #include <cstdint>
-#include <ctime>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/file_identity.h"
 #include "rnullfs/unique_fd.h"
 #include "rnullfs/view.h"
 
@@ -23,32 +23,27 @@ namespace rnullfs {
 
 class FileView final : public View {
  public:
-  // What the file was, for a process that takes over.
-  struct Identity {
-    uint64_t size_bytes = 0;
-    timespec modified = {};
-  };
-
   // `name` is for sentences.  EINVAL when it is neither a file nor a block device, or an image that
   // is not raw.
   static absl::StatusOr<std::unique_ptr<FileView>> Open(std::string_view name, UniqueFd file);
   // As another process had opened it.
-  FileView(UniqueFd file, const Identity& identity) : file_(std::move(file)), identity_(identity) {}
+  FileView(UniqueFd file, const FileIdentity& identity)
+      : file_(std::move(file)), identity_(identity) {}
 
   int Read(uint64_t offset, uint64_t length, Sink sink) override;
   uint64_t NextData(uint64_t offset) const override { return Seek(offset, /*data=*/true); }
   uint64_t NextHole(uint64_t offset) const override { return Seek(offset, /*data=*/false); }
   uint64_t size_bytes() const override { return identity_.size_bytes; }
 
-  bool changed() const;
-  const Identity& identity() const { return identity_; }
+  bool changed() const { return !IsAsItWas(file_.get(), identity_); }
+  const FileIdentity& identity() const { return identity_; }
   int fd() const { return file_.get(); }
 
  private:
   uint64_t Seek(uint64_t offset, bool data) const;
 
   const UniqueFd file_;
-  const Identity identity_;
+  const FileIdentity identity_;
 };
 
 }  // namespace rnullfs

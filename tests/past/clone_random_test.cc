@@ -128,7 +128,7 @@ class CloneRandom : public testing::Test {
     const uint64_t size = disk.bytes.size();
     const uint64_t offset = AnyPlace(size);
     const uint64_t length = std::min(size - offset, AnyPlace(size));
-    ASSERT_TRUE(ReadView(*disk.past, offset, length) == disk.bytes.substr(offset, length));
+    ASSERT_TRUE(Read(*disk.past, offset, length) == disk.bytes.substr(offset, length));
     for (uint64_t at = 0; at < size;) {
       const uint64_t data = disk.past->NextData(at);
       ASSERT_EQ(disk.bytes.find_first_not_of('\0', at) < data, false) << at << " to " << data;

@@ -57,9 +57,9 @@ TEST_F(FileViewTest, ReadsTheFile) {
   Resize(10 * kPage + 100);
   const auto view = *Open(path());
   EXPECT_EQ(view->size_bytes(), 10 * kPage + 100);
-  EXPECT_EQ(ReadView(*view, 4 * kPage - 1, 3), std::string("\0xx", 3));
-  EXPECT_EQ(ReadView(*view, 10 * kPage + 99, 1), std::string(1, '\0'));
-  EXPECT_EQ(ReadView(*view, 0, 0), "");
+  EXPECT_EQ(Read(*view, 4 * kPage - 1, 3), std::string("\0xx", 3));
+  EXPECT_EQ(Read(*view, 10 * kPage + 99, 1), std::string(1, '\0'));
+  EXPECT_EQ(Read(*view, 0, 0), "");
   EXPECT_FALSE(view->changed());
 }
 
@@ -102,8 +102,8 @@ TEST_F(FileViewTest, IsKnownAgain) {
   Write(0, "abc");
   const auto view = *Open(path());
   FileView same(UniqueFd(dup(view->fd())), view->identity());
-  EXPECT_EQ(ReadView(same, 1, 2), "bc");
-  FileView::Identity other = view->identity();
+  EXPECT_EQ(Read(same, 1, 2), "bc");
+  FileIdentity other = view->identity();
   ++other.modified.tv_nsec;
   FileView changed(UniqueFd(dup(view->fd())), other);
   EXPECT_EQ(ReadError(changed), EIO);

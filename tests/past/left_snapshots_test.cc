@@ -49,7 +49,7 @@ class LeftSnapshotsTest : public testing::Test {
   UniqueFd ImageOf(const LeftSnapshot& snapshot) const {
     UniqueFd image = NewFile(snapshot.size_bytes);
     for (uint64_t at = past_->NextData(0); at < kSize; at = past_->NextData(at + kPage)) {
-      const std::string page = ReadView(*past_, at, kPage);
+      const std::string page = Read(*past_, at, kPage);
       EXPECT_EQ(pwrite(image.get(), page.data(), kPage, static_cast<off_t>(at)), kPage);
     }
     EXPECT_TRUE(PutBackVersions(ReadOnly().get(), snapshot, image.get()).ok());
@@ -75,7 +75,7 @@ class LeftSnapshotsTest : public testing::Test {
       ASSERT_TRUE(snapshot.has_value());
       ASSERT_EQ(left.moment, snapshot->moment);
       const std::unique_ptr<View> view = past_->ViewAt(snapshot->moment, kSize, /*held=*/true);
-      ASSERT_EQ(Contents(ImageOf(left), kSize), ReadView(*view, 0, kSize)) << left.name;
+      ASSERT_EQ(Contents(ImageOf(left), kSize), Read(*view, 0, kSize)) << left.name;
     }
   }
 

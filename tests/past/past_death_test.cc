@@ -187,7 +187,7 @@ class PastDeathTest : public testing::Test {
     for (std::optional<Snapshot> next = snapshots_->Next(0); next;
          next = snapshots_->Next(next->number + 1)) {
       const auto view = past_->ViewAt(next->moment, next->size_bytes, true);
-      found[next->name] = Letters(ReadView(*view, 0, next->size_bytes));
+      found[next->name] = Letters(Read(*view, 0, next->size_bytes));
     }
     return found;
   }
@@ -195,7 +195,7 @@ class PastDeathTest : public testing::Test {
   void ExpectEitherOr(const Model& before, const Model& after) {
     const auto found = Found();
     EXPECT_TRUE(found == before.snapshots || found == after.snapshots);
-    const std::string now = Letters(ReadView(*past_, 0, kPagesOfDisk * kPage));
+    const std::string now = Letters(Read(*past_, 0, kPagesOfDisk * kPage));
     for (uint64_t page = 0; page < kPagesOfDisk; ++page) {
       EXPECT_TRUE(now[page] == before.now[page] || now[page] == after.now[page]) << page;
     }

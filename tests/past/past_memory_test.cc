@@ -146,7 +146,7 @@ TEST_F(PastMemoryTest, AdoptionFailsOrNot) {
         return past.ok();
       },
       [](bool) {});
-  EXPECT_EQ(Letters(ReadView(*adopted->ViewAt(moment, 3 * kPage, true), 0, 3 * kPage)), "abc");
+  EXPECT_EQ(Letters(Read(*adopted->ViewAt(moment, 3 * kPage, true), 0, 3 * kPage)), "abc");
 }
 
 }  // namespace

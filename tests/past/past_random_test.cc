@@ -66,7 +66,7 @@ class PastRandom : public testing::TestWithParam<bool> {
   void Conclude(int error, const std::string& after) {
     ASSERT_TRUE(error == 0 || (limited_ && error == ENOSPC)) << error;
     failed_ += error != 0 ? 1 : 0;
-    const std::string now = error == 0 ? after : ReadView(*past_, 0, kSize);
+    const std::string now = error == 0 ? after : Read(*past_, 0, kSize);
     for (uint64_t page = 0; page < kSize; page += kPage) {
       const std::string is = now.substr(page, kPage);
       ASSERT_TRUE(is == bytes_.substr(page, kPage) || is == after.substr(page, kPage));
@@ -139,7 +139,7 @@ class PastRandom : public testing::TestWithParam<bool> {
   void Compare(View& view, const std::string& bytes) {
     const uint64_t offset = AnyPlace(kSize);
     const uint64_t length = std::min(kSize - offset, AnyPlace(kSize));
-    ASSERT_TRUE(ReadView(view, offset, length) == bytes.substr(offset, length));
+    ASSERT_TRUE(Read(view, offset, length) == bytes.substr(offset, length));
     // What is no data reads as zeros, and data and holes end where the other begins.
     for (uint64_t at = 0; at < kSize;) {
       const uint64_t data = view.NextData(at);

@@ -103,7 +103,7 @@ TEST(PastThreads, SnapshotsAreMoments) {
     const auto before = writers.Answered();
     const uint64_t moment = past->Hold();
     const auto after = writers.Answered();
-    const std::string bytes = ReadView(*past->ViewAt(moment, kSize, true), 0, kSize);
+    const std::string bytes = Read(*past->ViewAt(moment, kSize, true), 0, kSize);
     for (int writer = 0; writer < kWriters; ++writer) {
       const uint64_t written = PagesWritten(bytes, writer);
       EXPECT_GE(written, before[writer]) << "what had been answered is missing";
@@ -113,7 +113,7 @@ TEST(PastThreads, SnapshotsAreMoments) {
     if (held.size() < 5) continue;
     for (const auto& [each, was] : held) {
       // Not EQ: it would print them.
-      ASSERT_TRUE(ReadView(*past->ViewAt(each, kSize, true), 0, kSize) == was) << each;
+      ASSERT_TRUE(Read(*past->ViewAt(each, kSize, true), 0, kSize) == was) << each;
     }
     const auto gone = held.begin() + static_cast<int64_t>(i % held.size());
     past->Release(gone->first);
@@ -128,7 +128,7 @@ TEST(PastThreads, ViewsMayBeReadBesideEverything) {
       *Past::Create("past", test_memory, MemfdKeeper::None(), *store);
   Writers writers(*past);
   const uint64_t held = past->Hold();
-  const std::string was = ReadView(*past->ViewAt(held, kSize, true), 0, kSize);
+  const std::string was = Read(*past->ViewAt(held, kSize, true), 0, kSize);
   std::atomic<bool> stop{false};
   const auto look = [&](bool of_history) {
     while (!stop) {

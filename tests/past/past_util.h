@@ -13,29 +13,9 @@
 #include "past/past.h"
 #include "rnullfs/page_store.h"
 #include "rnullfs/view.h"
+#include "store/store_util.h"
 
 namespace rnullfs {
-
-inline constexpr uint64_t kPage = PageStore::kPageSize;
-
-inline MemoryLimit test_memory;
-
-inline std::unique_ptr<PageStore> NewStore(uint64_t size_bytes, MemoryLimit& memory = test_memory) {
-  std::unique_ptr<PageStore> store = *PageStore::Create("test", memory);
-  EXPECT_TRUE(store->Resize(size_bytes).ok());
-  return store;
-}
-
-inline std::string ReadView(View& view, uint64_t offset, uint64_t length) {
-  std::string bytes;
-  const int error = view.Read(offset, length, [&bytes](absl::Span<const iovec> blocks) {
-    for (const iovec& block : blocks) {
-      bytes.append(static_cast<const char*>(block.iov_base), block.iov_len);
-    }
-  });
-  EXPECT_EQ(error, 0);
-  return bytes;
-}
 
 // A letter for each page.
 inline std::string Pages(std::string_view letters) {
@@ -74,10 +54,9 @@ class DiskWithPast {
   int Discard(uint64_t page, uint64_t count = 1) {
     return past_->Discard(page * kPage, count * kPage);
   }
-  std::string Now() { return Letters(ReadView(*past_, 0, past_->size_bytes())); }
+  std::string Now() { return Letters(Read(*past_, 0, past_->size_bytes())); }
   std::string At(uint64_t moment, bool held = true) {
-    return Letters(
-        ReadView(*past_->ViewAt(moment, past_->size_bytes(), held), 0, past_->size_bytes()));
+    return Letters(Read(*past_->ViewAt(moment, past_->size_bytes(), held), 0, past_->size_bytes()));
   }
   // How many versions there are.
   uint64_t Versions() {

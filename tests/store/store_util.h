@@ -22,15 +22,15 @@ inline constexpr uint64_t kTiB = uint64_t{1} << 40;
 // Enough for every store; what its machine has is all that limits it.
 inline MemoryLimit test_memory;
 
-inline std::unique_ptr<PageStore> NewStore(uint64_t size_bytes) {
-  std::unique_ptr<PageStore> store = *PageStore::Create("test", test_memory);
+inline std::unique_ptr<PageStore> NewStore(uint64_t size_bytes, MemoryLimit& memory = test_memory) {
+  std::unique_ptr<PageStore> store = *PageStore::Create("test", memory);
   EXPECT_TRUE(store->Resize(size_bytes).ok());
   return store;
 }
 
-inline std::string Read(PageStore& store, uint64_t offset, uint64_t length) {
+inline std::string Read(View& view, uint64_t offset, uint64_t length) {
   std::string bytes;
-  const int error = store.Read(offset, length, [&bytes](absl::Span<const iovec> blocks) {
+  const int error = view.Read(offset, length, [&bytes](absl::Span<const iovec> blocks) {
     for (const iovec& block : blocks) {
       bytes.append(static_cast<const char*>(block.iov_base), block.iov_len);
     }

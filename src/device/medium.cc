@@ -60,13 +60,16 @@ absl::Status Medium::Prepare(const DeviceConfig& config) {
   return status;
 }
 
-// What is cut off may be wanted as what was.
+// What is cut off may be wanted as what was, and never comes back from an origin.
 absl::Status Medium::CutOff(uint64_t size_bytes) {
+  if (clone_ != nullptr && clone_->PrepareToDiscard(size_bytes) != 0) {
+    return Error(ENOSPC, "size: there is no memory to note what is cut off");
+  }
   if (past_ != nullptr) {
-    const int error = past_->Discard(size_bytes, store_->size_bytes() - size_bytes);
+    const int error = past_->CutOff(size_bytes);
     if (error != 0) return Error(error, "size: there is no memory to keep what is cut off");
   } else if (clone_ != nullptr) {
-    const int error = clone_->CutOff(size_bytes);
+    const int error = clone_->Discard(size_bytes, clone_->size_bytes() - size_bytes);
     if (error != 0) return Error(error, "size: there is no memory to note what is cut off");
   }
   return Resize(size_bytes);

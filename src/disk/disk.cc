@@ -117,6 +117,8 @@ absl::StatusOr<bool> Disk::SwitchOn(const Settings& seen, const Settings& next, 
   };
   absl::StatusOr<bool> prepared = origin_.Prepare(seen, next, origin);
   if (!prepared.ok() || !*prepared) return prepared;
+  // What a smaller size cuts off is lost, so that what there is can remember before.
+  if (absl::Status status = past_.Prepare(config.history); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<Device>> device =
       Device::PowerOn(config, *medium_, counters_, services_.device, services_.complain);
   if (!device.ok()) return device.status();

@@ -16,9 +16,6 @@ constexpr uint64_t kPageSize = PageStore::kPageSize;
 constexpr uint64_t kPagesPerStripe = StripeLocks::kPagesPerStripe;
 constexpr uint64_t kStripe = kPagesPerStripe * kPageSize;
 
-// As the page store: meanwhile all other requests there wait.
-constexpr uint64_t kBatch = uint64_t{64} << 20;
-
 }  // namespace
 
 CloneStore::CloneStore(PageStore& own, std::shared_ptr<View> origin,
@@ -95,7 +92,7 @@ CloneStore::Run CloneStore::RunAt(uint64_t begin, uint64_t end) const {
 int CloneStore::Make(uint64_t offset, uint64_t length, Change change) {
   const uint64_t end = offset + length;
   for (uint64_t begin = offset; begin < end;) {
-    const uint64_t batch_end = std::min(end, begin - begin % kBatch + kBatch);
+    const uint64_t batch_end = BatchEnd(begin, end);
     const StripeLocks::Exclusive lock(locks_, FirstPage(begin), LastPage(batch_end));
     // What is left of a page that changes in part.
     int error = begin % kPageSize == 0 ? 0 : CopyIfShared(FirstPage(begin));
@@ -173,15 +170,27 @@ int CloneStore::MakeOwn(uint64_t first, uint64_t last) {
   return 0;
 }
 
-int CloneStore::CutOff(uint64_t size_bytes) {
+int CloneStore::PrepareToDiscard(uint64_t begin) {
   const uint64_t shared_end = shared_pages_.load(std::memory_order_acquire) * kPageSize;
-  const uint64_t end = std::min(this->size_bytes(), shared_end);
-  return size_bytes < end ? Discard(size_bytes, end - size_bytes) : 0;
+  const uint64_t end = std::min(size_bytes(), shared_end);
+  if (begin >= end) return 0;
+  const uint64_t first = FirstPage(begin) / kPagesPerStripe;
+  const uint64_t last = LastPage(end) / kPagesPerStripe;
+  if (const int error = marks_->Allocate(first * sizeof(Mark), (last - first + 1) * sizeof(Mark));
+      error != 0) {
+    return error;
+  }
+  const StripeLocks::Exclusive lock(locks_, FirstPage(begin), LastPage(end));
+  for (uint64_t stripe = first; stripe <= last; ++stripe) {
+    if (stripes_.Load(stripe) != nullptr) continue;
+    if (stripes_.Store(stripe, XArray::MakeValue(0)).error != 0) return ENOMEM;
+  }
+  return 0;
 }
 
 int CloneStore::Grow(uint64_t size_bytes) {
   for (uint64_t begin = this->size_bytes(); begin < size_bytes;) {
-    const uint64_t end = std::min(size_bytes, begin - begin % kBatch + kBatch);
+    const uint64_t end = BatchEnd(begin, size_bytes);
     const StripeLocks::Exclusive lock(locks_, FirstPage(begin), LastPage(end));
     if (FirstPage(begin) >= shared_pages_.load(std::memory_order_acquire)) break;
     if (const int error = MakeOwn(FirstPage(begin), LastPage(end)); error != 0) return error;

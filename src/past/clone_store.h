@@ -55,8 +55,8 @@ class CloneStore final : public Store {
   int StandAlone(uint64_t pages_max = UINT64_MAX);
   bool stands_alone() const { return shared_pages_.load(std::memory_order_acquire) == 0; }
 
-  // For what is cut off when the disk shrinks: it never comes back.
-  int CutOff(uint64_t size_bytes);
+  // Takes what memory a Discard() from `begin` on to the end needs, so that it has it.
+  int PrepareToDiscard(uint64_t begin);
   // For what is added when the disk grows, before it does: zeros, whatever the origin has there.
   int Grow(uint64_t size_bytes);
 

@@ -115,7 +115,7 @@ uint64_t MomentView::NextData(uint64_t offset) const {
   uint64_t now = 0;  // the next data of the disk as it is, once it has been asked
   while (offset < size_bytes_) {
     if (now <= offset) now = NextNow(offset, /*data=*/true);
-    const uint64_t page = past_.index_.NextPage(FirstPage(offset));
+    const uint64_t page = past_.NextChanged(FirstPage(offset));
     if (page > FirstPage(now)) return std::min(now, size_bytes_);
     const uint64_t begin = std::max(offset, page * kPageSize);
     switch (StateOf(page)) {
@@ -140,7 +140,8 @@ uint64_t MomentView::NextHole(uint64_t offset) const {
         return offset;
       case State::kAsNow: {
         const uint64_t hole = NextNow(offset, /*data=*/false);
-        const uint64_t changed = past_.index_.NextPage(page + 1);
+        if (StateOf(page) != State::kAsNow) break;  // it has changed before that was looked for
+        const uint64_t changed = past_.NextChanged(page + 1);
         if (FirstPage(hole) < changed) return std::min(hole, size_bytes_);
         offset = changed * kPageSize;
         break;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "base/kill_point.h"
 #include "past/moment_view.h"
 #include "past/page_bytes.h"
@@ -18,9 +19,6 @@ namespace rnullfs {
 namespace {
 
 constexpr uint64_t kPageSize = PageStore::kPageSize;
-
-// As the page store: meanwhile all other requests there wait.
-constexpr uint64_t kBatch = uint64_t{64} << 20;
 
 }  // namespace
 
@@ -63,7 +61,7 @@ Past::~Past() { const StripeLocks::Exclusive all(locks_, 0, UINT64_MAX); }
 int Past::Make(uint64_t offset, uint64_t length, bool all, Change change) {
   const uint64_t end = offset + length;
   for (uint64_t begin = offset; begin < end;) {
-    const uint64_t batch_end = std::min(end, begin - begin % kBatch + kBatch);
+    const uint64_t batch_end = BatchEnd(begin, end);
     const int error = WithRoom(UINT64_MAX, [&](bool history) {
       return MakePiece(begin, batch_end, {.all = all, .history = history}, change);
     });
@@ -80,34 +78,6 @@ int Past::MakePiece(uint64_t begin, uint64_t end, const How& how, Change change)
   if (const int error = KeepRange(begin, end, how, number); error != 0) return error;
   KillPoint("past-kept");
   return change(begin, end - begin);
-}
-
-// --- Room --------------------------------------------------------------------------------------
-
-// Tries `change` again when the history has made room for it; at last without keeping history.
-// What is of `before` or newer, or newer than the first time, stays until then: it may be what has
-// been kept for this change.
-int Past::WithRoom(uint64_t before, absl::FunctionRef<int(bool history)> change) {
-  const uint64_t first = sequence() + 1;
-  int error = change(true);
-  while (error == ENOSPC && MakeRoom(std::min(before, first))) error = change(true);
-  if (error != ENOSPC || !retention_.history()) return error;
-  while (MakeRoom(UINT64_MAX)) {
-  }
-  return change(false);
-}
-
-// Gives some memory back; false when there was none.
-bool Past::MakeRoom(uint64_t before) {
-  constexpr int kBatchOfVersions = 256;
-  bool made = false;
-  for (int i = 0; i < kBatchOfVersions; ++i) {
-    const std::optional<Version> version = retention_.TakeOlderThan(before);
-    if (!version) break;
-    Forget(*version);
-    made = true;
-  }
-  return file_->GiveBackFree() || made;
 }
 
 // --- Kinds of changes --------------------------------------------------------------------------
@@ -146,6 +116,8 @@ int Past::Flush() {
 }
 
 int Past::Lose(WriteCache& cache) {
+  file_->ReserveAnyway();
+  const absl::Cleanup reserved = [this] { file_->EndReservation(); };
   for (uint64_t page = cache.NextPage(0); page != UINT64_MAX; page = cache.NextPage(page)) {
     const int error = Make(page * kPageSize, kPageSize, /*all=*/true,
                            [&](uint64_t, uint64_t) { return cache.Lose(page); });
@@ -196,6 +168,17 @@ int Past::Keep(uint64_t page, uint64_t since, uint64_t number) {
   index_.Erase(page, version);
   file_->Free(version);
   return 0;
+}
+
+uint64_t Past::NextChanged(uint64_t page) {
+  while (page != UINT64_MAX) {
+    {
+      const StripeLocks::Shared lock(locks_, page, page);
+      if (const std::optional<uint64_t> next = index_.NextInStripe(page)) return *next;
+    }
+    page = index_.NextStripe(page);
+  }
+  return page;
 }
 
 // --- Moments -----------------------------------------------------------------------------------

@@ -73,9 +73,14 @@ class Past final : public Store {
   int Allocate(uint64_t offset, uint64_t length) override;  // changes nothing that can be read
   int Flush() override;
 
-  // What `cache`, below, has is lost: a change like any other.  What a snapshot needs of it and
-  // there is no memory for is written back instead, as a cache may do at any time.
+  // What `cache`, below, has is lost: a change like any other.  What a snapshot needs of it takes
+  // the cache's memory, so that a limit that has been reached is none for it.
   int Lose(WriteCache& cache);
+
+  // Discards what there is from `size_bytes` on, for who makes the disk smaller: what is held is
+  // kept, and the history ends, as all its moments have one size.  ENOSPC, and the disk has not
+  // changed, when there is no memory for all of it.
+  int CutOff(uint64_t size_bytes);
 
   // The newest change, and the oldest moment that the history has whole.
   uint64_t sequence() const { return file_->header().sequence; }
@@ -125,16 +130,21 @@ class Past final : public Store {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks_);
   int KeepPage(uint64_t page, uint64_t number, bool history) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks_);
   int Keep(uint64_t page, uint64_t since, uint64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks_);
+  // The first page >= `page` that has a version.
+  uint64_t NextChanged(uint64_t page) ABSL_LOCKS_EXCLUDED(locks_);
   int WithRoom(uint64_t before, absl::FunctionRef<int(bool history)> change);
   bool MakeRoom(uint64_t before) ABSL_LOCKS_EXCLUDED(locks_);
-  // What a rollback needs memory for.
+  // What a change of many pages needs memory for.
   struct Need {
-    uint64_t kept = 0;    // pages that are overwritten, and wanted
-    uint64_t held = 0;    // those of them that a snapshot wants
-    uint64_t stored = 0;  // pages that have been discarded since
+    VersionFile::Amount wanted;  // to be kept
+    VersionFile::Amount held;    // of that, what a snapshot wants
+    uint64_t stored = 0;         // pages that are holes as yet
   };
+  void AddPage(uint64_t page, Need& need) ABSL_SHARED_LOCKS_REQUIRED(locks_);
   Need NeedOf(uint64_t moment);
-  bool SetAside(uint64_t kept, uint64_t stored);
+  Need NeedToDiscard(uint64_t begin);
+  bool SetAside(const VersionFile::Amount& kept, uint64_t stored);
+  bool IsHoleNow(uint64_t page) const;
   int RollBackPages(uint64_t moment, uint64_t before, bool history);
   int PutBackPage(uint64_t page, uint64_t moment, uint64_t number, bool history);
   void ForgetRestored(uint64_t moment) ABSL_LOCKS_EXCLUDED(locks_);

@@ -30,7 +30,7 @@ int Past::RollBack(uint64_t moment, uint64_t request) {
   const uint64_t before = retention_.Holds(moment) ? UINT64_MAX : moment + 1;
   const Need need = NeedOf(moment);
   bool history = true;
-  while (!SetAside(history ? need.kept : need.held, need.stored)) {
+  while (!SetAside(history ? need.wanted : need.held, need.stored)) {
     if (MakeRoom(before)) continue;
     if (!history) return ENOSPC;
     history = false;
@@ -64,32 +64,20 @@ bool Past::RolledBackBy(uint64_t request) const {
 Past::Need Past::NeedOf(uint64_t moment) {
   Need need;
   const uint64_t pages = size_bytes() / kPageSize;
-  for (uint64_t page = index_.NextPage(0); page < pages; page = index_.NextPage(page + 1)) {
+  for (uint64_t page = NextChanged(0); page < pages; page = NextChanged(page + 1)) {
     const StripeLocks::Shared lock(locks_, page, page);
     const std::optional<Version> version = index_.At(page, moment);
     if (!version || IsNow(page, *version)) continue;
-    const uint64_t place = page * kPageSize;
-    const uint64_t since = index_.SinceNow(page);
-    if (below_->NextData(place) >= place + kPageSize) {
-      ++need.stored;
-    } else if (retention_.Wants(since)) {
-      ++need.kept;
-      if (retention_.IsHeld(since)) ++need.held;
-    }
+    AddPage(page, need);
+    if (IsHoleNow(page)) ++need.stored;
   }
   return need;
-}
-
-// What is kept has its memory from here on; what is stored has it if nobody else takes it.
-bool Past::SetAside(uint64_t kept, uint64_t stored) {
-  const uint64_t bytes = VersionFile::BytesFor(kept) + stored * kPageSize;
-  return file_->HasMemory(bytes) && file_->Reserve(kept);
 }
 
 int Past::RollBackPages(uint64_t moment, uint64_t before, bool history) {
   const uint64_t number = file_->header().sequence.fetch_add(1) + 1;
   const uint64_t pages = size_bytes() / kPageSize;
-  for (uint64_t page = index_.NextPage(0); page < pages; page = index_.NextPage(page + 1)) {
+  for (uint64_t page = NextChanged(0); page < pages; page = NextChanged(page + 1)) {
     int error = PutBackPage(page, moment, number, history);
     while (error == ENOSPC && MakeRoom(std::min(before, number))) {
       error = PutBackPage(page, moment, number, history);
@@ -110,7 +98,7 @@ int Past::PutBackPage(uint64_t page, uint64_t moment, uint64_t number, bool hist
 
 bool Past::IsNow(uint64_t page, Version version) {
   const uint64_t place = page * kPageSize;
-  const bool hole = below_->NextData(place) >= place + kPageSize;
+  const bool hole = IsHoleNow(page);
   if (hole || file_->IsHole(version)) return hole && file_->IsHole(version);
   const char* contents = file_->Contents(version);
   if (contents == nullptr) return false;

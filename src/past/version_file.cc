@@ -222,8 +222,8 @@ void VersionFile::Free(Version version) {
   Push(vacant_, version);
 }
 
-bool VersionFile::Reserve(uint64_t versions) {
-  return account_.Reserve(AllocatedBytes() + BytesFor(versions));
+bool VersionFile::Reserve(const Amount& amount) {
+  return account_.Reserve(AllocatedBytes() + BytesFor(amount));
 }
 
 void VersionFile::EndReservation() {

@@ -139,12 +139,20 @@ class VersionFile {
   // Gives back the memory that free numbers have; false when none has.
   bool GiveBackFree() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Sets memory aside for so many versions more, until EndReservation().  False when there is not
-  // as much.
-  bool Reserve(uint64_t versions);
-  // At most, with their records and links.
-  static uint64_t BytesFor(uint64_t versions) {
-    return (versions + versions / kRecordsPerPage + versions / kLinksPerPage + 2) * kPageSize;
+  // Versions, and those of them that are no holes.
+  struct Amount {
+    uint64_t records = 0;
+    uint64_t contents = 0;
+  };
+  // Sets memory aside for so much more, until EndReservation().  False when there is not as much.
+  bool Reserve(const Amount& amount);
+  // For who frees as much elsewhere as he keeps, a moment later: whatever the limit leaves.
+  void ReserveAnyway() { account_.ReserveAnyway(AllocatedBytes()); }
+  // At most.
+  static uint64_t BytesFor(const Amount& amount) {
+    return (amount.contents + amount.records / kRecordsPerPage + amount.records / kLinksPerPage +
+            2) *
+           kPageSize;
   }
   void EndReservation();
   // Whether so many bytes could be stored elsewhere now.

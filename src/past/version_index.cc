@@ -5,9 +5,25 @@
 #include <cstdlib>
 #include <new>
 
-namespace rnullfs {
+#include "store/stripe_locks.h"
 
-// Room for more is at its end, and, once its oldest have gone, at its beginning.
+namespace rnullfs {
+namespace {
+
+constexpr uint64_t kPagesPerStripe = StripeLocks::kPagesPerStripe;
+
+// More than so many in a stripe, and each of its pages gets a list: what that takes is little
+// beside them.
+constexpr size_t kManyVersions = 8 * kPagesPerStripe;
+
+// What stands for a stripe that is split.
+constexpr Version kSplit = kNoVersion;
+
+uint64_t StripeOf(uint64_t page) { return page / kPagesPerStripe; }
+
+}  // namespace
+
+// Room for more is at its end, and, once some have gone, at its beginning.
 struct VersionIndex::List {
   uint32_t capacity;
   uint32_t begin;
@@ -26,32 +42,88 @@ struct VersionIndex::List {
     return memory == nullptr ? nullptr
                              : new (memory) List{.capacity = capacity, .begin = 0, .end = 0};
   }
+
+  uint32_t size() const { return end - begin; }
+
+  // Moves the fewer that there are on one side of the place; false when there is no room.
+  bool Insert(size_t place, Version version) {
+    Version* const first = versions + begin;
+    const bool before = begin > 0 && (end == capacity || place < size() / 2);
+    if (!before && end == capacity) return false;
+    if (before) {
+      std::move(first, first + place, first - 1);
+      --begin;
+      first[static_cast<ptrdiff_t>(place) - 1] = version;
+    } else {
+      std::move_backward(first + place, versions + end, versions + end + 1);
+      ++end;
+      first[place] = version;
+    }
+    return true;
+  }
+
+  void Erase(size_t place) {
+    Version* const first = versions + begin;
+    if (place < size() / 2) {
+      std::move_backward(first, first + place, first + place + 1);
+      ++begin;
+    } else {
+      std::move(first + place + 1, versions + end, first + place);
+      --end;
+    }
+  }
 };
 
 VersionIndex::~VersionIndex() {
-  lists_.ForEach(0, UINT64_MAX, [this](uint64_t /*page*/, void* entry) { Free(entry); });
+  const auto free = [this](uint64_t /*index*/, void* entry) { Free(entry); };
+  stripes_.ForEach(0, UINT64_MAX, free);
+  pages_.ForEach(0, UINT64_MAX, free);
+}
+
+VersionIndex::Slot VersionIndex::SlotOf(uint64_t page) const {
+  const uint64_t stripe = StripeOf(page);
+  void* const entry = stripes_.Load(stripe);
+  if (entry != XArray::MakeValue(kSplit))
+    return {.of_page = false, .index = stripe, .entry = entry};
+  return {.of_page = true, .index = page, .entry = pages_.Load(page)};
 }
 
 // `single` is where it lies when it is but one.
-absl::Span<const Version> VersionIndex::VersionsOf(void* entry, Version& single) {
+VersionIndex::Versions VersionIndex::OfEntry(void* entry, Version& single) {
   if (entry == nullptr) return {};
   if (XArray::IsValue(entry)) {
     single = static_cast<Version>(XArray::ToValue(entry));
     return {&single, 1};
   }
   const auto* const list = static_cast<List*>(entry);
-  return {list->versions + list->begin, list->end - list->begin};
+  return {list->versions + list->begin, list->size()};
 }
 
-absl::Span<const Version>::iterator VersionIndex::FirstAfter(absl::Span<const Version> versions,
-                                                             uint64_t moment) const {
+VersionIndex::Versions VersionIndex::OfPage(uint64_t page, Version& single) const {
+  const Slot slot = SlotOf(page);
+  const Versions all = OfEntry(slot.entry, single);
+  if (slot.of_page) return all;
+  const auto first = FirstOf(all, page);
+  const auto end = FirstOf(absl::MakeConstSpan(first, all.end()), page + 1);
+  return absl::MakeConstSpan(first, end);
+}
+
+// Of that page, or of one behind it.
+VersionIndex::Versions::iterator VersionIndex::FirstOf(Versions versions, uint64_t page) const {
+  return std::partition_point(versions.begin(), versions.end(),
+                              [&](Version version) { return file_.PageOf(version) < page; });
+}
+
+// Of those of one page.
+VersionIndex::Versions::iterator VersionIndex::FirstAfter(Versions versions,
+                                                          uint64_t moment) const {
   return std::partition_point(versions.begin(), versions.end(),
                               [&](Version version) { return file_.UntilOf(version) <= moment; });
 }
 
 std::optional<Version> VersionIndex::At(uint64_t page, uint64_t moment) const {
   Version single;
-  const absl::Span<const Version> versions = VersionsOf(lists_.Load(page), single);
+  const Versions versions = OfPage(page, single);
   const auto found = FirstAfter(versions, moment);
   if (found == versions.end()) return std::nullopt;
   return *found;
@@ -59,70 +131,124 @@ std::optional<Version> VersionIndex::At(uint64_t page, uint64_t moment) const {
 
 uint64_t VersionIndex::SinceNow(uint64_t page) const {
   Version single;
-  const absl::Span<const Version> versions = VersionsOf(lists_.Load(page), single);
+  const Versions versions = OfPage(page, single);
   return versions.empty() ? 0 : file_.UntilOf(versions.back());
 }
 
 uint64_t VersionIndex::Since(uint64_t page, Version version) const {
   Version single;
-  const absl::Span<const Version> versions = VersionsOf(lists_.Load(page), single);
+  const Versions versions = OfPage(page, single);
   const auto before = FirstAfter(versions, file_.UntilOf(version) - 1);
   return before == versions.begin() ? 0 : file_.UntilOf(*std::prev(before));
 }
 
-uint64_t VersionIndex::NextPage(uint64_t page) const {
-  return lists_.Find(&page, UINT64_MAX) == nullptr ? UINT64_MAX : page;
+std::optional<uint64_t> VersionIndex::NextInStripe(uint64_t page) const {
+  const Slot slot = SlotOf(page);
+  if (slot.of_page) {
+    uint64_t next = page;
+    const uint64_t last = page | (kPagesPerStripe - 1);
+    return pages_.Find(&next, last) == nullptr ? std::nullopt : std::optional(next);
+  }
+  Version single;
+  const Versions versions = OfEntry(slot.entry, single);
+  const auto found = FirstOf(versions, page);
+  if (found == versions.end()) return std::nullopt;
+  return file_.PageOf(*found);
 }
+
+uint64_t VersionIndex::NextStripe(uint64_t page) const {
+  uint64_t stripe = StripeOf(page) + 1;
+  if (stripes_.Find(&stripe, UINT64_MAX) == nullptr) return UINT64_MAX;
+  return stripe * kPagesPerStripe;
+}
+
+// --- Changes -----------------------------------------------------------------------------------
 
 int VersionIndex::Append(uint64_t page, Version version) {
-  void* const entry = lists_.Load(page);
-  if (entry == nullptr) return lists_.Store(page, XArray::MakeValue(version)).error;
-  if (!XArray::IsValue(entry)) {
-    auto* const list = static_cast<List*>(entry);
-    if (list->end < list->capacity) {
-      list->versions[list->end++] = version;
-      return 0;
-    }
+  const Slot slot = SlotOf(page);
+  Version single;
+  const Versions all = OfEntry(slot.entry, single);
+  if (all.empty()) return ArrayOf(slot).Store(slot.index, XArray::MakeValue(version)).error;
+  if (!slot.of_page && all.size() >= kManyVersions && Split(slot.index)) {
+    return Append(page, version);
   }
-  return Move(page, entry, version);
+  const size_t place = FirstOf(all, page + 1) - all.begin();
+  if (!XArray::IsValue(slot.entry) && static_cast<List*>(slot.entry)->Insert(place, version)) {
+    return 0;
+  }
+  return Move(slot, place, version);
 }
 
-// To a list that has room at its end; with kNoVersion it is only that.
-int VersionIndex::Move(uint64_t page, void* entry, Version version) {
+// To a list of the right size; with a version more, but for kNoVersion.
+int VersionIndex::Move(const Slot& slot, size_t place, Version version) {
   Version single;
-  const absl::Span<const Version> versions = VersionsOf(entry, single);
-  const auto count = static_cast<uint32_t>(versions.size());
-  List* const list = List::Make(List::Fill(count + count / 2 + 1));
+  const Versions versions = OfEntry(slot.entry, single);
+  List* const list = MakeList(versions);
   if (list == nullptr) return ENOMEM;
-  std::copy(versions.begin(), versions.end(), list->versions);
-  list->versions[count] = version;
-  list->end = version == kNoVersion ? count : count + 1;
-  lists_.Store(page, list);  // over an entry: it takes no memory
-  list_bytes_ += List::Bytes(list->capacity);
-  Free(entry);
+  if (version != kNoVersion) list->Insert(place, version);
+  ArrayOf(slot).Store(slot.index, list);  // over an entry: it takes no memory
+  Free(slot.entry);
   return 0;
 }
 
-void VersionIndex::Erase(uint64_t page, Version version) {
-  void* const entry = lists_.Load(page);
+// A list for each page; without memory all stays as it is.
+bool VersionIndex::Split(uint64_t stripe) {
+  const uint64_t end = (stripe + 1) * kPagesPerStripe;
   Version single;
-  const absl::Span<const Version> versions = VersionsOf(entry, single);
-  if (versions.size() <= 1) {
-    lists_.Erase(page);
-    return Free(entry);
+  uint64_t page = end - kPagesPerStripe;
+  for (; page < end; ++page) {
+    const Versions versions = OfPage(page, single);
+    if (versions.empty()) continue;
+    void* const entry =
+        versions.size() == 1 ? XArray::MakeValue(versions.front()) : MakeList(versions);
+    if (entry == nullptr) break;
+    if (pages_.Store(page, entry).error == 0) continue;
+    Free(entry);
+    break;
   }
-  auto* const list = static_cast<List*>(entry);
-  const auto place = FirstAfter(versions, file_.UntilOf(version) - 1) - versions.begin();
-  // What is older moves up: as a rule that is nothing.
-  Version* const oldest = list->versions + list->begin;
-  std::move_backward(oldest, oldest + place, oldest + place + 1);
-  ++list->begin;
+  if (page < end) {
+    while (page-- > end - kPagesPerStripe) Free(pages_.Erase(page));
+    return false;
+  }
+  Free(stripes_.Store(stripe, XArray::MakeValue(kSplit)).old);
+  return true;
+}
+
+// With room for some more; nullptr without memory.
+VersionIndex::List* VersionIndex::MakeList(Versions versions) {
+  const auto count = static_cast<uint32_t>(versions.size());
+  List* const list = List::Make(List::Fill(count + count / 2 + 1));
+  if (list == nullptr) return nullptr;
+  std::copy(versions.begin(), versions.end(), list->versions);
+  list->end = count;
+  list_bytes_ += List::Bytes(list->capacity);
+  return list;
+}
+
+void VersionIndex::Erase(uint64_t page, Version version) {
+  const Slot slot = SlotOf(page);
+  Version single;
+  const Versions all = OfEntry(slot.entry, single);
+  if (all.size() <= 1) return EraseSlot(slot);
+  const Versions versions = OfPage(page, single);
+  const auto place = FirstAfter(versions, file_.UntilOf(version) - 1) - all.begin();
+  auto* const list = static_cast<List*>(slot.entry);
+  list->Erase(static_cast<size_t>(place));
   // Without memory it stays as it is.
-  if (versions.size() - 1 < list->capacity / 4) static_cast<void>(Move(page, list, kNoVersion));
+  if (list->size() < list->capacity / 4) static_cast<void>(Move(slot, 0, kNoVersion));
+}
+
+// With the last page's list its stripe ends to be split.
+void VersionIndex::EraseSlot(const Slot& slot) {
+  Free(ArrayOf(slot).Erase(slot.index));
+  if (!slot.of_page) return;
+  uint64_t first = slot.index - slot.index % kPagesPerStripe;
+  const uint64_t last = first + kPagesPerStripe - 1;
+  if (pages_.Find(&first, last) == nullptr) stripes_.Erase(StripeOf(slot.index));
 }
 
 void VersionIndex::Free(void* entry) {
-  if (XArray::IsValue(entry)) return;
+  if (entry == nullptr || XArray::IsValue(entry)) return;
   list_bytes_ -= List::Bytes(static_cast<List*>(entry)->capacity);
   std::free(entry);
 }

@@ -21,14 +21,6 @@
 namespace rnullfs {
 namespace {
 
-// How much of a long range one hold of the locks does: meanwhile all other requests wait, and to
-// free or to allocate 64 MiB takes milliseconds.
-constexpr uint64_t kBatch = uint64_t{64} << 20;
-
-constexpr uint64_t BatchEnd(uint64_t begin, uint64_t end) {
-  return std::min(end, begin - begin % kBatch + kBatch);
-}
-
 // What changes a disk's pages comes by here, but for a move to another file.
 int Change(Pages& pages, uint64_t begin, uint64_t end, Pages::How how, const char* data = nullptr) {
   const StripeLocks::Exclusive lock(pages.locks, FirstPage(begin), LastPage(end));

@@ -7,6 +7,7 @@
 #ifndef RNULLFS_STORE_PAGES_H_
 #define RNULLFS_STORE_PAGES_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -130,6 +131,13 @@ class Pages {
 // The page that holds the first, or the last, byte of a range.
 constexpr uint64_t FirstPage(uint64_t begin) { return begin / PageStore::kPageSize; }
 constexpr uint64_t LastPage(uint64_t end) { return (end - 1) / PageStore::kPageSize; }
+
+// How much of a long range one hold of the locks does: meanwhile all other requests wait, and to
+// free or to allocate 64 MiB takes milliseconds.
+inline constexpr uint64_t kBatch = uint64_t{64} << 20;
+constexpr uint64_t BatchEnd(uint64_t begin, uint64_t end) {
+  return std::min(end, begin - begin % kBatch + kBatch);
+}
 
 }  // namespace rnullfs
 

@@ -298,6 +298,7 @@ case $1 in
     ;;
   clones)
     walk_rollback
+    walk_cut_off
     walk_clones
     ;;
   auto) if passthrough_possible; then walk auto; fi ;;

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2030,SC2031,SC2034,SC2154 # what kill_points.sh sets
-# Deaths within a rollback, and within all that is done with a clone: what kill_points.sh walks
-# beside the rest.
+# Deaths within a rollback, while a disk's end is cut off, and within all that is done with a clone:
+# what kill_points.sh walks beside the rest.
 
 # --- Rollback -------------------------------------------------------------------------------------
 
@@ -44,6 +44,37 @@ walk_rollback() {
   put 0 "$dev/history"
   drop clean
   check 'back: nothing is kept in the end' nothing_is_kept
+  switch_off
+  rmdir "$dev"
+}
+
+# --- A smaller size -------------------------------------------------------------------------------
+
+become() { put "$1" "$dev/size" && put 1 "$dev/power" && is size "$1"; }
+begins_as() { cmp -n $((8 << 20)) "$dev/disk" "$image"; }
+zeros_behind() { cmp -i $((8 << 20)) -n $((8 << 20)) "$dev/disk" /dev/zero; }
+
+# What is cut off is a snapshot's, and nobody's afterwards.
+walk_cut_off() {
+  datapath=daemon
+  make_disk cut '{"size": 16}'
+  image=$scratch/whole
+  for point in version-kept version-recorded page-punched piece-cut-off power-prepared "${saving[@]}"; do
+    rm -f "$image"
+    truncate -s 16M "$image"
+    patch $((++seed)) $((6 << 20)) 5000000
+    take clean
+    switch_off
+    dies_at "$point" -- 'a size that is smaller' become 8
+    check "cut, $point: what is left is as it was" begins_as
+    check "cut, $point: and so is the snapshot" cmp "$dev/snapshots/clean/disk" "$image"
+    drop clean
+    switch_off
+    become 16
+    check "cut, $point: what was behind it does not come back" zeros_behind
+    check "cut, $point: nothing is kept in the end" nothing_is_kept
+    rm -f "$image"
+  done
   switch_off
   rmdir "$dev"
 }

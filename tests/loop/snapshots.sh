@@ -1,6 +1,6 @@
 #!/bin/bash
 # Snapshots of disks with loop devices on them: one moment each, whatever is written meanwhile, and
-# file systems that a journal makes whole.
+# file systems that a journal makes whole, on a clone of each.
 . "$(dirname "$0")/../lib.sh"
 needs root fuse loop jq fio python3 mkfs.ext4 mkfs.xfs e2fsck xfs_repair
 mount_rnullfs -o nr_devices=0
@@ -73,21 +73,27 @@ for type in ext4 xfs; do
     churn
   ) >"$scratch/churn" 2>&1 &
   churn=$!
-  for i in 1 2 3; do
-    sleep 0.5
+  count=12
+  sleep 0.5
+  for ((i = 1; i <= count; ++i)); do
+    sleep 0.01
+    ((i % 4 != 1)) || sleep 0.4
     check "$type: a snapshot while files come and go" mkdir "$dev/snapshots/$i"
   done
-  attach --read-only "$dev/snapshots/3/disk"
+  attach --read-only "$dev/snapshots/$count/disk"
   check "$type: mount -o $no_replay" mount -t "$type" -o "$no_replay" "$loop" "$scratch/past"
   same "$type: what was written before is in it" kept "$(<"$scratch/past/kept")"
   umount "$scratch/past"
   detach "$loop"
   touch "$scratch/stop"
   check "$type: nothing failed meanwhile" wait "$churn"
-  for i in 1 2 3; do
-    cp --sparse=always "$dev/snapshots/$i/disk" "$scratch/copy"
-    attach "$scratch/copy"
-    check "$type: the journal of a copy is replayed" mount -t "$type" -o "$replay_options" "$loop" "$scratch/past"
+  for ((i = 1; i <= count; ++i)); do
+    mkdir "$mnt/clone"
+    echo "$type@$i" >"$mnt/clone/origin"
+    echo daemon >"$mnt/clone/datapath"
+    echo 1 >"$mnt/clone/power"
+    attach --direct-io=on "$mnt/clone/disk"
+    check "$type: the journal is replayed on a clone" mount -t "$type" -o "$replay_options" "$loop" "$scratch/past"
     same "$type: what was written before is there" kept "$(<"$scratch/past/kept")"
     umount "$scratch/past"
     case $type in
@@ -95,6 +101,7 @@ for type in ext4 xfs; do
       xfs) check "$type: xfs_repair finds nothing wrong" xfs_repair -n "$loop" ;;
     esac
     detach "$loop"
+    within 5 rmdir "$mnt/clone"
     check "$type: rmdir" rmdir "$dev/snapshots/$i"
   done
   umount "$scratch/fs"

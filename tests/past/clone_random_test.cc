@@ -115,10 +115,9 @@ class CloneRandom : public testing::Test {
 
   // As a power-on does that finds another size.
   void Resize(ClonedDisk& disk, uint64_t size) {
-    const uint64_t old_size = disk.bytes.size();
-    if (size < old_size) {
-      ASSERT_EQ(disk.past->Discard(size, old_size - size), 0);
-      ASSERT_EQ(disk.clone == nullptr ? 0 : disk.clone->CutOff(size), 0);
+    if (size < disk.bytes.size()) {
+      ASSERT_EQ(disk.clone == nullptr ? 0 : disk.clone->PrepareToDiscard(size), 0);
+      ASSERT_EQ(disk.past->CutOff(size), 0);
     }
     ASSERT_TRUE(disk.own->Resize(size).ok());
     disk.bytes.resize(size);

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <memory>
 #include <string>
 
+#include "past/clone_store.h"
 #include "past_util.h"
 
 namespace rnullfs {
@@ -98,6 +100,45 @@ TEST(FullPast, ARollbackThatFailsCanBeMadeAgain) {
   EXPECT_EQ(disk.past().RollBack(moment), 0);
   EXPECT_EQ(disk.Now(), "ab......");
   EXPECT_EQ(disk.At(later), "xy......");
+}
+
+// The holes that it would leave behind have records, too.
+TEST(FullPast, ARollbackCountsWhatItKeepsOfHoles) {
+  constexpr uint64_t kPages = 600;
+  DiskWithPast disk(kPages);
+  ASSERT_EQ(disk.Write(0, std::string(kPages, 'a')), 0);
+  const uint64_t moment = disk.past().Hold();
+  ASSERT_EQ(disk.Discard(0, kPages), 0);
+  const uint64_t later = disk.past().Hold();
+  const uint64_t used = disk.memory().used_bytes();
+  for (uint64_t more = kPages; more < kPages + 8; ++more) {
+    SCOPED_TRACE(more);
+    disk.memory().SetLimit(used + more * kPage);
+    const int error = disk.past().RollBack(moment);
+    EXPECT_EQ(disk.Now(), std::string(kPages, error == 0 ? 'a' : '.'));
+    EXPECT_EQ(disk.At(later), std::string(kPages, '.'));
+    if (error == 0) return;
+    EXPECT_EQ(error, ENOSPC) << "nothing has changed";
+  }
+  FAIL() << "there is memory enough";
+}
+
+TEST(FullPast, AClonesEndIsCutOffWhollyOrNot) {
+  constexpr uint64_t kBytes = uint64_t{512} << 20;  // four pages of marks
+  MemoryLimit memory;
+  const std::unique_ptr<PageStore> base = NewStore(kBytes);
+  ASSERT_EQ(base->Write(kBytes - kPage, kPage, Pages("a").data()), 0);
+  const std::unique_ptr<PageStore> own = NewStore(kBytes, memory);
+  const auto clone = *CloneStore::Create(*own, std::shared_ptr<View>(base.get(), [](View*) {}),
+                                         NewStore(0, memory));
+  memory.SetLimit(3 * kPage);
+  EXPECT_EQ(clone->PrepareToDiscard(0), ENOSPC);
+  EXPECT_EQ(Letters(Read(*clone, kBytes - kPage, kPage)), "a");
+  memory.SetLimit(4 * kPage);
+  EXPECT_EQ(clone->PrepareToDiscard(0), 0);
+  EXPECT_EQ(Letters(Read(*clone, kBytes - kPage, kPage)), "a");
+  EXPECT_EQ(clone->Discard(0, kBytes), 0);
+  EXPECT_EQ(Letters(Read(*clone, kBytes - kPage, kPage)), ".");
 }
 
 }  // namespace

@@ -12,7 +12,6 @@
 #include <string>
 #include <utility>
 
-#include "past/version_index.h"
 #include "past_util.h"
 #include "rnullfs/error.h"
 
@@ -125,65 +124,6 @@ TEST_F(VersionFileTest, WithoutMemoryThereIsNone) {
   MemoryLimit none(0);
   EXPECT_EQ(ErrnoOf(VersionFile::Create("past", none, MemfdKeeper::None()).status()), ENOSPC);
   EXPECT_EQ(none.used_bytes(), 0);
-}
-
-// --- VersionIndex --------------------------------------------------------------------------------
-
-class VersionIndexTest : public VersionFileTest {
- protected:
-  Version Add(uint64_t page, uint64_t until) {
-    const Version version = Keep(page, '.', until);
-    EXPECT_EQ(index_.Append(page, version), 0);
-    return version;
-  }
-  VersionIndex index_{*file_};
-};
-
-TEST_F(VersionIndexTest, FindsWhatAPageWas) {
-  EXPECT_EQ(index_.SinceNow(5), 0);
-  EXPECT_FALSE(index_.At(5, 0));
-  const Version a = Add(5, 10);
-  EXPECT_EQ(index_.At(5, 9), a);
-  EXPECT_FALSE(index_.At(5, 10)) << "what it is";
-  EXPECT_EQ(index_.SinceNow(5), 10);
-  const Version b = Add(5, 20);
-  const Version c = Add(5, 30);
-  EXPECT_EQ(index_.At(5, 0), a);
-  EXPECT_EQ(index_.At(5, 10), b);
-  EXPECT_EQ(index_.At(5, 19), b);
-  EXPECT_EQ(index_.At(5, 29), c);
-  EXPECT_FALSE(index_.At(5, 30));
-  EXPECT_EQ(index_.Since(5, a), 0);
-  EXPECT_EQ(index_.Since(5, b), 10);
-  EXPECT_EQ(index_.Since(5, c), 20);
-  index_.Erase(5, b);
-  EXPECT_EQ(index_.At(5, 10), c);
-  EXPECT_EQ(index_.Since(5, c), 10);
-  index_.Erase(5, c);
-  EXPECT_EQ(index_.SinceNow(5), 10);
-  index_.Erase(5, a);
-  EXPECT_EQ(index_.NextPage(0), UINT64_MAX);
-  EXPECT_EQ(index_.Bytes(), 0);
-}
-
-TEST_F(VersionIndexTest, FindsPages) {
-  const uint64_t last = (uint64_t{INT64_MAX} >> 12) - 1;
-  Add(3, 1);
-  Add(last, 2);
-  EXPECT_EQ(index_.NextPage(0), 3);
-  EXPECT_EQ(index_.NextPage(3), 3);
-  EXPECT_EQ(index_.NextPage(4), last);
-  EXPECT_EQ(index_.NextPage(last + 1), UINT64_MAX);
-}
-
-TEST_F(VersionIndexTest, GivesMemoryBackWithVersions) {
-  std::vector<Version> versions;
-  for (uint64_t i = 1; i <= 1000; ++i) versions.push_back(Add(0, i));
-  EXPECT_LE(index_.Bytes(), 1000 * 8 + 1000);
-  for (uint64_t i = 0; i < 990; ++i) index_.Erase(0, versions[i]);
-  EXPECT_LE(index_.Bytes(), 1000);
-  EXPECT_EQ(index_.At(0, 0), versions[990]);
-  EXPECT_EQ(index_.At(0, 999), versions[999]);
 }
 
 }  // namespace

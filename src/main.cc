@@ -143,6 +143,7 @@ int Serve(const MountOptions& options, Worker& worker, Background& background) {
 
 // A worker, or the only process where there is no guard.
 int ServeAs(WorkerStart start, const MountOptions& options, Background& background) {
+  MakeRoomForDescriptors();
   Worker worker = {.link = GuardLink(std::move(start.channel)),
                    .heritage = {.guard_pid = start.guard_pid,
                                 .replaced = start.replaced,

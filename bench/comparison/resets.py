@@ -19,7 +19,7 @@ CHANGED = 1000
 
 
 def times(arguments):
-    return 10 if arguments.quick else 100
+    return 10 if arguments.quick else 1000
 
 
 def write_pages(path, pages):

@@ -49,6 +49,10 @@ void PrepareProcess();
 
 // Takes as many descriptors as the hard limit allows: each disk has one.
 void RaiseDescriptorLimit();
+// Has room for some thousands of descriptors; before there are threads.  The kernel doubles the
+// table when it is full, and in a process with threads that waits for a grace period, some 10 ms
+// (expand_fdtable() in fs/file.c).
+void MakeRoomForDescriptors();
 
 // Takes as large files as the hard limit allows (RLIMIT_FSIZE): memfds are files to it.  EFBIG when
 // that is one, too.

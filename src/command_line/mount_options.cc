@@ -97,6 +97,10 @@ class CommandLine {
   absl::Status ReadRescue() {
     constexpr std::string_view kAccepts =
         "the process that holds the disks (guard_pid), and a directory";
+    if (!words_.empty() && std::string_view(words_.front()) == "--snapshots") {
+      Take();
+      options_.snapshots = true;
+    }
     if (words_.empty()) {
       return Error(EINVAL, Concat({"--rescue: no value is given; it takes ", kAccepts}));
     }

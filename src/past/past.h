@@ -145,6 +145,8 @@ class Past final : public Store {
   Need NeedToDiscard(uint64_t begin);
   bool SetAside(const VersionFile::Amount& kept, uint64_t stored);
   bool IsHoleNow(uint64_t page) const;
+  bool IsZeroNow(uint64_t page);
+  int FillHoles(uint64_t moment);
   int RollBackPages(uint64_t moment, uint64_t before, bool history);
   int PutBackPage(uint64_t page, uint64_t moment, uint64_t number, bool history);
   void ForgetRestored(uint64_t moment) ABSL_LOCKS_EXCLUDED(locks_);

@@ -36,6 +36,7 @@ int Past::RollBack(uint64_t moment, uint64_t request) {
     history = false;
   }
   const absl::Cleanup end = [this] { file_->EndReservation(); };
+  if (const int error = FillHoles(moment); error != 0) return error;
   VersionFile::Header& header = file_->header();
   header.rollback_request = request;
   header.rollback_to.store(moment + 1, std::memory_order_release);
@@ -74,6 +75,29 @@ Past::Need Past::NeedOf(uint64_t moment) {
   return need;
 }
 
+// Stores zeros where there will be contents, which reads the same, so that no other disk has that
+// memory when it is needed; none where there is not enough for all.
+int Past::FillHoles(uint64_t moment) {
+  const auto will_differ = [&](uint64_t page) {
+    const StripeLocks::Shared lock(locks_, page, page);
+    const std::optional<Version> version = index_.At(page, moment);
+    return version && !file_->IsHole(*version) && !IsNow(page, *version);
+  };
+  const uint64_t pages = size_bytes() / kPageSize;
+  for (uint64_t page = NextChanged(0); page < pages; page = NextChanged(page + 1)) {
+    if (!IsHoleNow(page) || !will_differ(page)) continue;
+    const int error = below_->Allocate(page * kPageSize, kPageSize);
+    KillPoint("hole-filled");
+    if (error == 0) continue;
+    for (uint64_t filled = NextChanged(0); filled < page; filled = NextChanged(filled + 1)) {
+      if (!will_differ(filled) || !IsZeroNow(filled)) continue;
+      static_cast<void>(below_->Discard(filled * kPageSize, kPageSize));
+    }
+    return error;
+  }
+  return 0;
+}
+
 int Past::RollBackPages(uint64_t moment, uint64_t before, bool history) {
   const uint64_t number = file_->header().sequence.fetch_add(1) + 1;
   const uint64_t pages = size_bytes() / kPageSize;
@@ -110,6 +134,17 @@ bool Past::IsNow(uint64_t page, Version version) {
     }
   });
   return error == 0 && same;
+}
+
+bool Past::IsZeroNow(uint64_t page) {
+  bool zero = true;
+  const int error = below_->Read(page * kPageSize, kPageSize, [&](absl::Span<const iovec> blocks) {
+    for (const iovec& block : blocks) {
+      const auto* const bytes = static_cast<const char*>(block.iov_base);
+      zero = zero && std::all_of(bytes, bytes + block.iov_len, [](char byte) { return byte == 0; });
+    }
+  });
+  return error == 0 && zero;
 }
 
 int Past::PutBack(uint64_t page, Version version) {

@@ -89,7 +89,7 @@ void Past::AddPage(uint64_t page, Need& need) {
   if (retention_.IsHeld(since)) add(need.held);
 }
 
-// What is kept has its memory from here on; what is stored has it if nobody else takes it.
+// What is kept has its memory from here on; for what is stored there is some.
 bool Past::SetAside(const VersionFile::Amount& kept, uint64_t stored) {
   return file_->HasMemory(VersionFile::BytesFor(kept) + stored * kPageSize) && file_->Reserve(kept);
 }

@@ -139,7 +139,7 @@ int Pages::Fill(const Piece& hole, const char* data) {
   // pages are shared nothing can: the index does not decide, and others may have stored them.
   if (error != 0 && !file_knows_.load(std::memory_order_relaxed)) {
     index_.EraseRange(first, last);
-    const int not_punched = arena_.Punch(first * kPageSize, bytes);
+    [[maybe_unused]] const int not_punched = arena_.Punch(first * kPageSize, bytes);
     assert(not_punched == 0);
   }
   Settle(bytes);

@@ -36,7 +36,7 @@ walk_rollback() {
   patch 20 0 3000000
   take clean
   cp --sparse=always "$image" "$scratch/clean"
-  local points=(rollback-begun page-put-back page-stored page-punched rollback-made rollback-ended
+  local points=(rollback-begun hole-filled page-put-back page-stored page-punched rollback-made rollback-ended
     rolled-back)
   each_rollback "${points[@]}" "${saving[@]}" received answered -- 'a rollback'
   put 8 "$dev/history"

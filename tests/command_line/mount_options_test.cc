@@ -113,6 +113,7 @@ TEST(ParseCommandLine, TakesWhatIsNoMount) {
   EXPECT_EQ(rescue.mountpoint, "/tmp");
   EXPECT_FALSE(rescue.snapshots);
   EXPECT_TRUE(Parsed({"--rescue", "42", "/tmp", "--snapshots"}).snapshots);
+  EXPECT_TRUE(Parsed({"--rescue", "--snapshots", "42", "/tmp"}).snapshots);
   EXPECT_FALSE(ParseCommandLine({"--snapshots", "/tmp"}).ok());
   EXPECT_FALSE(ParseCommandLine({"--rescue", "0", "/tmp"}).ok());
   EXPECT_FALSE(ParseCommandLine({"--rescue"}).ok());

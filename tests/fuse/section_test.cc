@@ -41,7 +41,8 @@ TEST_F(SectionFuseTest, NamesOnDemand) {
   EXPECT_EQ(kernel_.ReadFile(moment.nodeid, "moment"), "d at 17\n");
   EXPECT_EQ(kernel_.Lookup(at.nodeid, "21").error, ENOENT);
   EXPECT_EQ(kernel_.MakeDirectory(at.nodeid, "18").error, EPERM);
-  EXPECT_EQ(kernel_.ReadFile(device_, "last_error"), "mkdir: devices are made in the root only\n");
+  EXPECT_EQ(kernel_.ReadFile(device_, "last_error"),
+            "mkdir: devices are made in the root, snapshots in snapshots/, and nothing else\n");
   EXPECT_EQ(kernel_.Open(kernel_.Find(moment.nodeid, "moment"), O_WRONLY).error, EACCES);
 }
 

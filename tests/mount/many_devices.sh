@@ -31,6 +31,8 @@ power_off_all() {
   for dev in d*; do echo 0 >"$dev/power" || return; done
 }
 
+# The kernel makes more of it by halts of some 10 ms.
+check 'there is room for their descriptors' test "$(awk '/^FDSize/ { print $2 }' "/proc/$daemon/status")" -ge 4096
 timed "mkdir of $count devices" make_all
 same 'all are listed' "$count" "$(find . -mindepth 1 -maxdepth 1 -type d -printf . | wc -c)"
 same 'status.json counts them' "$count" "$(field status.json .devices)"

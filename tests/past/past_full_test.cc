@@ -123,6 +123,61 @@ TEST(FullPast, ARollbackCountsWhatItKeepsOfHoles) {
   FAIL() << "there is memory enough";
 }
 
+// Beside a disk that takes a page of what is left just before another one is stored.
+class Beset final : public Store {
+ public:
+  Beset(Store& below, Store& other) : below_(below), other_(other) {}
+  int Read(uint64_t offset, uint64_t length, Sink sink) override {
+    return below_.Read(offset, length, sink);
+  }
+  uint64_t NextData(uint64_t offset) const override { return below_.NextData(offset); }
+  uint64_t NextHole(uint64_t offset) const override { return below_.NextHole(offset); }
+  uint64_t size_bytes() const override { return below_.size_bytes(); }
+  int Write(uint64_t offset, uint64_t length, const void* data) override {
+    BeTakenFrom();
+    return below_.Write(offset, length, data);
+  }
+  int Discard(uint64_t offset, uint64_t length) override { return below_.Discard(offset, length); }
+  int WriteZeroes(uint64_t offset, uint64_t length) override {
+    return below_.WriteZeroes(offset, length);
+  }
+  int Allocate(uint64_t offset, uint64_t length) override {
+    BeTakenFrom();
+    return below_.Allocate(offset, length);
+  }
+
+  int stored_before = -1;  // of a page: how many are, before it comes to that
+
+ private:
+  void BeTakenFrom() {
+    if (stored_before-- == 0) static_cast<void>(other_.Allocate(0, other_.size_bytes()));
+  }
+  Store& below_;
+  Store& other_;
+};
+
+TEST(FullPast, ARollbackBesideADiskThatTakesTheMemoryIsWholeOrNothing) {
+  constexpr uint64_t kPages = 6;
+  for (int stored_before = 0; stored_before < int{2 * kPages}; ++stored_before) {
+    SCOPED_TRACE(stored_before);
+    MemoryLimit memory;
+    const std::unique_ptr<PageStore> store = NewStore(kPages * kPage, memory);
+    const std::unique_ptr<PageStore> other = NewStore(kPage, memory);
+    Beset beset(*store, *other);
+    const std::unique_ptr<Past> past = *Past::Create("past", memory, MemfdKeeper::None(), beset);
+    ASSERT_EQ(past->Write(0, kPages * kPage, Pages("abcdef").data()), 0);
+    const uint64_t moment = past->Hold();
+    ASSERT_EQ(past->Discard(0, kPages * kPage), 0);
+    memory.SetLimit(memory.used_bytes() + (kPages + 2) * kPage);  // and what is set aside for links
+    beset.stored_before = stored_before;
+    const int error = past->RollBack(moment);
+    const std::string now = Letters(Read(*past, 0, kPages * kPage));
+    EXPECT_EQ(now, error == 0 ? "abcdef" : "......");
+    EXPECT_EQ(error, stored_before < int{kPages} ? ENOSPC : 0);
+    EXPECT_EQ(store->stored_pages(), error == 0 ? kPages : 0);
+  }
+}
+
 TEST(FullPast, AClonesEndIsCutOffWhollyOrNot) {
   constexpr uint64_t kBytes = uint64_t{512} << 20;  // four pages of marks
   MemoryLimit memory;

@@ -236,7 +236,7 @@ def main():
             print(f"\nleft out: {part.__name__}: {reason}", flush=True)
             continue
         results[part.__name__] = {"heading": heading, "medians": figures.medians(),
-                                  "rounds_raw": figures.values}
+                                  "rounds_raw": figures.raw()}
         print(figures.table(heading, figures.medians()), flush=True)
         if baseline:
             results[part.__name__]["ratios"] = figures.compared(baseline)

@@ -24,6 +24,13 @@ class Figures:
     def add(self, row, column, value):
         self.values.setdefault(row, {}).setdefault(column, []).append(round(value, 4))
 
+    def raw(self):
+        """The figures; of very many, percentiles."""
+        def some(values):
+            return values if len(values) <= 100 else sorted(values)[::len(values) // 100]
+        return {row: {column: some(values) for column, values in columns.items()}
+                for row, columns in self.values.items()}
+
     def medians(self):
         return {row: {column: spread(values)["median"] for column, values in columns.items()}
                 for row, columns in self.values.items()}

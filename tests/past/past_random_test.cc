@@ -87,7 +87,10 @@ class PastRandom : public testing::TestWithParam<bool> {
     return oldest;
   }
 
+  auto AnyHeld() { return std::next(held_.begin(), static_cast<int64_t>(Below(held_.size()))); }
+
   void TakeSnapshot() {
+    if (held_.size() == 40) return RemoveSnapshot();
     const uint32_t number = static_cast<uint32_t>(Below(VersionFile::kSnapshotsMax));
     if (held_.contains(number)) return;
     const uint64_t moment = past_->Hold();
@@ -107,7 +110,7 @@ class PastRandom : public testing::TestWithParam<bool> {
 
   void RemoveSnapshot() {
     if (held_.empty()) return;
-    const auto it = std::next(held_.begin(), static_cast<int64_t>(Below(held_.size())));
+    const auto it = AnyHeld();
     past_->file().MakeSnapshot(it->first)->serial = 0;
     past_->Release(it->second);
     held_.erase(it);
@@ -115,9 +118,9 @@ class PastRandom : public testing::TestWithParam<bool> {
 
   void RollBack() {
     if (held_.empty()) return;
-    const auto it = std::next(held_.begin(), static_cast<int64_t>(Below(held_.size())));
+    const auto it = AnyHeld();
     const int error = past_->RollBack(it->second);
-    Conclude(error == EIO ? ENOSPC : error, Was(it->second));  // EIO: it stopped halfway
+    Conclude(error, error == 0 ? Was(it->second) : bytes_);  // wholly or not at all
   }
 
   void ChangeHistory() {
@@ -143,9 +146,7 @@ class PastRandom : public testing::TestWithParam<bool> {
     // What is no data reads as zeros, and data and holes end where the other begins.
     for (uint64_t at = 0; at < kSize;) {
       const uint64_t data = view.NextData(at);
-      ASSERT_TRUE(std::all_of(bytes.begin() + static_cast<int64_t>(at),
-                              bytes.begin() + static_cast<int64_t>(data),
-                              [](char c) { return c == 0; }));
+      ASSERT_EQ(bytes.compare(at, data - at, zeros_, 0, data - at), 0);
       if (data == kSize) break;
       at = view.NextHole(data);
       ASSERT_GT(at, data);
@@ -154,7 +155,8 @@ class PastRandom : public testing::TestWithParam<bool> {
 
   void Check() {
     Compare(*past_, bytes_);
-    for (const auto& [number, moment] : held_) {
+    for (uint64_t i = 0; i < std::min<uint64_t>(held_.size(), 4); ++i) {
+      const uint64_t moment = AnyHeld()->second;
       Compare(*past_->ViewAt(moment, kSize, true), Was(moment));
     }
     ASSERT_LE(past_->oldest(), past_->sequence());
@@ -173,7 +175,8 @@ class PastRandom : public testing::TestWithParam<bool> {
   MemoryLimit memory_{limited_ ? kLimit : MemoryLimit::kNone};
   std::unique_ptr<PageStore> store_ = NewStore(kSize, memory_);
   std::unique_ptr<Past> past_ = *Past::Create("past", memory_, MemfdKeeper::None(), *store_);
-  std::string bytes_ = std::string(kSize, '\0');
+  const std::string zeros_ = std::string(kSize, '\0');
+  std::string bytes_ = zeros_;
   std::map<uint64_t, std::string> moments_;
   std::map<uint32_t, uint64_t> held_;
   uint64_t known_since_ = 0;  // moments before it that are no snapshots may be parts of changes

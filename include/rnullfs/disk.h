@@ -76,10 +76,11 @@ class Disk {
   static absl::Status EditJson(std::string_view text, Settings& settings);
 
   // Makes the disk as `next` says, power included; `seen` is what settings() were.  `ready` is
-  // asked when nothing else can fail any more and nothing has changed yet; what it refuses does not
-  // happen.  False, and nothing has changed, when requests have meanwhile changed what `next`
-  // differs in from `seen`: it is to be made again, of what there is then.  `origin` is what `next`
-  // names, if that is another than before, and is taken from the caller when it is done.
+  // asked when nothing else can fail any more and nothing has changed yet, but for what a smaller
+  // size has cut off; what it refuses does not happen.  False, and nothing has changed, when
+  // requests have meanwhile changed what `next` differs in from `seen`: it is to be made again, of
+  // what there is then.  `origin` is what `next` names, if that is another than before, and is
+  // taken from the caller when it is done.
   using Ready = absl::FunctionRef<absl::Status()>;
   absl::StatusOr<bool> Become(const Settings& seen, const Settings& next, Ready ready,
                               std::optional<Origin>& origin);

@@ -26,6 +26,9 @@ class Store : public View {
   virtual int WriteZeroes(uint64_t offset, uint64_t length) = 0;  // stored pages zeroed in place
   virtual int Allocate(uint64_t offset, uint64_t length) = 0;     // vacant pages stored as zeros
   virtual int Flush() { return 0; }                               // nothing may be lost any more
+  // Whether the page at `offset` is nobody else's: to change one that is shared takes memory,
+  // whatever is stored there.
+  virtual bool IsOwn(uint64_t /*offset*/) const { return true; }
 };
 
 }  // namespace rnullfs

@@ -62,15 +62,19 @@ absl::Status Medium::Prepare(const DeviceConfig& config) {
 
 // What is cut off may be wanted as what was, and never comes back from an origin.
 absl::Status Medium::CutOff(uint64_t size_bytes) {
-  if (clone_ != nullptr && clone_->PrepareToDiscard(size_bytes) != 0) {
-    return Error(ENOSPC, "size: there is no memory to note what is cut off");
-  }
+  const auto prepare = [&] { return clone_ == nullptr ? 0 : clone_->PrepareToDiscard(size_bytes); };
+  int error = 0;
   if (past_ != nullptr) {
-    const int error = past_->CutOff(size_bytes);
-    if (error != 0) return Error(error, "size: there is no memory to keep what is cut off");
+    error = past_->CutOff(size_bytes, prepare);
   } else if (clone_ != nullptr) {
-    const int error = clone_->Discard(size_bytes, clone_->size_bytes() - size_bytes);
-    if (error != 0) return Error(error, "size: there is no memory to note what is cut off");
+    error = prepare();
+    if (error == 0) error = clone_->Discard(size_bytes, clone_->size_bytes() - size_bytes);
+  }
+  if (error == EIO) {
+    return Error(error, "size: what is cut off is shared with the origin, and cannot be read");
+  }
+  if (error != 0) {
+    return Error(error, "size: there is no memory to keep, or to note, what is cut off");
   }
   return Resize(size_bytes);
 }

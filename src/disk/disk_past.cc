@@ -155,6 +155,10 @@ absl::Status DiskPast::RollBack(std::string_view name, uint64_t request) {
                  "rollback: there is no memory to keep what the disk is now, or to store what has "
                  "been discarded since; raise memory_limit, or write less to history");
   }
+  if (error == EREMOTEIO) {
+    return Error(EIO,
+                 "rollback: what the disk shares with its origin cannot be read; it is as it was");
+  }
   return Error(
       error,
       "rollback: there was no memory halfway: the disk is in part what it was, in part what "

@@ -174,18 +174,19 @@ int CloneStore::PrepareToDiscard(uint64_t begin) {
   const uint64_t shared_end = shared_pages_.load(std::memory_order_acquire) * kPageSize;
   const uint64_t end = std::min(size_bytes(), shared_end);
   if (begin >= end) return 0;
-  const uint64_t first = FirstPage(begin) / kPagesPerStripe;
-  const uint64_t last = LastPage(end) / kPagesPerStripe;
-  if (const int error = marks_->Allocate(first * sizeof(Mark), (last - first + 1) * sizeof(Mark));
-      error != 0) {
-    return error;
+  const uint64_t first_stripe = FirstPage(begin) / kPagesPerStripe;
+  const uint64_t stripes = LastPage(end) / kPagesPerStripe - first_stripe + 1;
+  int error = marks_->Allocate(first_stripe * sizeof(Mark), stripes * sizeof(Mark));
+  while (error == 0 && begin < end) {
+    const uint64_t batch_end = BatchEnd(begin, end);
+    const StripeLocks::Exclusive lock(locks_, FirstPage(begin), LastPage(batch_end));
+    for (; error == 0 && begin < batch_end; begin = begin / kStripe * kStripe + kStripe) {
+      const uint64_t stripe = begin / kStripe;
+      if (stripes_.Load(stripe) == nullptr)
+        error = stripes_.Store(stripe, XArray::MakeValue(0)).error;
+    }
   }
-  const StripeLocks::Exclusive lock(locks_, FirstPage(begin), LastPage(end));
-  for (uint64_t stripe = first; stripe <= last; ++stripe) {
-    if (stripes_.Load(stripe) != nullptr) continue;
-    if (stripes_.Store(stripe, XArray::MakeValue(0)).error != 0) return ENOMEM;
-  }
-  return 0;
+  return error;
 }
 
 int CloneStore::Grow(uint64_t size_bytes) {

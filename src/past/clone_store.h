@@ -48,6 +48,7 @@ class CloneStore final : public Store {
   int Discard(uint64_t offset, uint64_t length) override;
   int WriteZeroes(uint64_t offset, uint64_t length) override;
   int Allocate(uint64_t offset, uint64_t length) override;
+  bool IsOwn(uint64_t offset) const override { return RunAt(offset, offset + 1).own; }
 
   // Copies what is shared, a stripe at a time, beside whatever else is asked.  Afterwards the
   // origin has been let go of, and all is in `own`.  On an error it is a clone as before.

@@ -42,12 +42,11 @@ absl::StatusOr<std::unique_ptr<Past>> Past::Adopt(MemoryLimit& memory, MemfdKeep
   // It is later than now where a history had ended.
   if (history_bytes > 0 && oldest <= past->sequence()) past->file_->header().oldest = oldest;
   if (absl::Status found = past->Find(); !found.ok()) return found;
-  if (const uint64_t to = past->file_->header().rollback_to; to != 0) {
-    // What fails of it is done, or said, when the request comes again, and at no later time.
-    if (past->RollBack(to - 1, past->file_->header().rollback_request) != 0) {
-      past->file_->header().rollback_request = 0;
-      past->file_->header().rollback_to = 0;
-    }
+  if (past->file_->header().rollback_to != 0) {
+    // It had its memory.  What fails of it is said when the request comes again.
+    past->file_->ReserveAnyway();
+    static_cast<void>(past->FinishRollBack());
+    past->file_->EndReservation();
   }
   past->Trim();
   return past;
@@ -129,6 +128,7 @@ int Past::Lose(WriteCache& cache) {
 // --- Keeping -----------------------------------------------------------------------------------
 
 int Past::KeepRange(uint64_t begin, uint64_t end, const How& how, uint64_t number) {
+  if (!how.all) begin = below_->NextData(begin);
   while (begin < end) {
     const int error = KeepPage(FirstPage(begin), number, how.history);
     if (error != 0) return error;

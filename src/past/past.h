@@ -11,14 +11,14 @@
 // What a process leaves that dies within a change is right: the old contents are kept before the
 // new ones are there, so that a version may equal what the page still is.
 //
-// Thread safety: all calls from any thread; Hold(), Release(), SetHistory() and RollBack() one at a
-// time, Rearrange() beside nothing but views of moments.  Who changes a page has its stripe of the
-// locks, which are others than those of the store below; who looks at an earlier moment of it
-// shares that.
-// Units: bytes, unless said.  Errors: as store.h; ENOSPC also when there is no memory for what a
-// snapshot needs: it and the disk are then as before.  The history makes room for everything else:
-// before a change fails with ENOSPC it forgets its oldest, in the end all of it, and then also what
-// this change overwrites.  A change that waited for that has been counted more than once.
+// Thread safety: all calls from any thread; Hold(), Release(), SetHistory(), RollBack(), CutOff()
+// and Lose() one at a time, Rearrange() beside nothing but views of moments.  Who changes a page
+// has its stripe of the locks, which are others than those of the store below; who looks at an
+// earlier moment of it shares that. Units: bytes, unless said.  Errors: as store.h; ENOSPC also
+// when there is no memory for what a snapshot needs: it and the disk are then as before.  The
+// history makes room for everything else: before a change fails with ENOSPC it forgets its oldest,
+// in the end all of it, and then also what this change overwrites.  A change that waited for that
+// has been counted more than once.
 #ifndef RNULLFS_PAST_PAST_H_
 #define RNULLFS_PAST_PAST_H_
 
@@ -74,13 +74,16 @@ class Past final : public Store {
   int Flush() override;
 
   // What `cache`, below, has is lost: a change like any other.  What a snapshot needs of it takes
-  // the cache's memory, so that a limit that has been reached is none for it.
+  // the cache's memory, so that a limit that has been reached is none for it.  Where the machine
+  // has none for the index all is written back instead, as a cache may do at any time; an error is
+  // that of this.
   int Lose(WriteCache& cache);
 
   // Discards what there is from `size_bytes` on, for who makes the disk smaller: what is held is
-  // kept, and the history ends, as all its moments have one size.  ENOSPC, and the disk has not
-  // changed, when there is no memory for all of it.
-  int CutOff(uint64_t size_bytes);
+  // kept, and the history ends, as all its moments have one size.  `prepare` takes what memory the
+  // store below needs for it.  An errno, ENOSPC when there is no memory for all of it: the disk has
+  // not changed, but the history may have gone.
+  int CutOff(uint64_t size_bytes, absl::FunctionRef<int()> prepare);
 
   // The newest change, and the oldest moment that the history has whole.
   uint64_t sequence() const { return file_->header().sequence; }
@@ -99,8 +102,9 @@ class Past final : public Store {
   std::unique_ptr<View> ViewAt(uint64_t moment, uint64_t size_bytes, bool held);
 
   // Makes the disk what it was at `moment`, which is held, or in the history: one change, which
-  // no cache below can lose.  ENOSPC, and the disk has not changed, when there is no memory for it;
-  // EIO when some pages are put back and others not.  Who adopts what a process left that died
+  // no cache below can lose.  ENOSPC, and the disk has not changed, when there is no memory for it,
+  // EREMOTEIO, and it has not, when what it shares cannot be read; EIO when some pages are put back
+  // and others not.  Who adopts what a process left that died
   // within this finishes it.  `request` is whose it is, 0 for none.
   int RollBack(uint64_t moment, uint64_t request = 0);
   // Whether that has been done for the request.
@@ -138,15 +142,21 @@ class Past final : public Store {
   struct Need {
     VersionFile::Amount wanted;  // to be kept
     VersionFile::Amount held;    // of that, what a snapshot wants
-    uint64_t stored = 0;         // pages that are holes as yet
+    uint64_t stored = 0;         // pages below that have yet to be
   };
   void AddPage(uint64_t page, Need& need) ABSL_SHARED_LOCKS_REQUIRED(locks_);
   Need NeedOf(uint64_t moment);
   Need NeedToDiscard(uint64_t begin);
   bool SetAside(const VersionFile::Amount& kept, uint64_t stored);
+  bool NeedsMemory(uint64_t page) const;
   bool IsHoleNow(uint64_t page) const;
   bool IsZeroNow(uint64_t page);
-  int FillHoles(uint64_t moment);
+  int PrepareToRollBack(uint64_t moment, uint64_t before, bool& history);
+  template <typename F>
+  void ForEachThatDiffers(uint64_t moment, F f);
+  int StoreBelow(uint64_t moment, uint64_t& left);
+  void TakeBackHoles(uint64_t moment);
+  int FinishRollBack();
   int RollBackPages(uint64_t moment, uint64_t before, bool history);
   int PutBackPage(uint64_t page, uint64_t moment, uint64_t number, bool history);
   void ForgetRestored(uint64_t moment) ABSL_LOCKS_EXCLUDED(locks_);

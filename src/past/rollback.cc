@@ -22,26 +22,29 @@ constexpr uint64_t kPageSize = PageStore::kPageSize;
 
 }  // namespace
 
-// History makes room, but for what is needed to go back; without any it is not kept.
 int Past::RollBack(uint64_t moment, uint64_t request) {
   // What a cache below has would be lost by the next power-off, and with it a part of what the disk
   // was then.
-  if (const int error = below_->Flush(); error != 0) return error;
-  const uint64_t before = retention_.Holds(moment) ? UINT64_MAX : moment + 1;
-  const Need need = NeedOf(moment);
+  int error = below_->Flush();
   bool history = true;
-  while (!SetAside(history ? need.wanted : need.held, need.stored)) {
-    if (MakeRoom(before)) continue;
-    if (!history) return ENOSPC;
-    history = false;
-  }
   const absl::Cleanup end = [this] { file_->EndReservation(); };
-  if (const int error = FillHoles(moment); error != 0) return error;
+  const uint64_t before = retention_.Holds(moment) ? UINT64_MAX : moment + 1;
+  if (error == 0) error = PrepareToRollBack(moment, before, history);
+  if (error != 0) return error == ENOSPC || error == ENOMEM ? ENOSPC : EREMOTEIO;
   VersionFile::Header& header = file_->header();
   header.rollback_request = request;
+  header.rollback_alone = history ? 0 : 1;
   header.rollback_to.store(moment + 1, std::memory_order_release);
   KillPoint("rollback-begun");
-  const int error = RollBackPages(moment, before, history);
+  return FinishRollBack();
+}
+
+// What the header says, whoever began it, and has set memory aside for it.
+int Past::FinishRollBack() {
+  VersionFile::Header& header = file_->header();
+  const uint64_t moment = header.rollback_to - 1;
+  const uint64_t before = retention_.Holds(moment) ? UINT64_MAX : moment + 1;
+  const int error = RollBackPages(moment, before, header.rollback_alone == 0);
   KillPoint("rollback-made");
   if (error != 0) header.rollback_request = 0;
   header.rollback_to.store(0, std::memory_order_release);
@@ -50,6 +53,79 @@ int Past::RollBack(uint64_t moment, uint64_t request) {
   Trim();
   return error == 0 ? 0 : EIO;
 }
+
+// --- Memory ------------------------------------------------------------------------------------
+
+// History makes room, but for what is needed to go back; without any it is not kept.
+int Past::PrepareToRollBack(uint64_t moment, uint64_t before, bool& history) {
+  Need need = NeedOf(moment);
+  for (;;) {
+    int error = ENOSPC;
+    if (SetAside(history ? need.wanted : need.held, need.stored)) {
+      error = need.stored == 0 ? 0 : StoreBelow(moment, need.stored);
+    }
+    if (error == 0) return 0;
+    file_->EndReservation();
+    if (error == ENOSPC && MakeRoom(before)) continue;
+    if (error != ENOSPC || !history) {
+      TakeBackHoles(moment);
+      return error;
+    }
+    history = false;
+  }
+}
+
+// Calls f(page) for every page that is not what it was then, until it returns false.
+template <typename F>
+void Past::ForEachThatDiffers(uint64_t moment, F f) {
+  const uint64_t pages = size_bytes() / kPageSize;
+  for (uint64_t page = NextChanged(0); page < pages; page = NextChanged(page + 1)) {
+    {
+      const StripeLocks::Shared lock(locks_, page, page);
+      const std::optional<Version> version = index_.At(page, moment);
+      if (!version || IsNow(page, *version)) continue;
+    }
+    if (!f(page)) return;
+  }
+}
+
+Past::Need Past::NeedOf(uint64_t moment) {
+  Need need;
+  ForEachThatDiffers(moment, [&](uint64_t page) {
+    const StripeLocks::Shared lock(locks_, page, page);
+    AddPage(page, need);
+    if (NeedsMemory(page)) ++need.stored;
+    return true;
+  });
+  return need;
+}
+
+// So that no other disk has that memory when it is needed: holes become zeros, what is shared is
+// copied, which reads the same.  `left`: how many there are of these.
+int Past::StoreBelow(uint64_t moment, uint64_t& left) {
+  static constexpr char kZeros[kPageSize] = {};
+  int error = 0;
+  ForEachThatDiffers(moment, [&](uint64_t page) {
+    if (!NeedsMemory(page)) return true;
+    const uint64_t place = page * kPageSize;
+    error = IsHoleNow(page) ? below_->WriteThrough(place, kPageSize, kZeros)
+                            : below_->Allocate(place, kPageSize);
+    KillPoint("page-stored-below");
+    if (error == 0) --left;
+    return error == 0;
+  });
+  return error;
+}
+
+// What StoreBelow() has made of holes.
+void Past::TakeBackHoles(uint64_t moment) {
+  ForEachThatDiffers(moment, [this](uint64_t page) {
+    if (IsZeroNow(page)) static_cast<void>(below_->Discard(page * kPageSize, kPageSize));
+    return true;
+  });
+}
+
+// --- Pages -------------------------------------------------------------------------------------
 
 // So that going back again and again costs what has changed in between, not all that ever has.
 void Past::ForgetRestored(uint64_t moment) {
@@ -60,42 +136,6 @@ void Past::ForgetRestored(uint64_t moment) {
 bool Past::RolledBackBy(uint64_t request) const {
   const VersionFile::Header& header = file_->header();
   return request != 0 && header.rollback_to == 0 && header.rollback_request == request;
-}
-
-Past::Need Past::NeedOf(uint64_t moment) {
-  Need need;
-  const uint64_t pages = size_bytes() / kPageSize;
-  for (uint64_t page = NextChanged(0); page < pages; page = NextChanged(page + 1)) {
-    const StripeLocks::Shared lock(locks_, page, page);
-    const std::optional<Version> version = index_.At(page, moment);
-    if (!version || IsNow(page, *version)) continue;
-    AddPage(page, need);
-    if (IsHoleNow(page)) ++need.stored;
-  }
-  return need;
-}
-
-// Stores zeros where there will be contents, which reads the same, so that no other disk has that
-// memory when it is needed; none where there is not enough for all.
-int Past::FillHoles(uint64_t moment) {
-  const auto will_differ = [&](uint64_t page) {
-    const StripeLocks::Shared lock(locks_, page, page);
-    const std::optional<Version> version = index_.At(page, moment);
-    return version && !file_->IsHole(*version) && !IsNow(page, *version);
-  };
-  const uint64_t pages = size_bytes() / kPageSize;
-  for (uint64_t page = NextChanged(0); page < pages; page = NextChanged(page + 1)) {
-    if (!IsHoleNow(page) || !will_differ(page)) continue;
-    const int error = below_->Allocate(page * kPageSize, kPageSize);
-    KillPoint("hole-filled");
-    if (error == 0) continue;
-    for (uint64_t filled = NextChanged(0); filled < page; filled = NextChanged(filled + 1)) {
-      if (!will_differ(filled) || !IsZeroNow(filled)) continue;
-      static_cast<void>(below_->Discard(filled * kPageSize, kPageSize));
-    }
-    return error;
-  }
-  return 0;
 }
 
 int Past::RollBackPages(uint64_t moment, uint64_t before, bool history) {

@@ -46,23 +46,36 @@ bool Past::MakeRoom(uint64_t before) {
 
 // --- Changes of many pages ---------------------------------------------------------------------
 
-int Past::CutOff(uint64_t size_bytes) {
-  const uint64_t end = this->size_bytes();
+// All is kept before the first page goes: from then on nothing has to be, also for who comes after
+// a death.
+int Past::CutOff(uint64_t size_bytes, absl::FunctionRef<int()> prepare) {
   const Need need = NeedToDiscard(size_bytes);
-  while (!SetAside(need.held, 0)) {
+  for (;;) {
+    const int error = prepare();
+    if (error == 0 && SetAside(need.held, 0)) break;
+    if (error != 0 && error != ENOSPC) return error;
     if (!MakeRoom(UINT64_MAX)) return ENOSPC;
   }
   const absl::Cleanup reserved = [this] { file_->EndReservation(); };
-  for (uint64_t begin = size_bytes; begin < end;) {
-    const uint64_t batch_end = BatchEnd(begin, end);
-    const int error =
-        MakePiece(begin, batch_end, {.all = false, .history = false},
-                  [this](uint64_t from, uint64_t length) { return below_->Discard(from, length); });
-    if (error != 0) return error;
+  const auto in_pieces = [&](Change change) {
+    const uint64_t end = this->size_bytes();
+    for (uint64_t begin = size_bytes; begin < end; begin = BatchEnd(begin, end)) {
+      const int error =
+          MakePiece(begin, BatchEnd(begin, end), {.all = false, .history = false}, change);
+      if (error != 0) return error;
+    }
+    return 0;
+  };
+  const int error = in_pieces([](uint64_t /*begin*/, uint64_t /*length*/) {
+    KillPoint("piece-kept");
+    return 0;
+  });
+  if (error != 0) return error;
+  return in_pieces([this](uint64_t begin, uint64_t length) {
+    const int not_discarded = below_->Discard(begin, length);
     KillPoint("piece-cut-off");
-    begin = batch_end;
-  }
-  return 0;
+    return not_discarded;
+  });
 }
 
 Past::Need Past::NeedToDiscard(uint64_t begin) {
@@ -91,7 +104,11 @@ void Past::AddPage(uint64_t page, Need& need) {
 
 // What is kept has its memory from here on; for what is stored there is some.
 bool Past::SetAside(const VersionFile::Amount& kept, uint64_t stored) {
-  return file_->HasMemory(VersionFile::BytesFor(kept) + stored * kPageSize) && file_->Reserve(kept);
+  return file_->HasMemory(file_->BytesFor(kept) + stored * kPageSize) && file_->Reserve(kept);
+}
+
+bool Past::NeedsMemory(uint64_t page) const {
+  return IsHoleNow(page) || !below_->IsOwn(page * kPageSize);
 }
 
 bool Past::IsHoleNow(uint64_t page) const {

@@ -222,6 +222,16 @@ void VersionFile::Free(Version version) {
   Push(vacant_, version);
 }
 
+// Numbers that are ready are for contents; others take pages of records, and of links.
+uint64_t VersionFile::BytesFor(const Amount& amount) const {
+  const LockGuard lock(mutex_);
+  const uint64_t ready = std::min<uint64_t>(amount.contents, ready_.length);
+  const uint64_t records = amount.records - std::min(amount.records, vacant_.length + ready);
+  const uint64_t record_pages = (records + kRecordsPerPage - 1) / kRecordsPerPage;
+  const uint64_t link_pages = (record_pages * kRecordsPerPage + kLinksPerPage - 1) / kLinksPerPage;
+  return (amount.contents - ready + record_pages + link_pages) * kPageSize;
+}
+
 bool VersionFile::Reserve(const Amount& amount) {
   return account_.Reserve(AllocatedBytes() + BytesFor(amount));
 }

@@ -55,6 +55,7 @@ class VersionFile {
     std::atomic<uint64_t> size_bytes;        // of the disk, at every moment that is whole
     std::atomic<uint64_t> rollback_to;       // 1 + the moment that it is going back to; 0: none
     std::atomic<uint64_t> rollback_request;  // of the rollback that was last, 0 for none
+    std::atomic<uint64_t> rollback_alone;    // 1: what only the history wants is not kept
 
     bool IsKnown() const { return magic == kMagic && format == kFormat; }
   };
@@ -148,12 +149,8 @@ class VersionFile {
   bool Reserve(const Amount& amount);
   // For who frees as much elsewhere as he keeps, a moment later: whatever the limit leaves.
   void ReserveAnyway() { account_.ReserveAnyway(AllocatedBytes()); }
-  // At most.
-  static uint64_t BytesFor(const Amount& amount) {
-    return (amount.contents + amount.records / kRecordsPerPage + amount.records / kLinksPerPage +
-            2) *
-           kPageSize;
-  }
+  // At most, beside what free numbers have.
+  uint64_t BytesFor(const Amount& amount) const ABSL_LOCKS_EXCLUDED(mutex_);
   void EndReservation();
   // Whether so many bytes could be stored elsewhere now.
   bool HasMemory(uint64_t bytes) const { return account_.Has(bytes); }
@@ -202,7 +199,7 @@ class VersionFile {
   MemoryAccount account_;
   mutable Arena arena_;  // it maps what is asked for
   Header* header_ = nullptr;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   FreeList ready_ ABSL_GUARDED_BY(mutex_);   // with memory for contents
   FreeList vacant_ ABSL_GUARDED_BY(mutex_);  // without
 };

@@ -45,11 +45,18 @@ struct VersionIndex::List {
 
   uint32_t size() const { return end - begin; }
 
-  // Moves the fewer that there are on one side of the place; false when there is no room.
+  // Moves the fewer that there are on one side of the place; false when there is no room.  Much
+  // room at the beginning is moved to the end, so that a history that is full pays for that once
+  // in a while.
   bool Insert(size_t place, Version version) {
+    const bool before = begin > 0 && place < size() / 2;
+    if (!before && end == capacity) {
+      if (begin == 0 || begin < capacity / 4) return false;
+      std::move(versions + begin, versions + end, versions);
+      end -= begin;
+      begin = 0;
+    }
     Version* const first = versions + begin;
-    const bool before = begin > 0 && (end == capacity || place < size() / 2);
-    if (!before && end == capacity) return false;
     if (before) {
       std::move(first, first + place, first - 1);
       --begin;

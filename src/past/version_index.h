@@ -51,7 +51,7 @@ class VersionIndex {
   }
 
  private:
-  static constexpr uint64_t kNodeBytes = 528;  // of the XArray, with the allocator's word
+  static constexpr uint64_t kNodeBytes = 544;  // of the XArray, as malloc serves it
 
   using Versions = absl::Span<const Version>;
   struct List;

@@ -36,7 +36,7 @@ walk_rollback() {
   patch 20 0 3000000
   take clean
   cp --sparse=always "$image" "$scratch/clean"
-  local points=(rollback-begun hole-filled page-put-back page-stored page-punched rollback-made rollback-ended
+  local points=(rollback-begun page-stored-below page-put-back page-stored page-punched rollback-made rollback-ended
     rolled-back)
   each_rollback "${points[@]}" "${saving[@]}" received answered -- 'a rollback'
   put 8 "$dev/history"
@@ -59,7 +59,7 @@ walk_cut_off() {
   datapath=daemon
   make_disk cut '{"size": 16}'
   image=$scratch/whole
-  for point in version-kept version-recorded page-punched piece-cut-off power-prepared "${saving[@]}"; do
+  for point in version-kept version-recorded piece-kept page-punched piece-cut-off power-prepared "${saving[@]}"; do
     rm -f "$image"
     truncate -s 16M "$image"
     patch $((++seed)) $((6 << 20)) 5000000

@@ -297,6 +297,19 @@ TEST_F(CutOffTest, IsKeptForTheSnapshot) {
   EXPECT_EQ(Contents(*disk_.store()), std::string(kPages * kPage, '\0'));
 }
 
+TEST_F(CutOffTest, ThatNobodyKeepsNeedsNoMemory) {
+  Begin(/*pages_left=*/0);
+  ASSERT_TRUE(disk_.past().Remove(snapshot_).ok());
+  ASSERT_TRUE(Resize("2").ok());
+  ASSERT_TRUE(disk_.past().Take("later", 0).ok());
+  host_.memory().SetLimit(MemoryLimit::kNone);
+  ASSERT_EQ(disk_.Do({.op = Op::kDiscard, .offset = kMiB, .length = kPages * kPage}), 0);
+  ASSERT_TRUE(disk_.past().Remove((*disk_.past().Take("now", 0)).number).ok());
+  ASSERT_TRUE(disk_.Write("power", "0").ok());
+  host_.memory().SetLimit(host_.memory().used_bytes());
+  EXPECT_TRUE(Resize("1").ok()) << disk_.last_error();
+}
+
 TEST_F(CutOffTest, WithoutDescriptorsForAHistoryNothingIs) {
   Begin(/*pages_left=*/0);
   ASSERT_TRUE(disk_.past().Remove(snapshot_).ok());

@@ -84,6 +84,38 @@ TEST_F(FileOriginTest, WhatIsRefusedIsNotKept) {
   EXPECT_EQ(e_.store(), nullptr);
 }
 
+// What a cache had is lost, and so its pages are shared again; a snapshot has them still, and to go
+// back to it takes memory for each.
+TEST_F(FileOriginTest, ToGoBackFromWhatIsSharedTakesMemory) {
+  constexpr uint64_t kPages = 8;
+  const std::string image(kPages * kPage, 'i');
+  ASSERT_EQ(pwrite(file_.get(), image.data(), image.size(), 0), static_cast<ssize_t>(image.size()));
+  ASSERT_TRUE(
+      e_.WriteJson(absl::StrCat(R"({"origin": ")", path_, R"(", "cache_size": 1, "power": 1})"))
+          .ok())
+      << e_.last_error();
+  const std::string bytes(kPages * kPage, 'w');
+  ASSERT_EQ(e_.Do({.op = Op::kWrite, .length = bytes.size(), .data = bytes.data()}), 0);
+  ASSERT_TRUE(e_.past().Take("written", 0).ok());
+  ASSERT_TRUE(e_.Write("power", "0").ok());
+  ASSERT_TRUE(e_.Write("power", "1").ok());
+  const auto now = [&] {
+    std::string there(kPages * kPage, '\0');
+    EXPECT_EQ(e_.Do({.op = Op::kRead, .length = there.size()}, there.data()), 0);
+    return there;
+  };
+  EXPECT_EQ(now(), image);
+  for (uint64_t more = 0; more < 2 * kPages; ++more) {
+    SCOPED_TRACE(more);
+    host_.memory().SetLimit(host_.memory().used_bytes() + more * kPage);
+    const absl::Status back = e_.past().RollBack("written", 0);
+    EXPECT_EQ(now(), back.ok() ? bytes : image);
+    if (back.ok()) return;
+    EXPECT_EQ(ErrnoOf(back), ENOSPC) << back.message();
+  }
+  FAIL() << "there is memory enough";
+}
+
 TEST_F(FileOriginTest, AnImageThatShrinksIsMissed) {
   ASSERT_TRUE(e_.WriteJson(absl::StrCat(R"({"origin": ")", path_, R"(", "power": 1})")).ok());
   Write(e_, 0, 'x');

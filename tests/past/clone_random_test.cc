@@ -116,8 +116,10 @@ class CloneRandom : public testing::Test {
   // As a power-on does that finds another size.
   void Resize(ClonedDisk& disk, uint64_t size) {
     if (size < disk.bytes.size()) {
-      ASSERT_EQ(disk.clone == nullptr ? 0 : disk.clone->PrepareToDiscard(size), 0);
-      ASSERT_EQ(disk.past->CutOff(size), 0);
+      ASSERT_EQ(
+          disk.past->CutOff(
+              size, [&] { return disk.clone == nullptr ? 0 : disk.clone->PrepareToDiscard(size); }),
+          0);
     }
     ASSERT_TRUE(disk.own->Resize(size).ok());
     disk.bytes.resize(size);

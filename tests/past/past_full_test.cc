@@ -168,7 +168,7 @@ TEST(FullPast, ARollbackBesideADiskThatTakesTheMemoryIsWholeOrNothing) {
     ASSERT_EQ(past->Write(0, kPages * kPage, Pages("abcdef").data()), 0);
     const uint64_t moment = past->Hold();
     ASSERT_EQ(past->Discard(0, kPages * kPage), 0);
-    memory.SetLimit(memory.used_bytes() + (kPages + 2) * kPage);  // and what is set aside for links
+    memory.SetLimit(memory.used_bytes() + kPages * kPage);
     beset.stored_before = stored_before;
     const int error = past->RollBack(moment);
     const std::string now = Letters(Read(*past, 0, kPages * kPage));
@@ -176,6 +176,38 @@ TEST(FullPast, ARollbackBesideADiskThatTakesTheMemoryIsWholeOrNothing) {
     EXPECT_EQ(error, stored_before < int{kPages} ? ENOSPC : 0);
     EXPECT_EQ(store->stored_pages(), error == 0 ? kPages : 0);
   }
+}
+
+TEST(FullPast, ToGoBackWhereNothingHasToBeKeptNeedsNoMemory) {
+  DiskWithPast disk(8);
+  ASSERT_EQ(disk.Write(0, "abcdefgh"), 0);
+  const uint64_t moment = disk.past().Hold();
+  ASSERT_EQ(disk.Write(2, "XYZ"), 0);
+  disk.memory().SetLimit(disk.memory().used_bytes());
+  EXPECT_EQ(disk.past().RollBack(moment), 0);
+  EXPECT_EQ(disk.Now(), "abcdefgh");
+}
+
+// It had its memory when it began, and whoever goes on asks nobody.
+TEST(FullPast, ARollbackThatHasBegunIsFinishedWithoutMemory) {
+  DiskWithPast disk(8);
+  ASSERT_EQ(disk.Write(0, "abcdefgh"), 0);
+  uint64_t moments[2];
+  for (uint32_t i = 0; i < 2; ++i) {
+    moments[i] = disk.past().Hold();
+    VersionFile::SnapshotEntry* const entry = disk.past().file().MakeSnapshot(i);
+    entry->moment = moments[i];
+    entry->serial = i + 1;
+    if (i > 0) continue;
+    ASSERT_EQ(disk.Write(0, "ABCDEFGH"), 0);
+  }
+  disk.memory().SetLimit(disk.memory().used_bytes());
+  disk.past().file().header().rollback_request = 7;
+  disk.past().file().header().rollback_to = moments[0] + 1;
+  disk.BeKilled();
+  EXPECT_EQ(disk.Now(), "abcdefgh");
+  EXPECT_EQ(disk.At(moments[1]), "ABCDEFGH");
+  EXPECT_TRUE(disk.past().RolledBackBy(7));
 }
 
 TEST(FullPast, AClonesEndIsCutOffWhollyOrNot) {

@@ -182,8 +182,8 @@ int CloneStore::PrepareToDiscard(uint64_t begin) {
     const StripeLocks::Exclusive lock(locks_, FirstPage(begin), LastPage(batch_end));
     for (; error == 0 && begin < batch_end; begin = begin / kStripe * kStripe + kStripe) {
       const uint64_t stripe = begin / kStripe;
-      if (stripes_.Load(stripe) == nullptr)
-        error = stripes_.Store(stripe, XArray::MakeValue(0)).error;
+      if (stripes_.Load(stripe) != nullptr) continue;
+      error = stripes_.Store(stripe, XArray::MakeValue(0)).error;
     }
   }
   return error;

@@ -14,11 +14,11 @@
 // Thread safety: all calls from any thread; Hold(), Release(), SetHistory(), RollBack(), CutOff()
 // and Lose() one at a time, Rearrange() beside nothing but views of moments.  Who changes a page
 // has its stripe of the locks, which are others than those of the store below; who looks at an
-// earlier moment of it shares that. Units: bytes, unless said.  Errors: as store.h; ENOSPC also
-// when there is no memory for what a snapshot needs: it and the disk are then as before.  The
-// history makes room for everything else: before a change fails with ENOSPC it forgets its oldest,
-// in the end all of it, and then also what this change overwrites.  A change that waited for that
-// has been counted more than once.
+// earlier moment of it shares that.
+// Units: bytes, unless said.  Errors: as store.h; ENOSPC also when there is no memory for what a
+// snapshot needs: it and the disk are then as before.  The history makes room for everything else:
+// before a change fails with ENOSPC it forgets its oldest, in the end all of it, and then also what
+// this change overwrites.  A change that waited for that has been counted more than once.
 #ifndef RNULLFS_PAST_PAST_H_
 #define RNULLFS_PAST_PAST_H_
 
@@ -151,7 +151,8 @@ class Past final : public Store {
   bool NeedsMemory(uint64_t page) const;
   bool IsHoleNow(uint64_t page) const;
   bool IsZeroNow(uint64_t page);
-  int PrepareToRollBack(uint64_t moment, uint64_t before, bool& history);
+  uint64_t MayGoBefore(uint64_t moment) const;
+  int PrepareToRollBack(uint64_t moment, bool& history);
   template <typename F>
   void ForEachThatDiffers(uint64_t moment, F f);
   int StoreBelow(uint64_t moment, uint64_t& left);

@@ -28,8 +28,7 @@ int Past::RollBack(uint64_t moment, uint64_t request) {
   int error = below_->Flush();
   bool history = true;
   const absl::Cleanup end = [this] { file_->EndReservation(); };
-  const uint64_t before = retention_.Holds(moment) ? UINT64_MAX : moment + 1;
-  if (error == 0) error = PrepareToRollBack(moment, before, history);
+  if (error == 0) error = PrepareToRollBack(moment, history);
   if (error != 0) return error == ENOSPC || error == ENOMEM ? ENOSPC : EREMOTEIO;
   VersionFile::Header& header = file_->header();
   header.rollback_request = request;
@@ -43,8 +42,7 @@ int Past::RollBack(uint64_t moment, uint64_t request) {
 int Past::FinishRollBack() {
   VersionFile::Header& header = file_->header();
   const uint64_t moment = header.rollback_to - 1;
-  const uint64_t before = retention_.Holds(moment) ? UINT64_MAX : moment + 1;
-  const int error = RollBackPages(moment, before, header.rollback_alone == 0);
+  const int error = RollBackPages(moment, MayGoBefore(moment), header.rollback_alone == 0);
   KillPoint("rollback-made");
   if (error != 0) header.rollback_request = 0;
   header.rollback_to.store(0, std::memory_order_release);
@@ -54,10 +52,27 @@ int Past::FinishRollBack() {
   return error == 0 ? 0 : EIO;
 }
 
+// So that going back again and again costs what has changed in between, not all that ever has.
+void Past::ForgetRestored(uint64_t moment) {
+  VersionList restored = retention_.TakeRestored(moment);
+  while (!restored.empty()) Forget(restored.PopFront(*file_));
+}
+
+bool Past::RolledBackBy(uint64_t request) const {
+  const VersionFile::Header& header = file_->header();
+  return request != 0 && header.rollback_to == 0 && header.rollback_request == request;
+}
+
 // --- Memory ------------------------------------------------------------------------------------
 
-// History makes room, but for what is needed to go back; without any it is not kept.
-int Past::PrepareToRollBack(uint64_t moment, uint64_t before, bool& history) {
+// What of the history is older may make room: the rest is needed to go back.
+uint64_t Past::MayGoBefore(uint64_t moment) const {
+  return retention_.Holds(moment) ? UINT64_MAX : moment + 1;
+}
+
+// Without any room history is not kept.
+int Past::PrepareToRollBack(uint64_t moment, bool& history) {
+  const uint64_t before = MayGoBefore(moment);
   Need need = NeedOf(moment);
   for (;;) {
     int error = ENOSPC;
@@ -126,17 +141,6 @@ void Past::TakeBackHoles(uint64_t moment) {
 }
 
 // --- Pages -------------------------------------------------------------------------------------
-
-// So that going back again and again costs what has changed in between, not all that ever has.
-void Past::ForgetRestored(uint64_t moment) {
-  VersionList restored = retention_.TakeRestored(moment);
-  while (!restored.empty()) Forget(restored.PopFront(*file_));
-}
-
-bool Past::RolledBackBy(uint64_t request) const {
-  const VersionFile::Header& header = file_->header();
-  return request != 0 && header.rollback_to == 0 && header.rollback_request == request;
-}
 
 int Past::RollBackPages(uint64_t moment, uint64_t before, bool history) {
   const uint64_t number = file_->header().sequence.fetch_add(1) + 1;

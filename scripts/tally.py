@@ -6,7 +6,8 @@ usage: scripts/tally.py TESTLOG.json       prints "PASSED FAILED SKIPPED"; the n
 A gtest program counts by its cases, a TAP script by its checks, any other test as one.  The cases are
 read from what was printed: the XML that gtest leaves behind is an older run's when the program
 crashes.  A program that fails without a failed case (a crash, a time-out, a leak that a sanitizer
-found) counts as one failure.
+found) counts as one failure.  What a failed check of a script says below its line is shown with its
+name, which meson does not do.
 """
 
 import json
@@ -14,7 +15,8 @@ import re
 import sys
 
 GTEST = re.compile(r"\[ +(?P<verdict>OK|FAILED|SKIPPED) +\] (?P<name>\S+?),? .*\(\d+ ms\)$", re.M)
-TAP = re.compile(r"^(?P<verdict>ok|not ok) \d+ - (?P<name>.*?)(?P<skip> # SKIP.*)?$", re.M)
+TAP = re.compile(r"^(?P<verdict>ok|not ok) \d+ - (?P<name>.*?)(?P<skip> # SKIP.*)?$"
+                 r"(?P<said>(?:\n#.*)*)", re.M)
 
 
 def verdict_of(case):
@@ -23,10 +25,15 @@ def verdict_of(case):
     return "skipped" if case["verdict"] == "SKIPPED" else "failed"
 
 
+def name_of(case):
+    verdict, said = verdict_of(case), case.groupdict().get("said") or ""
+    return case["name"] + (said.replace("\n#", "\n  #") if verdict == "failed" else "")
+
+
 def cases_of(test):
     """(verdict, name) of everything that the program reported on, or of the program itself."""
     output = test.get("stdout", "")
-    cases = [(verdict_of(case), f"{test['name']}: {case['name']}")
+    cases = [(verdict_of(case), f"{test['name']}: {name_of(case)}")
              for pattern in (GTEST, TAP) for case in pattern.finditer(output)]
     passed = test["result"] in ("OK", "EXPECTEDFAIL")
     if test["result"] == "SKIP" and not cases:

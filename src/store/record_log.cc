@@ -108,18 +108,37 @@ RecordLog::~RecordLog() {
   for (const auto& [window, start] : windows_) munmap(start, kWindowBytes);
 }
 
+// Its writer may still be alive, and make the other region the log while this one is read, which is
+// empty then.  What is damaged is so each time.
 absl::Status RecordLog::Read() {
+  constexpr int kTries = 20;
   const LockGuard lock(mutex_);
-  const absl::StatusOr<std::string> head = ReadRange(file_, 0, sizeof(Header));
-  if (!head.ok()) return head.status();
+  absl::Status read;
+  for (int tries = 0; tries < kTries; ++tries) {
+    const Header before = ReadHeader();
+    read = ReadAs(before);
+    const Header after = ReadHeader();
+    if (read.ok() && after.region == before.region && after.end >= before.end) return read;
+  }
+  return read.ok() ? Error(EINVAL, "the saved state changes too fast to be read") : read;
+}
+
+// Zeros where there is none.
+RecordLog::Header RecordLog::ReadHeader() const {
   Header header = {};
-  std::memcpy(&header, head->data(), sizeof header);
+  const absl::StatusOr<std::string> bytes = ReadRange(file_, 0, sizeof header);
+  if (bytes.ok()) std::memcpy(&header, bytes->data(), sizeof header);
+  return header;
+}
+
+absl::Status RecordLog::ReadAs(const Header& header) {
   const bool sound = header.magic == kMagic && header.region <= 1 &&
                      header.end <= kRegionSize - kPageSize && header.end <= file_.AllocatedBytes();
   if (!sound) return Error(EINVAL, "the saved state's header is damaged");
   const absl::StatusOr<std::string> log = ReadRange(file_, RegionOffset(header.region), header.end);
   if (!log.ok()) return log.status();
   const std::string_view text = *log;
+  records_.clear();
   for (size_t at = 0; at < text.size();) {
     RecordHeader record = {};
     const size_t left = text.size() - at;
@@ -139,6 +158,7 @@ absl::Status RecordLog::Read() {
   }
   region_ = header.region;
   end_ = header.end;
+  live_ = 0;
   for (const auto& [key, body] : records_) live_ += sizeof(RecordHeader) + body.size();
   return absl::OkStatus();
 }

@@ -37,7 +37,8 @@ class RecordLog {
 
   static absl::StatusOr<std::unique_ptr<RecordLog>> Create();
 
-  // What another process left.  EINVAL, with a sentence, when it is not a log or a damaged one.
+  // What another process left, or still writes.  EINVAL, with a sentence, when it is not a log or a
+  // damaged one.
   static absl::StatusOr<std::unique_ptr<RecordLog>> Open(UniqueFd memfd);
 
   ~RecordLog();
@@ -59,6 +60,8 @@ class RecordLog {
   struct Header;
   explicit RecordLog(UniqueFd memfd) : file_(std::move(memfd)) {}
   absl::Status Read();
+  Header ReadHeader() const;
+  absl::Status ReadAs(const Header& header) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int Append(uint64_t key, std::string_view text, bool erased)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int Commit(uint64_t region, uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

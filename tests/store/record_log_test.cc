@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <random>
 #include <string>
+#include <thread>
 
 namespace rnullfs {
 namespace {
@@ -150,6 +152,26 @@ TEST_F(RecordLogTest, ABeginningOfARecordIsNoRecord) {
   // Behind the end, where the next record would be.
   ASSERT_EQ(pwrite(log_->fd(), rubbish.data(), rubbish.size(), 4096 + 24 + 3), 100);
   EXPECT_EQ(Found(*log_), (RecordLog::Records{{1, "one"}}));
+}
+
+// As a program does that is asked whether it could take over: who serves goes on writing.
+TEST_F(RecordLogTest, IsReadWhileItIsWritten) {
+  log_->Put(1, "stays");
+  std::atomic<bool> stop{false};
+  std::atomic<uint64_t> put{0};
+  std::thread writer([&] {
+    const std::string text(50'000, 'x');
+    for (; !stop; ++put) log_->Put(2 + put % 2, text + std::to_string(put));
+  });
+  for (int i = 0; i < 1000 || put < 1000; ++i) {
+    const auto opened = RecordLog::Open(Duplicate(*log_));
+    if (!opened.ok() || (*opened)->All().at(1) != "stays") {
+      ADD_FAILURE() << i << ": " << opened.status();
+      break;
+    }
+  }
+  stop = true;
+  writer.join();
 }
 
 TEST_F(RecordLogTest, RefusesWhatIsNoLog) {

@@ -33,15 +33,23 @@ unmounted() {
   umount "$1"
 }
 
+# A process group, and not its leader alone.  A process that has just been forked may not heed the
+# first signal.
+ended() {
+  local i
+  for ((i = 0; i < 100; ++i)); do
+    kill -- "-$1" 2>/dev/null || return 0
+    sleep 0.1
+  done
+  kill -KILL -- "-$1" 2>/dev/null || true
+}
+
 # In the reverse order.
 clean_up() {
   local group
   trap '' INT TERM
   trap - EXIT
-  for group in "${!running[@]}"; do
-    kill -- "-$group" 2>/dev/null || true
-    wait "$group" 2>/dev/null || true
-  done
+  for group in $(jobs -p); do ended "$group"; done
   for room in "$here"/rooms/*; do unmounted "$room"; done
   detach "$disks/"
   unmounted "$disks"

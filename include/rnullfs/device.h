@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "rnullfs/clock.h"
@@ -29,6 +30,7 @@ namespace rnullfs {
 
 class CompletionQueue;
 struct FaultPoint;
+struct FaultVerdict;
 struct Reply;
 
 // What devices share and tests replace.  All outlive the devices.
@@ -67,7 +69,7 @@ class Device {
   // size.  EINVAL for a direct one that is no multiple of blocksize, EOPNOTSUPP for a discard where
   // there are none, EIO for bad blocks, ETIMEDOUT for a request that a fault has lost, EBUSY when
   // as many wait for their time as one disk may have, ENOMEM for one that there is no memory to
-  // work on.
+  // work on.  Whatever a fault rule says.
   void Submit(const Command& command, Completion done);
 
   // Attributes that may change while powered, as of the next request.
@@ -96,7 +98,11 @@ class Device {
   bool MayWait(const Command& command);
   void AnswerNow(Command command, Completion done);
   void AnswerShaped(Command command, Completion done);
-  int64_t Do(const Command& command, int64_t now_nsec, Reply& reply);
+  void AnswerLater(const Command& command, Reply reply, FaultVerdict verdict);
+  FaultVerdict Judge(const Command& command) const;
+  int64_t Do(const Command& command, int64_t now_nsec, Reply& reply, FaultVerdict& verdict);
+  int64_t DoPieces(const Command& command, int64_t ready_nsec, Reply& reply);
+  std::pair<uint64_t, uint64_t> Touched(const Command& command) const;
   int DoPiece(const Command& piece, char* to);
   int64_t EndOf(int64_t ready_nsec);
 

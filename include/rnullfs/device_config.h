@@ -103,6 +103,7 @@ struct DeviceConfig {
   uint64_t seed = 0;             // 0: another one at each power-on
   uint64_t io_timeout = 30'000;  // ms
 
+  bool wants_cache() const { return memory_backed && cache_size != 0; }
   // UINT64_MAX for no limit.
   uint64_t store_limit_bytes() const {
     return store_limit == 0 || store_limit > UINT64_MAX >> 20 ? UINT64_MAX : store_limit << 20;

@@ -145,6 +145,7 @@ class Disk {
     UniqueFd cache;
     UniqueFd past;
     UniqueFd marks;
+    UniqueFd faults;
   };
   absl::Status Restore(const DeviceRecord& record, Memfds memfds,
                        std::optional<Origin> origin = std::nullopt);
@@ -153,6 +154,8 @@ class Disk {
   absl::StatusOr<bool> SwitchOn(const Settings& seen, const Settings& next, Ready ready,
                                 std::optional<Origin>& origin);
   absl::Status RestoreStore(const DeviceRecord& record, Memfds& memfds);
+  absl::Status PrepareRules(const Settings& seen, const Settings& next);
+  void TakeRules();
   bool TakeBadBlocks(const Settings& seen, const Settings& next);
   using Edit = absl::FunctionRef<absl::Status(Settings&)>;
   absl::Status Update(Edit edit);

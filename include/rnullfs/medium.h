@@ -1,5 +1,5 @@
-// What a disk remembers, its pages and its bad blocks: it lives from mkdir to rmdir, through power
-// cycles.
+// What a disk remembers, its pages, its bad blocks and its fault rules: it lives from mkdir to
+// rmdir, through power cycles.
 //
 // The store exists from the first power-on with memory_backed=1 on; a power-on with another size
 // truncates or grows it, and one with memory_backed=0 leaves it as it is.  Over it lies, where the
@@ -28,6 +28,7 @@ namespace rnullfs {
 
 class BadBlockTable;
 class CloneStore;
+class FaultRuleTable;
 class Past;
 class WriteCache;
 
@@ -38,8 +39,9 @@ class Medium {
   struct Services {
     std::string name;
     std::string cache_name;
-    std::string past_name = {};   // of what is kept of the past
-    std::string marks_name = {};  // of what a clone no longer shares
+    std::string past_name = {};    // of what is kept of the past
+    std::string marks_name = {};   // of what a clone no longer shares
+    std::string faults_name = {};  // of what its fault rules count
     MemoryLimit& memory;
     CacheCounters& counters;
     MemfdKeeper& keeper = MemfdKeeper::None();
@@ -94,6 +96,9 @@ class Medium {
   // Null while there is nothing to remember.
   Past* past() const { return past_.get(); }
   BadBlockTable& bad_blocks() const { return *bad_blocks_; }
+  FaultRuleTable& fault_rules() const { return *fault_rules_; }
+  // The number of the newest change, 0 while there is nothing to remember; from any thread.
+  uint64_t sequence() const;
   // Whether a disk as `config` says would fit into what the memory limit leaves to it, all of it.
   bool Fits(const DeviceConfig& config) const;
 
@@ -112,12 +117,14 @@ class Medium {
 
   const Services services_;
   const std::unique_ptr<BadBlockTable> bad_blocks_;
+  const std::unique_ptr<FaultRuleTable> fault_rules_;
   std::shared_ptr<View> origin_;
   std::unique_ptr<PageStore> store_;
   std::unique_ptr<CloneStore> clone_;  // null without an origin
   std::unique_ptr<WriteCache> cache_;
   std::unique_ptr<Past> past_;
   std::atomic<Store*> top_{nullptr};
+  std::atomic<const Past*> remembers_{nullptr};  // past_.get() while it is on top, for requests
 };
 
 }  // namespace rnullfs

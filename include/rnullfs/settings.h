@@ -9,6 +9,7 @@
 
 #include "rnullfs/bad_blocks.h"
 #include "rnullfs/device_config.h"
+#include "rnullfs/fault_rule.h"
 
 namespace rnullfs {
 
@@ -26,6 +27,7 @@ struct Settings {
   DeviceConfig config = {};
   DeviceState state = {};
   std::string origin = {};   // what the disk begins as (origin.h); empty: as zeros
+  FaultRules faults = {};    // by name
   std::string unknown = {};  // a later version's attributes, as JSON: kept for it
 
   bool operator==(const Settings&) const = default;

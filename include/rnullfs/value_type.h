@@ -25,10 +25,12 @@
 #include "absl/types/span.h"
 #include "rnullfs/bad_blocks.h"
 #include "rnullfs/device_config.h"
+#include "rnullfs/fault_rule.h"
 
 namespace rnullfs {
 
-using Value = std::variant<bool, uint64_t, int64_t, RateLimit, BadBlocks, std::string>;
+using Value = std::variant<bool, uint64_t, int64_t, RateLimit, BadBlocks, std::string, SectorRanges,
+                           FaultDelay, FaultRules>;
 
 // A piece of JSON.  Not the JSON library's tree: to destroy one takes memory, of which there may be
 // none.

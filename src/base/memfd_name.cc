@@ -8,9 +8,10 @@ namespace rnullfs {
 namespace {
 
 constexpr std::string_view kDiskPrefix = "rnullfs:";
-// Guards and workers of versions that know neither hold such a disk's, and leave it alone.
+// Guards and workers of versions that know none of these hold such a disk's, and leave it alone.
 constexpr std::string_view kPast = "past/";
 constexpr std::string_view kMarks = "marks/";
+constexpr std::string_view kFaults = "faults/";
 
 // What memfd_create() was called with; nothing for what is no memfd.
 std::string_view NameIn(std::string_view link) {
@@ -33,6 +34,12 @@ std::optional<DiskMemfd> ParseAny(std::string_view link) {
   return disk;
 }
 
+std::optional<uint64_t> ParseKind(std::string_view link, std::string_view kind) {
+  const std::optional<DiskMemfd> memfd = ParseAny(link);
+  if (!memfd.has_value() || !memfd->device.starts_with(kind)) return std::nullopt;
+  return memfd->id;
+}
+
 }  // namespace
 
 std::string DiskMemfdName(uint64_t id, std::string_view device) {
@@ -51,6 +58,10 @@ std::string MarksMemfdName(uint64_t id, std::string_view device) {
   return DiskMemfdName(id, absl::StrCat(std::string(kMarks), std::string(device)));
 }
 
+std::string FaultsMemfdName(uint64_t id, std::string_view device) {
+  return DiskMemfdName(id, absl::StrCat(std::string(kFaults), std::string(device)));
+}
+
 std::optional<DiskMemfd> ParseDiskMemfd(std::string_view link) {
   std::optional<DiskMemfd> disk = ParseAny(link);
   // Another program may call a memfd what it likes, but no disk of ours.
@@ -58,23 +69,10 @@ std::optional<DiskMemfd> ParseDiskMemfd(std::string_view link) {
   return disk;
 }
 
-std::optional<uint64_t> ParseCacheMemfd(std::string_view link) {
-  const std::optional<DiskMemfd> cache = ParseAny(link);
-  if (!cache.has_value() || !cache->device.starts_with('/')) return std::nullopt;
-  return cache->id;
-}
-
-std::optional<uint64_t> ParsePastMemfd(std::string_view link) {
-  const std::optional<DiskMemfd> past = ParseAny(link);
-  if (!past.has_value() || !past->device.starts_with(kPast)) return std::nullopt;
-  return past->id;
-}
-
-std::optional<uint64_t> ParseMarksMemfd(std::string_view link) {
-  const std::optional<DiskMemfd> marks = ParseAny(link);
-  if (!marks.has_value() || !marks->device.starts_with(kMarks)) return std::nullopt;
-  return marks->id;
-}
+std::optional<uint64_t> ParseCacheMemfd(std::string_view link) { return ParseKind(link, "/"); }
+std::optional<uint64_t> ParsePastMemfd(std::string_view link) { return ParseKind(link, kPast); }
+std::optional<uint64_t> ParseMarksMemfd(std::string_view link) { return ParseKind(link, kMarks); }
+std::optional<uint64_t> ParseFaultsMemfd(std::string_view link) { return ParseKind(link, kFaults); }
 
 bool IsStateMemfd(std::string_view link) { return NameIn(link) == kStateMemfdName; }
 

@@ -15,6 +15,7 @@
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
+#include "rnullfs/rule_attributes.h"
 
 namespace rnullfs {
 namespace {
@@ -88,12 +89,15 @@ const FaultGroup* FindByParameter(std::string_view name) {
 
 absl::Status ReadAlias(const Attribute& row, const Option& option, Settings& settings) {
   if (!option.value.has_value()) return NoValue(row.alias, AliasAccepts(row));
-  std::string text(*option.value);
-  if (row.alias_unit != 1) {
-    const std::optional<uint64_t> units = ParseUnsigned(text);
-    const bool fits = units.has_value() && *units <= UINT64_MAX / row.alias_unit;
-    text = fits ? absl::StrCat(*units * row.alias_unit) : "";
+  if (row.alias_unit == 1) {
+    const absl::StatusOr<Value> value =
+        row.type->Parse(row.alias, *option.value, row.field.get(settings));
+    if (value.ok()) row.field.set(settings, *value);
+    return value.status();
   }
+  const std::optional<uint64_t> units = ParseUnsigned(*option.value);
+  const bool fits = units.has_value() && *units <= UINT64_MAX / row.alias_unit;
+  const std::string text = fits ? absl::StrCat(*units * row.alias_unit) : "";
   if (StoreAttribute(row, text, settings).ok()) return absl::OkStatus();
   return Rejected(row.alias, Shown(*option.value), AliasAccepts(row));
 }
@@ -159,15 +163,21 @@ std::string TakeOption(std::string_view& list) {
   return option;
 }
 
+// Whether an option goes on with what follows its comma: a list of numbers, or a fault rule.
+bool GoesOn(const Option& last, std::string_view option) {
+  if (!last.value.has_value()) return false;
+  if (FindByParameter(last.name) != nullptr) return ParseSigned(option).has_value();
+  const Attribute* const faults = FindAttribute("faults");
+  return (last.name == faults->name || last.name == faults->alias) && IsRuleWord(option);
+}
+
 std::vector<std::string> SplitOptions(std::string_view list) {
   std::vector<std::string> options;
   while (!list.empty()) {
     std::string option = TakeOption(list);
     if (option.empty()) continue;
-    // Of several numbers those behind the first belong to a list.
     const Option last(options.empty() ? std::string_view() : options.back());
-    if (last.value.has_value() && FindByParameter(last.name) != nullptr &&
-        ParseSigned(option).has_value()) {
+    if (GoesOn(last, option)) {
       options.back() += Concat({",", option});
     } else {
       options.push_back(std::move(option));

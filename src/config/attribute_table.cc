@@ -3,14 +3,13 @@
 
 #include <unistd.h>
 
-#include <type_traits>
-#include <utility>
-
+#include "config/field_of.h"
 #include "config/types/boolean.h"
 #include "config/types/integer.h"
 #include "config/types/line.h"
 #include "config/types/ranges.h"
 #include "config/types/rate.h"
+#include "config/types/rule_list.h"
 #include "config/types/word.h"
 #include "rnullfs/attributes.h"
 
@@ -59,6 +58,7 @@ constexpr Rate kRequests("requests/s");
 constexpr Line kOrigin({.bytes_max = 4000,
                         .accepts = "a disk of the mount, DISK@SNAPSHOT, the path of a raw image "
                                    "or of a block device, or nothing"});
+constexpr RuleList kRules;
 constexpr Unsigned kGiven({.max = UINT32_MAX, .accepts = "nothing"});
 constexpr Signed kPercent({.min = 0, .max = 100}, "percent");
 constexpr Signed kFaultCount({.min = 0, .max = INT32_MAX});
@@ -68,32 +68,17 @@ constexpr Signed kFaultTimes({.min = FaultAttr::kUnlimited,
 
 // --- Where values are ---------------------------------------------------------------------------
 
-// Numbers are widened, and enumerations are numbers.
-template <typename Member>
-using CarrierOf =
-    std::conditional_t<std::is_same_v<Member, bool> ||
-                           !(std::is_arithmetic_v<Member> || std::is_enum_v<Member>),
-                       Member, std::conditional_t<std::is_signed_v<Member>, int64_t, uint64_t>>;
-
-// A member of the settings, by the members that lead to it.
 template <auto... kPath>
-constexpr SettingsField FieldOf() {
-  using Member = std::remove_cvref_t<decltype((std::declval<Settings&>().*....*kPath))>;
-  using Carrier = CarrierOf<Member>;
-  return {
-      [](const Settings& settings) { return Value(static_cast<Carrier>((settings.*....*kPath))); },
-      [](Settings& settings, const Value& value) {
-        (settings.*....*kPath) = static_cast<Member>(std::get<Carrier>(value));
-      }};
+constexpr SettingsField At() {
+  return {FieldOf<Settings, kPath...>::Get, FieldOf<Settings, kPath...>::Set};
 }
-
 template <auto... kPath>
 constexpr SettingsField InConfig() {
-  return FieldOf<&Settings::config, kPath...>();
+  return At<&Settings::config, kPath...>();
 }
 template <auto... kPath>
 constexpr SettingsField InState() {
-  return FieldOf<&Settings::state, kPath...>();
+  return At<&Settings::state, kPath...>();
 }
 
 // --- Rows that are alike ------------------------------------------------------------------------
@@ -323,13 +308,22 @@ constexpr Attribute kTable[] = {
      .ours = true},
     {.name = "origin",
      .type = &kOrigin,
-     .field = FieldOf<&Settings::origin>(),
+     .field = At<&Settings::origin>(),
      .summary =
          "what the disk begins as, copy on write: DISK@SNAPSHOT, a DISK as it is now, or the "
          "path of a raw image; written before the first power-on; to write nothing copies what "
          "is still shared, also while it is on",
      .live = true,
      .ours = true},
+    {.name = "faults",
+     .type = &kRules,
+     .field = At<&Settings::faults>(),
+     .summary = "fault rules, a directory each: what is done to which requests, at any time",
+     .takes_effect = TakesEffect::kNextRequest,
+     .live = true,
+     .ours = true,
+     .is_section = true,
+     .alias = "fault"},
 };
 
 }  // namespace

@@ -9,6 +9,10 @@ namespace {
 
 constexpr uint64_t kSectorBytes = 512;
 
+BadBlocks::Range SectorsOf(uint64_t offset, uint64_t length) {
+  return {offset / kSectorBytes, (offset + length - 1) / kSectorBytes};
+}
+
 }  // namespace
 
 BadBlocks BadBlockTable::Get() const {
@@ -28,9 +32,15 @@ void BadBlockTable::Set(const BadBlocks& bad_blocks) {
   armed_.store(!bad_blocks.empty(), std::memory_order_relaxed);
 }
 
+bool BadBlockTable::Touches(uint64_t offset, uint64_t length) const {
+  if (length == 0 || !armed()) return false;
+  const LockGuard lock(mutex_);
+  return bad_blocks_.FindEntry(SectorsOf(offset, length)).has_value();
+}
+
 BadBlockTable::Verdict BadBlockTable::Check(uint64_t offset, uint64_t length, const Rules& rules) {
   if (length == 0 || !armed()) return {.good_bytes = length};
-  const BadBlocks::Range touched = {offset / kSectorBytes, (offset + length - 1) / kSectorBytes};
+  const BadBlocks::Range touched = SectorsOf(offset, length);
   Verdict verdict = {.good_bytes = length};
   {
     const LockGuard lock(mutex_);

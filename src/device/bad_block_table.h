@@ -37,6 +37,8 @@ class BadBlockTable {
     int error = 0;            // 0 or EIO
     uint64_t good_bytes = 0;  // how much of the request, from its beginning, is to be done
   };
+  // Whether Check() would find something.
+  bool Touches(uint64_t offset, uint64_t length) const ABSL_LOCKS_EXCLUDED(mutex_);
   Verdict Check(uint64_t offset, uint64_t length, const Rules& rules) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

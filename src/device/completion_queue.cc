@@ -3,7 +3,9 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <exception>
 #include <system_error>
 #include <utility>
 
@@ -41,14 +43,17 @@ absl::Status CompletionQueue::StartLocked() {
 
 void CompletionQueue::Stop() {
   std::thread thread;
+  std::unordered_map<const HangGate*, std::vector<Held>> held;
   {
     const LockGuard lock(mutex_);
     stopping_ = true;
     SetNextDue();
     thread.swap(thread_);
+    held.swap(held_);
   }
   posted_earlier_.notify_one();
   if (thread.joinable()) thread.join();
+  for (auto& [gate, replies] : held) SendHeld(std::move(replies));
 }
 
 void CompletionQueue::Post(int64_t due_nsec, Reply reply) {
@@ -75,6 +80,59 @@ void CompletionQueue::Post(int64_t due_nsec, Reply reply) {
   if (stopped) reply.Send();
 }
 
+// Whether a gate is left that is shut, which is the last then.
+bool CompletionQueue::IsHeld(Reply& reply) {
+  while (!reply.gates.empty() && reply.gates.back()->open) reply.gates.pop_back();
+  return !reply.gates.empty();
+}
+
+void CompletionQueue::Hold(int64_t due_nsec, Reply reply) {
+  {
+    const LockGuard lock(mutex_);
+    if (!stopping_ && IsHeld(reply)) {
+      std::vector<Held>& there = held_[reply.gates.back().get()];
+      const uint64_t bytes = reply.data_bytes();
+      there.push_back({due_nsec, std::move(reply)});
+      waiting_.Add(bytes);
+      return;
+    }
+  }
+  // NOLINTNEXTLINE(bugprone-use-after-move): it is not held then
+  Post(due_nsec, std::move(reply));
+}
+
+// What there is no memory for to wait any more fails.
+void CompletionQueue::Release(HangGate& gate) {
+  std::vector<Held> released;
+  {
+    const LockGuard lock(mutex_);
+    gate.open = true;
+    const auto held = held_.find(&gate);
+    if (held == held_.end()) return;
+    released = std::move(held->second);
+    held_.erase(held);
+  }
+  for (Held& each : released) {
+    waiting_.Remove(each.reply.data_bytes());
+    Reply failed = {.done = each.reply.done,
+                    .statistics = each.reply.statistics,
+                    .op = each.reply.op,
+                    .error = ENOMEM};
+    try {
+      Hold(each.due_nsec, std::move(each.reply));
+    } catch (const std::exception&) {
+      failed.Send();
+    }
+  }
+}
+
+void CompletionQueue::SendHeld(std::vector<Held> held) {
+  for (Held& each : held) {
+    waiting_.Remove(each.reply.data_bytes());
+    each.reply.Send();
+  }
+}
+
 // When there is something to do, if only to poll.
 int64_t CompletionQueue::NextWakeNsec() const {
   const int64_t exact_nsec = exact_.NextDueNsec();
@@ -97,7 +155,7 @@ void CompletionQueue::Run() {
 
 void CompletionQueue::SendDue() {
   TakeDue();
-  for (const Reply& reply : due_) {
+  for (Reply& reply : due_) {
     waiting_.Remove(reply.data_bytes());
     reply.Send();
   }

@@ -18,6 +18,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -46,8 +47,14 @@ class CompletionQueue {
   // reply is not sent then, and it is the caller's to answer.
   void Post(int64_t due_nsec, Reply reply) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Sends what still waits, at once, and ends the thread.  From then on Post() sends at once, too,
-  // on the thread that calls it: no reply is ever lost.
+  // Holds `reply` until its gates have all been released, the last one first, and sends it then,
+  // but not before `due_nsec`.  Costs no time and no thread.  Errors as Post()'s.
+  void Hold(int64_t due_nsec, Reply reply) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Opens the gate: nobody is held there any more.
+  void Release(HangGate& gate) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Sends what still waits or is held, at once, and ends the thread.  From then on Post() sends at
+  // once, too, on the thread that calls it: no reply is ever lost.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // What has been posted and not been sent, of all disks.
@@ -56,6 +63,10 @@ class CompletionQueue {
  private:
   static constexpr int64_t kNever = DueQueue<Reply>::kNever;
   static constexpr int64_t kAwake = INT64_MIN;
+  struct Held {
+    int64_t due_nsec;
+    Reply reply;
+  };
 
   int64_t NextWakeNsec() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetNextDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -65,6 +76,8 @@ class CompletionQueue {
   void PollUntilDue() const;
   void TakeDue() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status StartLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static bool IsHeld(Reply& reply);
+  void SendHeld(std::vector<Held> held);
 
   const Clock& clock_;
   Waiting waiting_;
@@ -72,6 +85,7 @@ class CompletionQueue {
   std::condition_variable_any posted_earlier_;
   DueQueue<Reply> exact_ ABSL_GUARDED_BY(mutex_);
   DueQueue<Reply> lax_ ABSL_GUARDED_BY(mutex_);
+  std::unordered_map<const HangGate*, std::vector<Held>> held_ ABSL_GUARDED_BY(mutex_);
   std::atomic<int64_t> next_due_nsec_{kNever};  // when to stop polling; read without the mutex
   int64_t wakes_nsec_ ABSL_GUARDED_BY(mutex_) = kAwake;  // when the thread stops sleeping by itself
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/kill_point.h"
 #include "device/bad_block_table.h"
+#include "device/fault_rule_table.h"
 #include "past/clone_store.h"
 #include "past/past.h"
 #include "rnullfs/error.h"
@@ -20,10 +21,6 @@ namespace {
 // Offsets in a file are signed.
 constexpr uint64_t kSizeMaxMib = uint64_t{INT64_MAX} >> 20;
 
-bool WantsCache(const DeviceConfig& config) {
-  return config.memory_backed && config.cache_size != 0;
-}
-
 uint64_t CacheBytes(const DeviceConfig& config) {
   return std::min(config.cache_size, kSizeMaxMib) << 20;
 }
@@ -32,7 +29,8 @@ uint64_t CacheBytes(const DeviceConfig& config) {
 
 Medium::Medium(Services services)
     : services_(std::move(services)),
-      bad_blocks_(std::make_unique<BadBlockTable>(services_.badblocks_spent)) {}
+      bad_blocks_(std::make_unique<BadBlockTable>(services_.badblocks_spent)),
+      fault_rules_(std::make_unique<FaultRuleTable>(services_.faults_name, services_.keeper)) {}
 
 Medium::~Medium() = default;
 
@@ -98,6 +96,7 @@ void Medium::Stack() {
     past_->Rearrange([this]() -> Store& { return contents(); });
     past_->SettleSize();
   }
+  remembers_.store(past_.get(), std::memory_order_release);
   top_.store(past_ != nullptr ? past_.get() : &contents(), std::memory_order_release);
 }
 
@@ -107,6 +106,7 @@ absl::Status Medium::Remember() {
       Past::Create(services_.past_name, services_.memory, services_.keeper, contents());
   if (!past.ok()) return past.status();
   past_ = *std::move(past);
+  remembers_.store(past_.get(), std::memory_order_release);
   top_.store(past_.get(), std::memory_order_release);
   RcuSynchronize();  // what has not seen it is done
   return absl::OkStatus();
@@ -114,6 +114,7 @@ absl::Status Medium::Remember() {
 
 void Medium::Forget() {
   if (past_ == nullptr) return;
+  remembers_.store(nullptr, std::memory_order_release);
   top_.store(&contents(), std::memory_order_release);
   RcuSynchronize();  // nobody changes anything there any more
   past_->GiveBack();
@@ -193,7 +194,7 @@ Store& Medium::contents() const {
 
 absl::Status Medium::PrepareCache(const DeviceConfig& config) {
   DropCache();
-  return WantsCache(config) ? OpenCache(config, UniqueFd()) : absl::OkStatus();
+  return config.wants_cache() ? OpenCache(config, UniqueFd()) : absl::OkStatus();
 }
 
 absl::Status Medium::OpenCache(const DeviceConfig& config, UniqueFd memfd) {
@@ -208,57 +209,6 @@ absl::Status Medium::OpenCache(const DeviceConfig& config, UniqueFd memfd) {
   if (!cache.ok()) return cache.status();
   cache_ = *std::move(cache);
   return absl::OkStatus();
-}
-
-absl::Status Medium::Adopt(UniqueFd memfd, UniqueFd moving_to) {
-  absl::StatusOr<std::unique_ptr<PageStore>> store = PageStore::Adopt(
-      services_.name, services_.memory, services_.keeper, std::move(memfd), std::move(moving_to));
-  if (!store.ok()) return store.status();
-  store_ = *std::move(store);
-  Stack();
-  return absl::OkStatus();
-}
-
-absl::Status Medium::AdoptClone(UniqueFd memfd) {
-  if (store_ == nullptr || !memfd.valid()) {
-    if (memfd.valid()) services_.keeper.Drop(memfd.get());
-    if (store_ != nullptr) origin_.reset();
-    return absl::OkStatus();
-  }
-  absl::StatusOr<std::unique_ptr<PageStore>> marks = PageStore::Adopt(
-      services_.marks_name, services_.memory, services_.keeper, std::move(memfd), UniqueFd());
-  if (!marks.ok()) return marks.status();
-  absl::Status prepared = PrepareClone(*std::move(marks), *store_);
-  if (prepared.ok()) Stack();
-  return prepared;
-}
-
-absl::Status Medium::AdoptPast(uint64_t history_bytes, UniqueFd memfd) {
-  if (store_ == nullptr) {
-    services_.keeper.Drop(memfd.get());
-    return absl::OkStatus();
-  }
-  absl::StatusOr<std::unique_ptr<Past>> past =
-      Past::Adopt(services_.memory, services_.keeper, std::move(memfd), history_bytes, contents());
-  if (!past.ok()) return past.status();
-  past_ = *std::move(past);
-  Stack();
-  return absl::OkStatus();
-}
-
-absl::Status Medium::AdoptCache(const DeviceConfig& config, UniqueFd memfd) {
-  if (!memfd.valid()) {
-    absl::Status prepared = PrepareCache(config);
-    if (store_ != nullptr) Stack();
-    return prepared;
-  }
-  if (store_ == nullptr || !WantsCache(config)) {
-    services_.keeper.Drop(memfd.get());
-    return absl::OkStatus();
-  }
-  absl::Status opened = OpenCache(config, std::move(memfd));
-  Stack();
-  return opened;
 }
 
 void Medium::DropCache() {
@@ -277,6 +227,13 @@ void Medium::Remove() {
   DropCache();
   if (clone_ != nullptr) clone_->GiveBack();
   if (store_ != nullptr) store_->GiveBack();
+  fault_rules_->GiveBack();
+}
+
+uint64_t Medium::sequence() const {
+  const RcuReadGuard guard;
+  const Past* const past = remembers_.load(std::memory_order_acquire);
+  return past == nullptr ? 0 : past->sequence();
 }
 
 uint64_t Medium::cached_pages() const { return cache_ == nullptr ? 0 : cache_->cached_pages(); }

@@ -85,10 +85,21 @@ void Refusals::ExplainBadSector(const Command& command) {
 
 void Refusals::ExplainBusy(uint64_t waiting) {
   Explain(Complaint::kBusy, [&] {
-    return absl::StrCat("disk: ", waiting,
-                        " requests wait for their answers, as many as it may have beside the other "
-                        "disks of the mount, so that the next ones are EBUSY; shorten what delays "
-                        "them (completion_nsec, mbps, iops, io_timeout), or send fewer at once");
+    return absl::StrCat(
+        "disk: ", waiting,
+        " requests wait for their answers, as many as it may have beside the other "
+        "disks of the mount, so that the next ones are EBUSY; shorten what delays "
+        "them (completion_nsec, mbps, iops, io_timeout, faults), or send fewer at once");
+  });
+}
+
+void Refusals::ExplainFault(const FaultVerdict& verdict, const Command& command) {
+  Explain(Complaint::kFault, [&] {
+    return absl::StrCat("disk: ", command.length, " bytes at ", command.offset,
+                        " failed as the fault rule ", verdict.rule, " has it: faults/",
+                        verdict.rule,
+                        "/last has the latest, and 0 written to enabled beside it "
+                        "ends that");
   });
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "device/fault_verdict.h"
 #include "rnullfs/command.h"
 #include "rnullfs/device.h"
 
@@ -39,13 +40,23 @@ class Refusals {
   void ExplainError(int error, const Command& command);
   void ExplainBadSector(const Command& command);
   void ExplainBusy(uint64_t waiting);
+  void ExplainFault(const FaultVerdict& verdict, const Command& command);
 
   // As Device's.
   void Forget() { complaint_.store(Complaint::kNone, std::memory_order_relaxed); }
   bool emulates_sectors() const { return emulates_sectors_.load(std::memory_order_relaxed); }
 
  private:
-  enum class Complaint { kNone, kMisaligned, kNoDiscard, kPastEnd, kNoMemory, kBadSector, kBusy };
+  enum class Complaint {
+    kNone,
+    kMisaligned,
+    kNoDiscard,
+    kPastEnd,
+    kNoMemory,
+    kBadSector,
+    kBusy,
+    kFault
+  };
   template <typename Sentence>
   void Explain(Complaint kind, Sentence sentence);
 

@@ -4,8 +4,9 @@
 
 namespace rnullfs {
 
-void Reply::Send() const {
+void Reply::Send() {
   statistics->Finished(op, bytes, error);
+  pending.clear();
   if (waiting != nullptr) waiting->Remove(data_bytes());
   IoVector read;
   if (op == Op::kRead && data != nullptr) read.Append(data.get(), bytes);

@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
+#include "device/fault_verdict.h"
 #include "device/waiting.h"
 #include "rnullfs/command.h"
 #include "rnullfs/device_counters.h"
@@ -22,13 +24,15 @@ struct Reply {
   bool exact = true;                       // worth polling the clock for
   std::unique_ptr<char[]> data = nullptr;  // what was read; null: zeros
   Waiting* waiting = nullptr;              // the disk's, where it is counted until it is sent
+  std::vector<std::shared_ptr<HangGate>> gates = {};  // where it is held before
+  std::vector<PendingFault> pending = {};             // what has fired for it
 
   // Of memory that it holds.
   uint64_t data_bytes() const { return data == nullptr ? 0 : bytes; }
 
   // Counts the command as finished and answers it.  Afterwards neither the device nor the
   // statistics are touched: whoever was waiting for the answer may destroy them.
-  void Send() const;
+  void Send();
 };
 
 }  // namespace rnullfs

@@ -12,6 +12,8 @@
 #include "base/parse.h"
 #include "base/visible.h"
 #include "device/bad_block_table.h"
+#include "device/completion_queue.h"
+#include "device/fault_rule_table.h"
 #include "device/faults.h"
 #include "disk/awaited.h"
 #include "disk/changes.h"
@@ -20,14 +22,6 @@
 #include "rnullfs/error.h"
 
 namespace rnullfs {
-namespace {
-
-absl::Status Damaged(std::string_view name, std::string_view what) {
-  return Error(EINVAL, absl::StrCat("the memory of ", Visible(name), std::string(what)));
-}
-
-}  // namespace
-
 Disk::Disk(uint64_t id, const std::string& name, Services services)
     : id_(id),
       name_(name),
@@ -40,6 +34,7 @@ Disk::Disk(uint64_t id, const std::string& name, Services services)
                                                     .cache_name = CacheMemfdName(id_, name_),
                                                     .past_name = PastMemfdName(id_, name_),
                                                     .marks_name = MarksMemfdName(id_, name_),
+                                                    .faults_name = FaultsMemfdName(id_, name_),
                                                     .memory = memory_,
                                                     .counters = counters_.cache,
                                                     .keeper = services_.keeper,
@@ -52,7 +47,10 @@ Disk::Disk(uint64_t id, const std::string& name, Services services)
 Settings Disk::settings() const {
   Settings settings = {
       .config = config_, .state = {}, .origin = origin_.text(), .unknown = unknown_};
-  if (medium_ != nullptr) settings.state.badblocks = medium_->bad_blocks().Get();
+  if (medium_ != nullptr) {
+    settings.state.badblocks = medium_->bad_blocks().Get();
+    settings.faults = medium_->fault_rules().Get();
+  }
   CountFaults(config_, counters_, settings.state);
   return settings;
 }
@@ -87,14 +85,17 @@ absl::StatusOr<bool> Disk::Become(const Settings& seen, const Settings& next, Re
   }
   if (absl::Status status = past_.Prepare(next.config.history); !status.ok()) return status;
   const absl::Cleanup settle = [this] {  // what has been prepared
+    medium_->fault_rules().Undo();
     past_.SetHistory(config_.history);
     origin_.Undo();
   };
+  if (absl::Status status = PrepareRules(seen, next); !status.ok()) return status;
   absl::StatusOr<bool> prepared = origin_.Prepare(seen, next, origin);
   if (!prepared.ok() || !*prepared) return prepared;
   if (absl::Status status = ready(); !status.ok()) return status;
   if (!next.config.power) SwitchOff();
   if (!TakeBadBlocks(seen, next)) return false;
+  TakeRules();
   origin_.Commit(origin);
   CountAnew(seen, next, counters_, device_.get());
   config_ = ConfigOf(seen, next, config_);
@@ -109,12 +110,14 @@ absl::StatusOr<bool> Disk::SwitchOn(const Settings& seen, const Settings& next, 
   CountAnew(seen, next, counters_, nullptr);
   const bool begins = store() == nullptr;
   absl::Cleanup undo = [&] {
+    medium_->fault_rules().Undo();
     if (begins) past_.DropStore();
     past_.SetHistory(config_.history);
     begins ? medium_->DropStore() : medium_->DropCache();
     origin_.Undo();
     CountAsBefore(seen, next, counters_, config_);
   };
+  if (absl::Status status = PrepareRules(seen, next); !status.ok()) return status;
   absl::StatusOr<bool> prepared = origin_.Prepare(seen, next, origin);
   if (!prepared.ok() || !*prepared) return prepared;
   // What a smaller size cuts off is lost, so that what there is can remember before.
@@ -126,6 +129,7 @@ absl::StatusOr<bool> Disk::SwitchOn(const Settings& seen, const Settings& next, 
   if (absl::Status status = past_.Prepare(config.history); !status.ok()) return status;
   if (absl::Status status = ready(); !status.ok()) return status;
   TakeBadBlocks(seen, next);
+  TakeRules();
   // The last that may have no memory.
   if (services_.indexes != nullptr) config.index = services_.indexes->Take();
   origin_.Commit(origin);
@@ -152,6 +156,18 @@ void Disk::Remove() {
   medium_->Remove();
   medium_.reset();  // with its view, as long as which the origin is in use
   origin_.Remove();
+}
+
+absl::Status Disk::PrepareRules(const Settings& seen, const Settings& next) {
+  if (next.faults == seen.faults) return absl::OkStatus();
+  return medium_->fault_rules().Prepare(next.faults);
+}
+
+// What they do not hold any more goes on.
+void Disk::TakeRules() {
+  for (const std::shared_ptr<HangGate>& gate : medium_->fault_rules().Commit()) {
+    services_.device.completions.Release(*gate);
+  }
 }
 
 // False when requests have changed them meanwhile.
@@ -221,79 +237,6 @@ int Disk::Do(const Command& command, void* to) {
   Awaited answer(to);
   device->Submit(command, answer.completion());
   return answer.Wait();
-}
-
-// --- What outlives the process -----------------------------------------------------------------
-
-void Disk::Save(DeviceRecord& record) const {
-  record.config = settings();
-  // As written: what has become of it is counted in memory that outlives us as well.
-  for (const FaultPoint& point : kFaultPoints) {
-    record.config.state.*point.left = Whole(config_.*point.attr);
-  }
-  record.last_error = last_error_;
-  if (origin_.key() != nullptr) record.origin = *origin_.key();
-  if (store() == nullptr) return;
-  struct stat status = {};
-  fstat(store()->fd(), &status);
-  record.memfd = status.st_ino;
-}
-
-absl::Status Disk::Restore(const DeviceRecord& record, Memfds memfds,
-                           std::optional<Origin> origin) {
-  counters_.statistics.ForgetInFlight();
-  config_ = record.config.config;
-  unknown_ = record.config.unknown;
-  last_error_ = record.last_error;
-  medium_->bad_blocks().Replace({}, record.config.state.badblocks);
-  for (const FaultPoint& point : kFaultPoints)
-    config_.*point.attr = AsWritten(point, record.config);
-  SetStoreLimit();
-  KillPoint("restoring");
-  origin_.Restore(std::move(origin));
-  if (absl::Status store = RestoreStore(record, memfds); !store.ok()) return store;
-  if (!config_.power) {
-    if (memfds.cache.valid()) services_.keeper.Drop(memfds.cache.get());
-    if (store() != nullptr) store()->EndHolding();  // as it would have done
-    return past_.Restore(config_.history, std::move(memfds.past));
-  }
-  if (config_.memory_backed &&
-      (store() == nullptr || store()->size_bytes() >> 20 != config_.size)) {
-    return Damaged(name_, " is not of the disk's size");
-  }
-  absl::Status found = medium_->AdoptCache(config_, std::move(memfds.cache));
-  if (found.ok()) found = past_.Restore(config_.history, std::move(memfds.past));
-  if (!found.ok()) return found;
-  if (services_.indexes != nullptr) services_.indexes->Keep(config_.index);
-  Start(Device::Resume(config_, *medium_, counters_, services_.device, services_.complain));
-  return absl::OkStatus();
-}
-
-// Marks without a store, and a store without marks, are what a death leaves where a clone begins
-// and where it ends to be one.
-absl::Status Disk::RestoreStore(const DeviceRecord& record, Memfds& memfds) {
-  const bool clone = memfds.marks.valid() || record.origin.any();
-  if (clone && record.memfd == 0 && memfds.disk.valid()) {
-    services_.keeper.Drop(memfds.disk.get());  // nobody has used it yet
-    memfds.disk.Reset();
-  }
-  if (memfds.marks.valid() && !record.origin.any()) {  // it stood alone when that was saved
-    services_.keeper.Drop(memfds.marks.get());
-    memfds.marks.Reset();
-  }
-  if (memfds.disk.valid()) {
-    absl::Status adopted = medium_->Adopt(std::move(memfds.disk), std::move(memfds.moving_to));
-    if (!adopted.ok()) return adopted;
-  } else if (record.memfd != 0) {
-    return Damaged(name_, " is missing");
-  }
-  const bool shares = store() == nullptr || memfds.marks.valid();
-  if (record.origin.any() && shares && !medium_->has_origin()) {
-    return Damaged(name_, " has an origin that is missing");
-  }
-  absl::Status adopted = medium_->AdoptClone(std::move(memfds.marks));
-  if (adopted.ok()) origin_.Settle();
-  return adopted;
 }
 
 }  // namespace rnullfs

@@ -12,6 +12,7 @@
 #include "config/wording.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
+#include "rnullfs/rule_attributes.h"
 
 namespace rnullfs {
 namespace {
@@ -78,6 +79,17 @@ std::string FaultDirectories() {
   return text;
 }
 
+std::string RuleFiles() {
+  std::string text;
+  for (const RuleAttribute& row : RuleAttributes()) {
+    text += Concat({Bold(row.name), "\n", Sentence(row.summary),
+                    Sentence(Concat({"takes ", row.type->Accepts()})),
+                    Sentence(Concat({"default: ", row.type->Text(row.field.get(FaultRule()))})),
+                    "\n"});
+  }
+  return text;
+}
+
 std::string LiveAttributes() {
   std::string text;
   for (const Attribute& row : Attributes()) {
@@ -108,6 +120,7 @@ absl::StatusOr<std::string> ManualPage(std::string_view source) {
       {"@INERT_ATTRIBUTES@", Paragraphs("", /*inert=*/true)},
       {"@FAULT_DIRECTORIES@", FaultDirectories()},
       {"@FAULT_FILES@", Paragraphs(faults, /*inert=*/false) + Paragraphs(faults, /*inert=*/true)},
+      {"@RULE_FILES@", RuleFiles()},
       {"@LIVE_ATTRIBUTES@", LiveAttributes()},
       {"@ATTRIBUTE_OPTIONS@", Block(AttributeOptions())},
       {"@MOUNT_FLAGS@", Block(MountFlags())},

@@ -1,6 +1,7 @@
 #include "config/wording.h"
 #include "manual/manual.h"
 #include "rnullfs/attributes.h"
+#include "rnullfs/rule_attributes.h"
 
 namespace rnullfs {
 
@@ -23,6 +24,15 @@ std::string Lines(std::string_view directory) {
   return lines;
 }
 
+std::string RuleLines() {
+  std::string lines;
+  for (const RuleAttribute& row : RuleAttributes()) {
+    lines += Concat({"| `", row.name, "` | ", row.type->Text(row.field.get(FaultRule())), " | ",
+                     row.type->Accepts(), " | ", row.summary, " |\n"});
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string ReadmeTable() {
@@ -38,7 +48,11 @@ std::string ReadmeTable() {
                  "\nEach directory of faults has the files of the kernel's fault_attr; the mount "
                  "option takes interval, probability, space and times, with commas "
                  "(`timeout=1,100,0,5`):\n\n",
-                 kHead, Lines(FaultGroups().front().name)});
+                 kHead, Lines(FaultGroups().front().name),
+                 "\nEach fault rule is a directory in `faults/` with these files, and with `seen`, "
+                 "`hits`, `pending` and `last`, which say what it has done:\n\n"
+                 "| File | Default | Accepts | Meaning |\n|---|---|---|---|\n",
+                 RuleLines()});
 }
 
 }  // namespace rnullfs

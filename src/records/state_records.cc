@@ -227,7 +227,8 @@ absl::StatusOr<Record> Read(std::string_view bytes, const char* what) {
   }
   std::string needs;
   for (const std::string& need : record.needs) {
-    if (need != kNeedsPast && need != kNeedsOrigin) absl::StrAppend(&needs, " ", Shown(need));
+    if (need != kNeedsPast && need != kNeedsOrigin && need != kNeedsFaults)
+      absl::StrAppend(&needs, " ", Shown(need));
   }
   if (needs.empty()) return record;
   return Error(EINVAL, absl::StrCat("the saved state of ", what, " needs what this version of ",

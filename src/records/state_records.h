@@ -85,9 +85,11 @@ struct MountRecord {
 };
 
 // What a device's record may need: a worker that knows no past would change the disk and keep
-// nothing, and its snapshots would change with it.
+// nothing, and its snapshots would change with it; one that knows no rules would let requests
+// pass that hang.
 inline constexpr char kNeedsPast[] = "past";
 inline constexpr char kNeedsOrigin[] = "origin";
+inline constexpr char kNeedsFaults[] = "faults";
 
 std::string WriteRecord(const DeviceRecord& record);
 std::string WriteRecord(const MountRecord& record);

@@ -12,6 +12,7 @@
 #include "json/json.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
+#include "tree/fault_rules.h"
 #include "tree/moments.h"
 #include "tree/rollback_file.h"
 #include "tree/snapshots.h"
@@ -119,6 +120,7 @@ void AddAttributes(std::vector<Row>& rows) {
                .slot = slot++,
                .mode = attribute.read_only ? 0444U : 0644U,
                .attribute = &attribute};
+    if (attribute.is_section) continue;
     if (!directory.empty()) {
       row.name.remove_prefix(directory.size() + 1);
       row.parent = FindRow(rows, kDirectorySlot, directory)->slot;
@@ -221,6 +223,7 @@ Sections DeviceSections() {
   static constexpr Section kSections[] = {
       {.name = "snapshots", .view = kSnapshotsView, .views = 3, .find = FindInSnapshots},
       {.name = "at", .view = kMomentsView, .views = 3, .find = FindInMoments},
+      {.name = "faults", .view = kFaultRulesView, .views = 2, .find = FindInFaultRules},
   };
   return kSections;
 }

@@ -1,5 +1,6 @@
 #include "tree/device_node.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 #include <utility>
@@ -66,7 +67,7 @@ absl::Status DeviceNode::Store(const Settings& wanted) {
   });
 }
 
-absl::Status DeviceNode::Update(Edit edit, const TextWrite& write) {
+absl::Status DeviceNode::Update(Edits edit, const TextWrite& write) {
   const Writer& writer = write.writer;
   NewOrigin origin(disk_origin(), writer.who, writer.if_open == IfOpen::kAgain);
   while (true) {
@@ -83,7 +84,7 @@ absl::Status DeviceNode::Update(Edit edit, const TextWrite& write) {
   }
 }
 
-absl::StatusOr<bool> DeviceNode::TryUpdate(Edit edit, const TextWrite& write, NewOrigin& origin) {
+absl::StatusOr<bool> DeviceNode::TryUpdate(Edits edit, const TextWrite& write, NewOrigin& origin) {
   const Settings seen = disk_.settings();
   Settings next = seen;
   origin.Fit(next);
@@ -270,6 +271,7 @@ void DeviceNode::Save() const {
     saved_past_ = disk_.medium()->past() != nullptr;
     if (saved_past_) record.needs.emplace_back(kNeedsPast);
     if (record.origin.any()) record.needs.emplace_back(kNeedsOrigin);
+    if (!record.config.faults.empty()) record.needs.emplace_back(kNeedsFaults);
     doors_.Save(record);
     texts_.Save(record);
     owners_.Save(record);
@@ -284,7 +286,8 @@ absl::Status DeviceNode::Restore(const DeviceRecord& record, Disk::Memfds memfds
                                  std::optional<Origin> origin) {
   LockGuard lock(mutex_);
   unknown_ = record.unknown;
-  saved_past_ = !record.needs.empty();
+  saved_past_ =
+      std::find(record.needs.begin(), record.needs.end(), kNeedsPast) != record.needs.end();
   texts_.Restore(record);
   owners_.Restore(record);
   if (absl::Status disk = disk_.Restore(record, std::move(memfds), std::move(origin)); !disk.ok())

@@ -111,6 +111,10 @@ class DeviceNode {
   // the write that completes it.
   absl::Status FlushJson(uint64_t handle);
 
+  // A change of settings that is written elsewhere than to an attribute's file.
+  using Edits = absl::FunctionRef<absl::Status(Settings&)>;
+  absl::Status Edit(const Writer& writer, Edits edits) { return Update(edits, {.writer = writer}); }
+
   // A change of the disk that is none of its configuration, and is heard as those are; EAGAIN is
   // nobody's but the caller's.
   using Change = absl::FunctionRef<absl::Status(Disk&, const Doors&, Owners&)>;
@@ -200,12 +204,10 @@ class DeviceNode {
   void ChangeOwnership(Place place, mode_t default_mode, const OwnershipChange& change);
 
  private:
-  using Edit = absl::FunctionRef<absl::Status(Settings&)>;
-
   Disk::Services DiskServices();
   // `edit` may say more of `write`.
-  absl::Status Update(Edit edit, const TextWrite& write = {}) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<bool> TryUpdate(Edit edit, const TextWrite& write, NewOrigin& origin)
+  absl::Status Update(Edits edit, const TextWrite& write = {}) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<bool> TryUpdate(Edits edit, const TextWrite& write, NewOrigin& origin)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<bool> Switch(const Settings& seen, const Settings& next, NewOrigin& origin)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -14,8 +14,9 @@
 namespace rnullfs {
 namespace {
 
-// Says which stage has to see requests: they must come to the daemon.
-absl::Status CheckUnshaped(const Settings& settings) {
+// Says which stage has to see requests: they must come to the daemon.  A rule that is off sees
+// none, and may be on soon.
+absl::Status CheckUnshaped(const Settings& settings, bool soon = true) {
   const DeviceConfig& config = settings.config;
   const DeviceState& state = settings.state;
   if (config.irqmode == IrqMode::kTimer && config.completion_nsec > 0) {
@@ -30,6 +31,8 @@ absl::Status CheckUnshaped(const Settings& settings) {
       {"badblocks has bad sectors", !state.badblocks.empty()},
       {"timeout_inject lets requests get lost", Armed(config.timeout_inject, state.timeout_inject)},
       {"requeue_inject sends requests back", Armed(config.requeue_inject, state.requeue_inject)},
+      {"faults has rules", soon && !settings.faults.empty()},
+      {"a fault rule is on", AnyEnabled(settings.faults)},
   };
   for (const auto& [why, armed] : stages) {
     if (armed) return Error(EINVAL, why);
@@ -72,7 +75,7 @@ absl::Status Doors::PassthroughPossible(const Settings& next) const {
 // Nothing may shape requests that the kernel answers already.
 absl::Status Doors::CheckStages(const Settings& next) const {
   if (opens_.passthrough() == 0) return absl::OkStatus();
-  absl::Status unshaped = CheckUnshaped(next);
+  absl::Status unshaped = CheckUnshaped(next, /*soon=*/false);
   if (unshaped.ok()) return unshaped;
   return Error(EBUSY,
                absl::StrCat(std::string(unshaped.message()),

@@ -36,6 +36,10 @@ std::map<uint64_t, Disk::Memfds> MemfdsOf(const std::vector<DeviceRecord>& devic
       memfds[*marks].marks = std::move(memfd);
       continue;
     }
+    if (const auto faults = ParseFaultsMemfd(name)) {
+      memfds[*faults].faults = std::move(memfd);
+      continue;
+    }
     if (!disk && !cache) continue;
     const uint64_t id = disk ? disk->id : *cache;
     Disk::Memfds& taken = memfds[id];
@@ -67,8 +71,8 @@ void DropMemfds(const std::map<uint64_t, Disk::Memfds>& untaken, const std::vect
     if (file.valid()) keeper.Drop(file.get());
   };
   for (const auto& [id, memfds] : untaken) {
-    for (const UniqueFd* memfd :
-         {&memfds.disk, &memfds.moving_to, &memfds.cache, &memfds.past, &memfds.marks}) {
+    for (const UniqueFd* memfd : {&memfds.disk, &memfds.moving_to, &memfds.cache, &memfds.past,
+                                  &memfds.marks, &memfds.faults}) {
       drop(*memfd);
     }
   }

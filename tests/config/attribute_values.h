@@ -14,7 +14,7 @@ namespace rnullfs {
 
 // Text that changes the row, whatever it is, in a new configuration; empty if nothing does.
 inline std::string OtherText(const Attribute& row) {
-  for (const char* text : {"1", "0", "2", "512", "daemon", "+8-15"}) {
+  for (const char* text : {"1", "0", "2", "512", "daemon", "+8-15", "read hang"}) {
     Settings settings;
     if (StoreAttribute(row, text, settings).ok() && Differs(row, settings, Settings())) return text;
   }
@@ -32,6 +32,7 @@ inline std::string RandomText(const Attribute& row, std::mt19937_64& random) {
         "-" + std::to_string(second),
         std::to_string(second) + ":" + std::to_string(random() % 3),
         "+" + std::to_string(second) + "-" + std::to_string(second + random() % 700),
+        "r" + std::to_string(second) + ": write 8-15 delay " + std::to_string(first),
         words.empty() ? "1" : std::string(words[random() % words.size()]),
     };
     const std::string& text = texts[random() % std::size(texts)];

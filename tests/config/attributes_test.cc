@@ -39,7 +39,7 @@ TEST(Attributes, AreTheSeedsThenTheKernelsThenOurs) {
             "virt_boundary,poll_queues,home_node,hw_queue_depth,max_sectors,badblocks,"
             "badblocks_once,badblocks_partial_io,cache_size,cache_size_mib,fua,mbps,zoned,index,"
             "queue_mode,timeout_inject,requeue_inject,init_hctx_fault_inject,datapath,iops,seed,"
-            "io_timeout,history,store_limit,origin\n");
+            "io_timeout,history,store_limit,origin,faults\n");
   EXPECT_EQ(Attributes().front().name, "power");
 }
 
@@ -86,6 +86,7 @@ TEST(Attributes, ShowTheirDefaults) {
       {"history", "", "0\n"},
       {"store_limit", "", "0\n"},
       {"origin", "", "\n"},
+      {"faults", "", ""},
   };
   for (const Case& c : cases) EXPECT_EQ(ShowAttribute(Row(c.name), {}), c.shown) << c.name;
 }
@@ -100,7 +101,7 @@ TEST(Attributes, RowsKeepTheTablesPromises) {
     EXPECT_FALSE(row.summary.empty()) << row.name;
     const std::set<std::string_view> live = {"power",         "datapath",    "badblocks",
                                              "submit_queues", "poll_queues", "history",
-                                             "store_limit",   "origin"};
+                                             "store_limit",   "origin",      "faults"};
     EXPECT_EQ(row.live, live.contains(row.name) || !DirectoryOf(row).empty()) << row.name;
     const bool late = row.inert() || row.takes_effect == TakesEffect::kPowerOn;
     EXPECT_TRUE(row.live || late) << row.name;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -14,8 +15,10 @@
 #include <thread>
 
 #include "device/completion_queue.h"
+#include "device/fault_rule_table.h"
 #include "rnullfs/clock.h"
 #include "rnullfs/device.h"
+#include "rnullfs/rule_attributes.h"
 
 namespace rnullfs {
 
@@ -90,6 +93,20 @@ class TestDisk {
   DeviceCounters& counters() { return counters_; }
   Device& device() { return *device_; }
   const Medium& medium() const { return medium_; }
+  CompletionQueue& completions() { return completions_; }
+
+  // Lines of rules, for those that there are.
+  void SetRules(std::string_view lines) {
+    FaultRules rules;
+    while (!lines.empty()) {
+      const std::string_view line = lines.substr(0, lines.find('\n'));
+      lines.remove_prefix(std::min(line.size() + 1, lines.size()));
+      ASSERT_TRUE(PutRuleLine("faults", line, rules).ok()) << line;
+    }
+    ASSERT_TRUE(this->rules().Prepare(rules).ok());
+    for (const auto& gate : this->rules().Commit()) completions_.Release(*gate);
+  }
+  FaultRuleTable& rules() const { return medium_.fault_rules(); }
   StatisticsSnapshot statistics() const { return counters_.statistics.Snapshot(); }
 
  private:

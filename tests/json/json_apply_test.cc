@@ -58,6 +58,7 @@ TEST(ShowJson, ShowsEveryAttributeWithItsType) {
   "history": 0,
   "store_limit": 0,
   "origin": "",
+  "faults": {},
   "timeout_inject": {
     "probability": 0,
     "interval": 1,

@@ -51,16 +51,16 @@ TEST_F(TreeTest, ADeviceHasAFileForEachAttribute) {
   std::vector<std::string> expected = {".", "..", "timeout_inject", "requeue_inject",
                                        "init_hctx_fault_inject"};
   for (const Attribute& row : Attributes()) {
-    if (!DirectoryOf(row).empty() || row.name == "power") continue;
+    if (!DirectoryOf(row).empty() || row.name == "power" || row.is_section) continue;
     expected.emplace_back(row.name);
     if (row.alias_is_file) expected.emplace_back(row.alias);
   }
   expected.insert(expected.end(), {"power", "config.json", "stats.json", "last_error", "rollback",
-                                   "snapshots", "at"});
+                                   "snapshots", "at", "faults"});
   EXPECT_EQ(List(directory), expected);
   for (const std::string& name : List(directory)) {
     if (name[0] == '.' || name.ends_with("_inject")) continue;
-    if (name == "rollback" || name == "snapshots" || name == "at") continue;
+    if (name == "rollback" || name == "snapshots" || name == "at" || name == "faults") continue;
     const struct stat st = tree_.Lookup(directory, name).value()->Stat().value();
     EXPECT_EQ(tree_.Find(st.st_ino)->Stat().value().st_size, st.st_size) << name;
     EXPECT_EQ(st.st_mode & ~0222U, S_IFREG | 0444U) << name;
@@ -76,7 +76,7 @@ TEST_F(TreeTest, ADeviceHasAFileForEachAttribute) {
 TEST_F(TreeTest, FaultsHaveDirectories) {
   const auto device = Device("d");
   const Inode directory = Find(kRootInode, "d");
-  EXPECT_EQ(tree_.Find(directory)->Stat().value().st_nlink, 7U);
+  EXPECT_EQ(tree_.Find(directory)->Stat().value().st_nlink, 8U);
   for (const FaultGroup& group : FaultGroups()) {
     const Inode faults = Find(directory, std::string(group.name));
     EXPECT_EQ(tree_.Find(faults)->Stat().value().st_mode, S_IFDIR | 0755U);

@@ -1,0 +1,215 @@
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "base/visible.h"
+#include "config/wording.h"
+#include "config/words_of.h"
+#include "rnullfs/error.h"
+#include "rnullfs/rule_attributes.h"
+
+namespace rnullfs {
+namespace {
+
+constexpr std::string_view kOff = "off";
+constexpr std::string_view kOn = "on";
+
+const RuleAttribute& Row(std::string_view name) { return *FindRuleAttribute(name); }
+
+bool IsWordOf(std::string_view attribute, std::string_view word) {
+  const auto words = Row(attribute).type->words();
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+bool BeginsNumber(std::string_view word) {
+  return !word.empty() && absl::ascii_isdigit(static_cast<unsigned char>(word.front()));
+}
+
+// What an action's word, that of an error, may be followed by.
+bool IsErrno(std::string_view word) {
+  return word.starts_with('E') || Row("error").type->Parse("error", word, {}).ok();
+}
+
+// The words of a line, one after the other.
+class LineReader {
+ public:
+  LineReader(std::string_view name, std::string_view line) : said_(name), words_(WordsOf(line)) {}
+
+  absl::StatusOr<FaultRule> Read() {
+    TakeName();
+    if (words_.empty()) return Refuse("a rule says nothing");
+    while (!words_.empty()) {
+      const std::string_view word = words_.front();
+      words_.erase(words_.begin());
+      if (absl::Status read = ReadWord(word); !read.ok()) return read;
+    }
+    if (!acts_)
+      return Refuse(Concat({"it says nothing of what is done: ", Row("action").type->Accepts()}));
+    absl::Status stored = ops_.empty() ? absl::OkStatus() : Store(Row("op"), ops_);
+    if (stored.ok() && !ranges_.empty()) stored = Store(Row("sectors"), ranges_);
+    if (!stored.ok()) return stored;
+    return std::move(rule_);
+  }
+
+ private:
+  // "slow:", and what follows the colon at once.
+  void TakeName() {
+    if (words_.empty()) return;
+    const size_t colon = words_.front().find(':');
+    if (colon == std::string_view::npos) return;
+    rule_.name = words_.front().substr(0, colon);
+    words_.front().remove_prefix(colon + 1);
+    if (words_.front().empty()) words_.erase(words_.begin());
+  }
+
+  absl::Status ReadWord(std::string_view word) {
+    if (word == kOff || word == kOn) {
+      rule_.enabled = word == kOn;
+    } else if (IsWordOf("op", word) || word == "all") {
+      ops_ += Concat({" ", word});
+    } else if (BeginsNumber(word)) {
+      ranges_ += Concat({" ", word});
+    } else if (IsWordOf("action", word)) {
+      return ReadAction(word);
+    } else if (const RuleAttribute* const row = FindRuleAttribute(word); row != nullptr) {
+      acts_ = acts_ || word == "action";
+      return ReadValue(*row);
+    } else {
+      return Unknown(word);
+    }
+    return absl::OkStatus();
+  }
+
+  // An action, and what it takes, which for an error may be left out.
+  absl::Status ReadAction(std::string_view word) {
+    acts_ = true;
+    absl::Status stored = Store(Row("action"), word);
+    const RuleAttribute* const takes = FindRuleAttribute(word);
+    if (!stored.ok() || takes == nullptr) return stored;
+    const bool left_out = word == "error" && (words_.empty() || !IsErrno(words_.front()));
+    return left_out ? absl::OkStatus() : ReadValue(*takes);
+  }
+
+  absl::Status ReadValue(const RuleAttribute& row) {
+    if (words_.empty() && row.type->Alone().empty()) {
+      return Refuse(Concat({row.name, ": no value is given; it takes ", row.type->Accepts()}));
+    }
+    const bool alone =
+        words_.empty() || (!row.type->Alone().empty() && !BeginsNumber(words_.front()));
+    std::string value(alone ? row.type->Alone() : words_.front());
+    if (!alone) words_.erase(words_.begin());
+    return Store(row, value);
+  }
+
+  absl::Status Store(const RuleAttribute& row, std::string_view text) {
+    absl::StatusOr<Value> value = row.type->Parse(Concat({Said(), ": ", row.name}), text, {});
+    if (value.ok()) row.field.set(rule_, *value);
+    return value.status();
+  }
+
+  absl::Status Unknown(std::string_view word) const {
+    std::vector<std::string_view> names = {kOff, "all"};
+    for (const std::string_view list : {"op", "action"}) {
+      const auto words = Row(list).type->words();
+      names.insert(names.end(), words.begin(), words.end());
+    }
+    for (const RuleAttribute& row : RuleAttributes()) names.push_back(row.name);
+    return Refuse(Concat({Shown(word), ": a rule has no such word.", DidYouMean(word, names),
+                          " One is said like this: slow: read 2048-4095 delay 50ms"}));
+  }
+
+  std::string Said() const {
+    return rule_.name.empty() ? std::string(said_) : Concat({said_, ": ", Visible(rule_.name)});
+  }
+  absl::Status Refuse(std::string_view why) const {
+    return Error(EINVAL, Concat({Said(), ": ", why}));
+  }
+
+  const std::string_view said_;
+  std::vector<std::string_view> words_;
+  FaultRule rule_ = {.enabled = true};
+  std::string ops_;
+  std::string ranges_;
+  bool acts_ = false;  // an action has been said
+};
+
+std::string FreeName(const FaultRules& rules) {
+  for (uint64_t i = 1;; ++i) {
+    std::string name = absl::StrCat("rule", i);
+    if (FindRule(rules, name) == nullptr) return name;
+  }
+}
+
+// Whether a line says it without the attribute's name.
+bool SaidByPlace(std::string_view attribute) {
+  return attribute == "enabled" || attribute == "op" || attribute == "sectors" ||
+         attribute == "action";
+}
+
+}  // namespace
+
+absl::Status CheckRuleName(std::string_view name) {
+  const bool plain = !name.empty() && name.size() <= kRuleNameMax && name.front() != '-' &&
+                     name.front() != '.' && Visible(name) == name &&
+                     name.find_first_of(" \t,=:/\"") == std::string_view::npos;
+  if (plain && name != "new" && name != "rules") return absl::OkStatus();
+  return Rejected("faults", Shown(name),
+                  absl::StrCat("names of at most ", kRuleNameMax,
+                               " bytes, without white space , = : / \" and no - or . in front; "
+                               "new and rules are files"));
+}
+
+absl::Status PutRule(FaultRule rule, FaultRules& rules) {
+  if (absl::Status good = CheckRuleName(rule.name); !good.ok()) return good;
+  if (FaultRule* const there = FindRule(rules, rule.name); there != nullptr) {
+    *there = std::move(rule);
+    return absl::OkStatus();
+  }
+  if (rules.size() >= kRulesMax) {
+    return Error(ENOSPC, absl::StrCat("faults: a disk has at most ", kRulesMax,
+                                      " rules; remove some (rmdir)"));
+  }
+  const auto at = RuleAt(rules, rule.name);
+  rules.insert(at, std::move(rule));
+  return absl::OkStatus();
+}
+
+absl::Status PutRuleLine(std::string_view name, std::string_view line, FaultRules& rules) {
+  absl::StatusOr<FaultRule> rule = LineReader(name, line).Read();
+  if (!rule.ok()) return rule.status();
+  if (rule->name.empty()) rule->name = FreeName(rules);
+  return PutRule(*std::move(rule), rules);
+}
+
+// Of several actions that are said the last counts, so that what the others take comes before.
+std::string RuleLine(const FaultRule& rule) {
+  const FaultRule anew;
+  const auto text = [&rule](const RuleAttribute& row) {
+    return row.type->Text(row.field.get(rule));
+  };
+  const std::string action = text(Row("action"));
+  std::string line = Concat({rule.name, ": ", rule.enabled ? "" : "off ", text(Row("op"))});
+  if (!rule.sectors.empty()) line += Concat({" ", text(Row("sectors"))});
+  std::string more;
+  for (const RuleAttribute& row : RuleAttributes()) {
+    if (SaidByPlace(row.name) || row.name == action || !Differs(row, rule, anew)) continue;
+    (IsWordOf("action", row.name) ? line : more) += Concat({" ", row.name, " ", text(row)});
+  }
+  line += Concat({" ", action});
+  if (const RuleAttribute* const takes = FindRuleAttribute(action); takes != nullptr) {
+    line += Concat({" ", text(*takes)});
+  }
+  return line + more;
+}
+
+bool IsRuleWord(std::string_view word) {
+  const std::vector<std::string_view> words = WordsOf(word);
+  if (words.empty()) return false;
+  if (word.find('=') != std::string_view::npos) return FindRuleAttribute(words[0]) != nullptr;
+  return words[0] == kOff || words[0] == kOn || words[0] == "all" || IsWordOf("op", words[0]) ||
+         IsWordOf("action", words[0]) || BeginsNumber(words[0]) || IsErrno(words[0]);
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,136 @@
+#include "device/armed_rule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <utility>
+
+#include "device/mix.h"
+
+namespace rnullfs {
+namespace {
+
+// FNV-1a.
+uint64_t HashOf(std::string_view name) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
+
+// In (0, 1).
+double Fraction(uint64_t bits) { return (static_cast<double>(bits >> 11) + 0.5) * 0x1p-53; }
+
+// A log-normal distribution by its median and 99th percentile, two random numbers made a normal
+// one by Box and Muller (1958).
+double LogNormal(double median, double percentile99, uint64_t a, uint64_t b) {
+  constexpr double kNormal99 = 2.3263478740408408;
+  const double sigma = std::log(percentile99 / median) / kNormal99;
+  const double normal =
+      std::sqrt(-2 * std::log(Fraction(a))) * std::cos(2 * std::numbers::pi * Fraction(b));
+  return median * std::exp(sigma * normal);
+}
+
+uint64_t Count(std::atomic<uint64_t>& count) {
+  return count.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+}  // namespace
+
+ArmedRule::ArmedRule(FaultRule rule, std::shared_ptr<RulePlace> place)
+    : rule_(std::move(rule)),
+      place_(std::move(place)),
+      gate_(rule_.action == FaultAction::kHang ? std::make_shared<HangGate>() : nullptr),
+      name_hash_(HashOf(rule_.name)),
+      lanes_(rule_.lanes) {}
+
+bool ArmedRule::Matches(const FaultRequest& request) const {
+  if ((rule_.ops & request.op) == 0) return false;
+  if (rule_.sectors.empty() || !request.has_sectors()) return true;
+  const auto at = std::partition_point(
+      rule_.sectors.begin(), rule_.sectors.end(),
+      [&](const BadBlocks::Range& range) { return range.last < request.first; });
+  return at != rule_.sectors.end() && at->first <= request.last;
+}
+
+void ArmedRule::Judge(const FaultRequest& request, FaultVerdict& verdict) {
+  const bool fails = rule_.action == FaultAction::kError;
+  const LockGuard lock(place_->mutex);
+  if (place_->in_force != this) return;
+  FaultFile::Page& page = place_->page();
+  const uint64_t number = Count(page.seen);
+  if ((fails && verdict.error != 0) || !Fires(request, number)) return;
+  verdict.pending.emplace_back(page.pending, place_);
+  Count(page.hits);
+  uint64_t detail = 0;
+  switch (rule_.action) {
+    case FaultAction::kError:
+      detail = rule_.error;
+      verdict.error = static_cast<int>(rule_.error);
+      verdict.when = rule_.when;
+      verdict.rule = rule_.name;
+      break;
+    case FaultAction::kDelay: {
+      const int64_t ready_nsec = request.now_nsec + verdict.delay_nsec;
+      const int64_t nsec = DelayNsec(request, number);
+      const int64_t begin_nsec = rule_.lanes == 0 ? ready_nsec : lanes_.Take(ready_nsec, nsec);
+      detail = static_cast<uint64_t>(nsec);
+      verdict.delay_nsec += begin_nsec - ready_nsec + nsec;
+      break;
+    }
+    case FaultAction::kHang:
+      verdict.gates.push_back(gate_);
+      break;
+  }
+  Note(request, detail);
+}
+
+// In the order of the kernel's should_fail_ex().
+bool ArmedRule::Fires(const FaultRequest& request, uint64_t number) {
+  FaultFile::Page& page = place_->page();
+  const uint64_t hits = page.hits.load(std::memory_order_relaxed);
+  if (rule_.times >= 0 && hits >= static_cast<uint64_t>(rule_.times)) return false;
+  if (number <= rule_.after) return false;
+  if (rule_.space > page.passed.load(std::memory_order_relaxed) + 1) {
+    Count(page.passed);
+    return false;
+  }
+  if (rule_.interval > 1 && Count(page.asked) % rule_.interval != 0) return false;
+  if (Scaled(Chance(request, number, 0), FaultRule::kChanceOfAll) >= rule_.probability) {
+    return false;
+  }
+  return !rule_.once_per_sector || !request.has_sectors() ||
+         place_->file->Mark(place_->serial, request.first, request.last);
+}
+
+void ArmedRule::Note(const FaultRequest& request, uint64_t detail) {
+  FaultFile::Page& page = place_->page();
+  const uint64_t at = Count(page.noted) - 1;
+  page.events[at % FaultFile::Page::kEvents] = {
+      .sequence = request.sequence,
+      .sector = request.first,
+      .sectors = request.has_sectors() ? request.last - request.first + 1 : 0,
+      .detail = detail,
+      .op = request.op,
+      .action = rule_.action};
+}
+
+uint64_t ArmedRule::Chance(const FaultRequest& request, uint64_t number, uint64_t draw) const {
+  const uint64_t n = number - place_->page().begun.load(std::memory_order_relaxed);
+  return Mix(Mix(request.seed ^ name_hash_) + (n * 4 + draw) * kGoldenGamma);
+}
+
+int64_t ArmedRule::DelayNsec(const FaultRequest& request, uint64_t number) const {
+  const FaultDelay& delay = rule_.delay;
+  uint64_t nsec = delay.nsec;
+  if (delay.kind == FaultDelay::Kind::kUniform) {
+    nsec += Scaled(Chance(request, number, 1), delay.until_nsec - delay.nsec + 1);
+  } else if (delay.kind == FaultDelay::Kind::kLogNormal) {
+    const double drawn =
+        LogNormal(static_cast<double>(delay.nsec), static_cast<double>(delay.until_nsec),
+                  Chance(request, number, 1), Chance(request, number, 2));
+    nsec = static_cast<uint64_t>(std::min(drawn, static_cast<double>(FaultDelay::kNsecMax)));
+  }
+  return static_cast<int64_t>(nsec);
+}
+
+}  // namespace rnullfs

@@ -1,0 +1,89 @@
+// A fault rule in force: whether it fires for a request, and what then.
+//
+// A rule that is changed is another ArmedRule from then on, with the same place: what is counted
+// stays there.  A request that still finds the one before is let pass.
+//
+// Chance is a function of the disk's seed, the rule's name and how many requests it has seen since
+// the disk was switched on: the same requests in the same order meet the same, whatever other rules
+// there are.
+//
+// Thread safety: all calls from any thread.
+// Units: sectors of 512 bytes; nanoseconds, of any clock.
+#ifndef RNULLFS_DEVICE_ARMED_RULE_H_
+#define RNULLFS_DEVICE_ARMED_RULE_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "device/fault_file.h"
+#include "device/fault_verdict.h"
+#include "device/queue_slots.h"
+#include "rnullfs/mutex.h"
+
+namespace rnullfs {
+
+class ArmedRule;
+
+// A request as rules see it.
+struct FaultRequest {
+  uint8_t op = 0;  // of FaultOps, a bit
+  uint64_t first = 0;
+  uint64_t last = 0;
+  uint64_t sequence = 0;  // of the newest change of the disk
+  uint64_t seed = 0;
+  int64_t now_nsec = 0;
+
+  bool has_sectors() const { return op != kFaultFlush; }
+};
+
+// What a rule has as long as it has its name, and requests for which it has fired.
+struct RulePlace {
+  RulePlace(std::shared_ptr<FaultFile> of, uint32_t number) : file(std::move(of)), serial(number) {}
+  ~RulePlace() {
+    if (removed) file->Free(serial);
+  }
+  RulePlace(const RulePlace&) = delete;
+  RulePlace& operator=(const RulePlace&) = delete;
+  FaultFile::Page& page() const { return file->page(serial); }
+
+  const std::shared_ptr<FaultFile> file;
+  const uint32_t serial;
+  bool removed = false;  // set by who owns it, before it is let go
+  Mutex mutex;
+  const ArmedRule* in_force ABSL_GUARDED_BY(mutex) = nullptr;
+};
+
+class ArmedRule {
+ public:
+  ArmedRule(FaultRule rule, std::shared_ptr<RulePlace> place);
+
+  const FaultRule& rule() const { return rule_; }
+  RulePlace& place() const { return *place_; }
+  const std::shared_ptr<HangGate>& gate() const { return gate_; }
+
+  bool Matches(const FaultRequest& request) const;
+
+  // Counts a request that matches; what is to be done to it is added to `verdict`, where no rule
+  // before has decided.
+  void Judge(const FaultRequest& request, FaultVerdict& verdict);
+
+ private:
+  bool Fires(const FaultRequest& request, uint64_t number)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(place_->mutex);
+  void Note(const FaultRequest& request, uint64_t detail)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(place_->mutex);
+  uint64_t Chance(const FaultRequest& request, uint64_t number, uint64_t draw) const;
+  int64_t DelayNsec(const FaultRequest& request, uint64_t number) const;
+
+  const FaultRule rule_;
+  const std::shared_ptr<RulePlace> place_;
+  const std::shared_ptr<HangGate> gate_;  // null where it does not hang
+  const uint64_t name_hash_;
+  QueueSlots lanes_;
+};
+
+}  // namespace rnullfs
+
+#endif  // RNULLFS_DEVICE_ARMED_RULE_H_

@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "device/completion_queue.h"
+#include "device/fault_rule_table.h"
 #include "rnullfs/clock.h"
 #include "rnullfs/device.h"
+#include "rnullfs/rule_attributes.h"
 
 namespace rnullfs {
 namespace {
@@ -69,6 +71,24 @@ void BM_Random(benchmark::State& state, Op op) {
   state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * length));
 }
 
+// Beside so many fault rules, which match nothing.
+void BM_Rules(benchmark::State& state, Op op, bool on) {
+  FaultRuleTable& table = SharedDisk().medium.fault_rules();
+  FaultRules rules;
+  for (int64_t i = 0; i < state.range(1); ++i) {
+    const uint64_t first = (kDiskBytes >> 9) + static_cast<uint64_t>(i) * 8;
+    static_cast<void>(
+        PutRule({.name = std::to_string(i), .enabled = on, .sectors = {{first, first}}}, rules));
+  }
+  if (table.Prepare(rules).ok()) table.Commit();
+  BM_Random(state, op);
+  if (table.Prepare({}).ok()) table.Commit();
+}
+
+BENCHMARK_CAPTURE(BM_Rules, ReadOff, Op::kRead, false)->Args({4096, 0})->Args({4096, 100});
+BENCHMARK_CAPTURE(BM_Rules, ReadOn, Op::kRead, true)->Args({4096, 100});
+BENCHMARK_CAPTURE(BM_Rules, WriteOff, Op::kWrite, false)->Args({4096, 0})->Args({4096, 100});
+BENCHMARK_CAPTURE(BM_Rules, WriteOn, Op::kWrite, true)->Args({4096, 100});
 BENCHMARK_CAPTURE(BM_Random, Read, Op::kRead)->Arg(4096)->Arg(1 << 20)->ThreadRange(1, 2);
 BENCHMARK_CAPTURE(BM_Random, Write, Op::kWrite)->Arg(4096)->Arg(1 << 20)->ThreadRange(1, 2);
 

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "rnullfs/bad_blocks.h"
@@ -76,6 +77,14 @@ struct FaultRule {
   FaultDelay delay = {};
   uint32_t lanes = 0;  // how many are delayed at once; 0: any number
 
+  // How often it has been written: what it has counted begins anew then, also when it is the same.
+  // It is none of what the rule says.
+  struct Writes {
+    uint64_t count = 0;
+    bool operator==(const Writes&) const { return true; }
+  };
+  Writes writes = {};
+
   bool operator==(const FaultRule&) const = default;
 };
 
@@ -87,7 +96,7 @@ template <typename Rules>
 auto RuleAt(Rules& rules, std::string_view name) {
   return std::lower_bound(
       rules.begin(), rules.end(), name,
-      [](const FaultRule& rule, std::string_view wanted) { return rule.name < wanted; });
+      [](const FaultRule& rule, std::string_view wanted) { return rule.name.compare(wanted) < 0; });
 }
 
 // Null where there is none.
@@ -95,6 +104,26 @@ template <typename Rules>
 auto FindRule(Rules& rules, std::string_view name) -> decltype(&rules.front()) {
   const auto at = RuleAt(rules, name);
   return at == rules.end() || at->name != name ? nullptr : &*at;
+}
+
+// Whether nobody has written to one since.
+inline bool IsUntouched(const FaultRule& before, const FaultRule& after) {
+  return before == after && before.writes.count == after.writes.count;
+}
+inline bool AreUntouched(const FaultRules& before, const FaultRules& after) {
+  return std::equal(before.begin(), before.end(), after.begin(), after.end(), IsUntouched);
+}
+
+// Makes `rules` the list.  One that is the same as before has been written to only if it says so
+// itself: who writes a whole list speaks of those that differ.
+inline void SetRules(FaultRules rules, FaultRules& list) {
+  for (FaultRule& rule : rules) {
+    const FaultRule* const before = FindRule(list, rule.name);
+    if (before == nullptr) continue;
+    const uint64_t least = before->writes.count + (*before == rule ? 0 : 1);
+    rule.writes.count = std::max(rule.writes.count, least);
+  }
+  list = std::move(rules);
 }
 
 inline bool AnyEnabled(const FaultRules& rules) {

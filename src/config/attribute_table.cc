@@ -72,6 +72,11 @@ template <auto... kPath>
 constexpr SettingsField At() {
   return {FieldOf<Settings, kPath...>::Get, FieldOf<Settings, kPath...>::Set};
 }
+// What is a list says all of it: rules that stay as they are go on.
+constexpr SettingsField kFaults = {[](const Settings& settings) { return Value(settings.faults); },
+                                   [](Settings& settings, const Value& value) {
+                                     SetRules(std::get<FaultRules>(value), settings.faults);
+                                   }};
 template <auto... kPath>
 constexpr SettingsField InConfig() {
   return At<&Settings::config, kPath...>();
@@ -317,7 +322,7 @@ constexpr Attribute kTable[] = {
      .ours = true},
     {.name = "faults",
      .type = &kRules,
-     .field = At<&Settings::faults>(),
+     .field = kFaults,
      .summary = "fault rules, a directory each: what is done to which requests, at any time",
      .takes_effect = TakesEffect::kNextRequest,
      .live = true,

@@ -164,6 +164,7 @@ absl::Status CheckRuleName(std::string_view name) {
 absl::Status PutRule(FaultRule rule, FaultRules& rules) {
   if (absl::Status good = CheckRuleName(rule.name); !good.ok()) return good;
   if (FaultRule* const there = FindRule(rules, rule.name); there != nullptr) {
+    rule.writes.count = there->writes.count + 1;
     *there = std::move(rule);
     return absl::OkStatus();
   }

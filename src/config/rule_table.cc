@@ -42,8 +42,8 @@ constexpr RuleField At() {
 
 constexpr RuleAttribute kTable[] = {
     {"enabled", &kBoolean, At<&FaultRule::enabled>(),
-     "whether it does anything; what it has counted begins anew when it is switched on, and when "
-     "it is changed while it is on"},
+     "whether it does anything; what it has counted begins anew when it is switched on, and with "
+     "whatever is written to it while it is on"},
     {"op", &kOpSet, At<&FaultRule::ops>(), "which requests: their operations"},
     {"sectors", &kSectors, At<&FaultRule::sectors>(),
      "which requests: those that touch one of these; a flush touches all"},
@@ -83,8 +83,10 @@ absl::Status StoreRuleAttribute(const RuleAttribute& attribute, std::string_view
                                 FaultRule& rule) {
   const absl::StatusOr<Value> value =
       attribute.type->Parse(attribute.name, text, attribute.field.get(rule));
-  if (value.ok()) attribute.field.set(rule, *value);
-  return value.status();
+  if (!value.ok()) return value.status();
+  attribute.field.set(rule, *value);
+  ++rule.writes.count;
+  return absl::OkStatus();
 }
 
 }  // namespace rnullfs

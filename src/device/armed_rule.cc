@@ -5,6 +5,7 @@
 #include <numbers>
 #include <utility>
 
+#include "base/kill_point.h"
 #include "device/mix.h"
 
 namespace rnullfs {
@@ -16,6 +17,9 @@ uint64_t HashOf(std::string_view name) {
   for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   return hash;
 }
+
+constexpr uint64_t kUsec = 1'000;
+constexpr uint64_t kMsec = 1'000'000;
 
 // In (0, 1).
 double Fraction(uint64_t bits) { return (static_cast<double>(bits >> 11) + 0.5) * 0x1p-53; }
@@ -61,6 +65,7 @@ void ArmedRule::Judge(const FaultRequest& request, FaultVerdict& verdict) {
   if ((fails && verdict.error != 0) || !Fires(request, number)) return;
   verdict.pending.emplace_back(page.pending, place_);
   Count(page.hits);
+  KillPoint("fault-counted");
   uint64_t detail = 0;
   switch (rule_.action) {
     case FaultAction::kError:
@@ -130,6 +135,8 @@ int64_t ArmedRule::DelayNsec(const FaultRequest& request, uint64_t number) const
                   Chance(request, number, 1), Chance(request, number, 2));
     nsec = static_cast<uint64_t>(std::min(drawn, static_cast<double>(FaultDelay::kNsecMax)));
   }
+  // A longer one that was drawn is a number that can be read.
+  if (delay.kind != FaultDelay::Kind::kFixed && nsec >= kMsec) nsec -= nsec % kUsec;
   return static_cast<int64_t>(nsec);
 }
 

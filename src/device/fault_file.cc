@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "base/kill_point.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -74,6 +75,7 @@ absl::StatusOr<uint32_t> FaultFile::Make(std::string_view rule) {
   if (error == 0) error = arena_.Write(PlaceOf(serial), sizeof anew.name, anew.name);
   if (error != 0) return NoMemory(error);
   if (arena_.At(PlaceOf(serial)) == nullptr) return NoMemory(ENOMEM);
+  KillPoint("rule-page-made");
   header().serial = serial;
   return static_cast<uint32_t>(serial);
 }

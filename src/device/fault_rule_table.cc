@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "base/kill_point.h"
 #include "rnullfs/error.h"
 #include "rnullfs/rcu.h"
 
@@ -71,9 +72,10 @@ struct FaultRuleTable::RuleSet {
   Gates released;  // room for those of the set before
 
   std::shared_ptr<ArmedRule> Find(std::string_view name) const {
-    const auto at = std::lower_bound(
-        all.begin(), all.end(), name,
-        [](const auto& each, std::string_view wanted) { return each->rule().name < wanted; });
+    const auto at = std::lower_bound(all.begin(), all.end(), name,
+                                     [](const auto& each, std::string_view wanted) {
+                                       return each->rule().name.compare(wanted) < 0;
+                                     });
     return at == all.end() || (*at)->rule().name != name ? nullptr : *at;
   }
 };
@@ -134,7 +136,7 @@ absl::Status FaultRuleTable::Prepare(const FaultRules& next) {
   set->released.reserve(set_->all.size());
   for (const FaultRule& rule : next) {
     std::shared_ptr<ArmedRule> armed = set_->Find(rule.name);
-    if (armed == nullptr || !(armed->rule() == rule)) {
+    if (armed == nullptr || !IsUntouched(armed->rule(), rule)) {
       armed = std::make_shared<ArmedRule>(rule, places_.find(rule.name)->second);
     }
     set->all.push_back(std::move(armed));
@@ -181,10 +183,12 @@ FaultRuleTable::Gates FaultRuleTable::Replace(bool anew) {
     if (anew && each->rule().enabled) place.file->Restart(place.serial);
     place.in_force = each.get();
   }
+  KillPoint("rule-counts-begun");
   armed_.store(!set_->on.empty(), std::memory_order_relaxed);
   live_.store(set_.get(), std::memory_order_release);
   RcuSynchronize();  // nobody is in the set before any more
   Undo();            // places of rules that there are no more
+  KillPoint("rules-replaced");
   return released;
 }
 

@@ -159,7 +159,7 @@ void Disk::Remove() {
 }
 
 absl::Status Disk::PrepareRules(const Settings& seen, const Settings& next) {
-  if (next.faults == seen.faults) return absl::OkStatus();
+  if (AreUntouched(seen.faults, next.faults)) return absl::OkStatus();
   return medium_->fault_rules().Prepare(next.faults);
 }
 

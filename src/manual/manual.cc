@@ -82,10 +82,10 @@ std::string FaultDirectories() {
 std::string RuleFiles() {
   std::string text;
   for (const RuleAttribute& row : RuleAttributes()) {
-    text += Concat({Bold(row.name), "\n", Sentence(row.summary),
-                    Sentence(Concat({"takes ", row.type->Accepts()})),
-                    Sentence(Concat({"default: ", row.type->Text(row.field.get(FaultRule()))})),
-                    "\n"});
+    text +=
+        Concat({Bold(row.name), "\n", Sentence(row.summary),
+                Sentence(Concat({"takes ", row.type->Accepts()})),
+                Sentence(Concat({"default: ", row.type->Text(row.field.get(FaultRule()))})), "\n"});
   }
   return text;
 }

@@ -44,15 +44,14 @@ std::string ReadmeTable() {
     table += Concat({"| `", group.name, "/`, mount option `", group.parameter,
                      "` | no fault | a directory, see below | yes | ", group.summary, " |\n"});
   }
-  return Concat({table,
-                 "\nEach directory of faults has the files of the kernel's fault_attr; the mount "
-                 "option takes interval, probability, space and times, with commas "
-                 "(`timeout=1,100,0,5`):\n\n",
-                 kHead, Lines(FaultGroups().front().name),
-                 "\nEach fault rule is a directory in `faults/` with these files, and with `seen`, "
-                 "`hits`, `pending` and `last`, which say what it has done:\n\n"
-                 "| File | Default | Accepts | Meaning |\n|---|---|---|---|\n",
-                 RuleLines()});
+  constexpr std::string_view kFaults =
+      "\nEach directory of faults has the files of the kernel's fault_attr; the mount option takes "
+      "interval, probability, space and times, with commas (`timeout=1,100,0,5`):\n\n";
+  constexpr std::string_view kRules =
+      "\nEach fault rule is a directory in `faults/` with these files, and with `seen`, `hits`, "
+      "`pending` and `last`, which say what it has done:\n\n"
+      "| File | Default | Accepts | Meaning |\n|---|---|---|---|\n";
+  return Concat({table, kFaults, kHead, Lines(FaultGroups().front().name), kRules, RuleLines()});
 }
 
 }  // namespace rnullfs

@@ -70,10 +70,12 @@ std::string CountText(DeviceNode& node, const std::string& rule, uint32_t number
 
 // --- Files ---------------------------------------------------------------------------------------
 
-// One write(2) is one text, whatever its offset, as of an attribute's file.
+// One write(2) is one text, as of an attribute's file; `goes_on`: not the first of several, as a
+// shell makes them, which writes line by line.
 class RuleHandle final : public TextFile {
  public:
-  using Take = std::function<absl::Status(std::string_view text, const Writer& writer)>;
+  using Take =
+      std::function<absl::Status(std::string_view text, bool goes_on, const Writer& writer)>;
   // `take` is null where there is nothing to write.
   RuleHandle(std::function<std::string()> show, Take take)
       : TextFile(std::move(show)), take_(std::move(take)) {}
@@ -81,7 +83,7 @@ class RuleHandle final : public TextFile {
   absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data,
                                  const Writer& writer) override {
     if (take_ == nullptr) return TextFile::Write(offset, data, writer);
-    absl::Status taken = take_(UpToNul(data), writer);
+    absl::Status taken = take_(UpToNul(data), offset > 0, writer);
     if (!taken.ok()) return taken;
     return data.size();
   }
@@ -112,7 +114,7 @@ class RuleFile final : public DeviceEntry<File> {
                                                          std::string_view /*opener*/) override {
     const std::optional<std::string> rule = RuleNameOf(*node_, SlotOf(place_) / kFilesOfRule);
     if (!rule) return NoSuchFile();
-    const std::string name = *rule;
+    const std::string& name = *rule;
     if (row() == nullptr) {
       return std::make_unique<RuleHandle>(
           [node = node_, name, number = number()] { return CountText(*node, name, number); },
@@ -124,7 +126,7 @@ class RuleFile final : public DeviceEntry<File> {
       const FaultRule* const there = FindRule(settings.faults, name);
       return there == nullptr ? std::string() : attribute.type->Show(attribute.field.get(*there));
     };
-    const auto take = [node = node_, name, &attribute](std::string_view text,
+    const auto take = [node = node_, name, &attribute](std::string_view text, bool /*goes_on*/,
                                                        const Writer& writer) {
       return node->Edit(writer, [&](Settings& next) {
         FaultRule* const there = FindRule(next.faults, name);
@@ -149,13 +151,16 @@ class RulesFile final : public DeviceEntry<File> {
   absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/, uint64_t /*handle*/,
                                                          std::string_view /*opener*/) override {
     const Attribute& faults = *FindAttribute("faults");
-    const auto take = [node = node_, lists = lists(), &faults](std::string_view text,
+    const auto take = [node = node_, lists = lists(), &faults](std::string_view text, bool goes_on,
                                                                const Writer& writer) {
       return node->Edit(writer, [&](Settings& next) {
         if (text.size() > kTextBytesMax) return Error(EFBIG, "faults: that is too much text");
-        if (lists) next.faults.clear();
         if (!lists && TrimSpace(text).empty()) return Error(EINVAL, "faults: a rule says nothing");
-        return StoreAttribute(faults, text, next);
+        const bool anew = lists && !goes_on;
+        const absl::StatusOr<Value> rules = faults.type->Parse(
+            faults.name, text, anew ? Value(FaultRules()) : faults.field.get(next));
+        if (rules.ok()) faults.field.set(next, *rules);
+        return rules.status();
       });
     };
     const auto show = [node = node_, lists = lists(), &faults] {

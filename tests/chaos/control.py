@@ -65,6 +65,7 @@ class Device:
         self.configure()
         self.write_texts()
         data = self.dice.randbytes(MIB)
+        self.use_rules()
         fd = self.disk()
         self.refused(errno.EBUSY, "size", lambda: self.put("size", 4))
         os.pwrite(fd, data, MIB)
@@ -115,6 +116,30 @@ class Device:
             self.expect("badblocks", "16 8")
             self.put("badblocks", "-16-23")
             self.expect("last_error", "")
+
+    def use_rules(self):
+        """Rules come and go, and fire exactly as often as they say."""
+        rule = self.file("faults/x")
+        os.mkdir(rule)
+        self.refused(errno.EEXIST, "mkdir", lambda: os.mkdir(rule))
+        self.put("faults/x/op", "read")
+        self.put("faults/x/sectors", "0-7")
+        self.put("faults/x/times", 2)
+        if self.get("datapath") == "auto":
+            self.put("datapath", "daemon")
+        self.put("faults/x/enabled", 1)
+        self.put("faults/new", "read 0-7 delay 1ms")
+        fd = self.disk()
+        for _ in range(2):
+            self.refused(errno.EIO, "a read", lambda: os.pread(fd, 512, 0))
+        os.pread(fd, 512, 0)
+        os.pread(fd, 512, 4096)
+        os.close(fd)
+        self.expect("faults/x/hits", 2)
+        self.expect("faults/rules", "rule1: read 0-7 delay 1ms\nx: read 0-7 error EIO times 2")
+        os.rmdir(rule)
+        self.put("faults/rules", "")
+        self.expect("faults/rules", "")
 
     def compare(self, fd, data):
         if os.pread(fd, MIB, MIB) != data:

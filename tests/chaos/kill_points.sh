@@ -3,8 +3,10 @@
 # once and answered as if nothing had happened.
 # usage: kill_points.sh daemon|auto    by who serves the disks; what the daemon alone does is in daemon
 #        kill_points.sh clones         rollback, and disks that begin as others
+#        kill_points.sh faults         fault rules
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/kill_points_clones.sh"
+. "$(dirname "$0")/kill_points_faults.sh"
 needs root fuse jq python3
 export RNULLFS_KILL_POINTS=$scratch/points
 mkdir "$RNULLFS_KILL_POINTS"
@@ -301,6 +303,7 @@ case $1 in
     walk_cut_off
     walk_clones
     ;;
+  faults) walk_faults ;;
   auto) if passthrough_possible; then walk auto; fi ;;
 esac
 same 'nothing is left' 'features status.json' "$(names "$mnt")"

@@ -81,6 +81,20 @@ TEST(ParseCommandLine, TakesTheModuleParametersNames) {
   EXPECT_EQ(ParsedList("nr_devices=4096").nr_devices, 4096U);
 }
 
+TEST(ParseCommandLine, TakesFaultRulesWithTheirCommas) {
+  const MountOptions options = ParsedList(
+      "fault=slow:read,2048-4095,delay=50ms,size=8,fault=discard,hang,discard=1,faults=x:all error "
+      "EIO,ro,fault=off,write,error,EROFS");
+  EXPECT_EQ(ShowAttribute(*FindAttribute("faults"), options.device),
+            "rule1: discard hang\nrule2: off write error EROFS\nslow: read 2048-4095 delay 50ms\n"
+            "x: all error EIO\n");
+  EXPECT_EQ(options.device.config.size, 8U);
+  EXPECT_TRUE(options.device.config.discard);
+  EXPECT_THAT(options.mount_flags, ElementsAre("ro"));
+  EXPECT_THAT(RefusedList("fault=x:raed,hang"), EinvalWith("fault: x: raed: a rule has no such"));
+  EXPECT_THAT(RefusedList("fault"), EinvalWith("fault: no value is given"));
+}
+
 TEST(ParseCommandLine, TakesATransport) {
   EXPECT_EQ(Parsed({"/mnt"}).transport, Transport::kAuto);
   EXPECT_EQ(ParsedList("transport=dev").transport, Transport::kDev);

@@ -95,7 +95,7 @@ TEST(RuleTypes, ErrnosHaveNamesAndNumbers) {
   EXPECT_EQ(Taken(kErrno, "5"), "EIO");
   EXPECT_EQ(Taken(kErrno, "ENOSPC"), "ENOSPC");
   EXPECT_EQ(Taken(kErrno, "511"), "511");
-  for (const char* const text : {"", "0", "512", "-5", "EWHATEVER", "eio"}) {
+  for (const char* const text : {"", "0", "512", "-5", "EWHATEVER", "eio", "ENOSYS", "38"}) {
     EXPECT_EQ(Taken(kErrno, text), "?") << text;
   }
   EXPECT_EQ(TakenJson(kErrno, "28"), "ENOSPC");
@@ -172,7 +172,7 @@ FaultRule RandomRule(std::mt19937_64& random) {
   rule.times = static_cast<int64_t>(any(5)) - 1;
   rule.once_per_sector = any(2) == 0;
   rule.action = static_cast<FaultAction>(any(3));
-  rule.error = 1 + any(511);
+  rule.error = 1 + any(37);
   rule.when = static_cast<FaultMoment>(any(2));
   rule.delay.kind = static_cast<FaultDelay::Kind>(any(3));
   rule.delay.nsec = 1 + (any(1000) << any(20));

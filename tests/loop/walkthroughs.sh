@@ -67,7 +67,7 @@ leaves_nothing 'it'
 
 # --- The examples ---------------------------------------------------------------------------------
 
-for example in first-disk ext4-on-a-loop-device slow-disk reset-between-tests; do
+for example in first-disk ext4-on-a-loop-device slow-disk slow-while-it-runs reset-between-tests; do
   check "examples/$example.sh" "$top/examples/$example.sh"
   leaves_nothing "examples/$example.sh"
 done

@@ -45,7 +45,7 @@ class Delay final : public LooseText {
   }
   std::string Text(const Value& value) const override {
     const auto& delay = std::get<FaultDelay>(value);
-    const std::string first = TimeText(delay.nsec);
+    std::string first = TimeText(delay.nsec);
     if (delay.kind == FaultDelay::Kind::kFixed) return first;
     return absl::StrCat(first, delay.kind == FaultDelay::Kind::kUniform ? "-" : "/",
                         TimeText(delay.until_nsec));

@@ -1,7 +1,10 @@
-// An errno by its name, "EIO", or by its number.  The value is the number: one that FUSE takes.
+// An errno by its name, "EIO", or by its number.  The value is the number: one that FUSE takes, and
+// that is the answer to one request alone.  (After ENOSYS the kernel asks for no flush, or no
+// discard, of any disk of the mount again: fuse_fsync_common() in fs/fuse/dir.c.)
 #ifndef RNULLFS_CONFIG_TYPES_ERRNO_NAME_H_
 #define RNULLFS_CONFIG_TYPES_ERRNO_NAME_H_
 
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -17,18 +20,19 @@ class ErrnoName final : public LooseText {
   static constexpr uint64_t kMax = 511;  // fuse_dev_do_write() in fs/fuse/dev.c
 
   std::string Accepts() const override {
-    return absl::StrCat("an errno by its name, EIO, or its number, up to ", kMax);
+    return absl::StrCat("an errno by its name, EIO, or its number, up to ", kMax,
+                        ", but not ENOSYS, after which the kernel would not ask again");
   }
 
   absl::StatusOr<Value> Parse(std::string_view name, std::string_view text,
                               const Value& /*current*/) const override {
     const std::string_view word = TrimSpace(text);
-    const std::optional<uint64_t> number = ParseUnsigned(word);
-    if (number.has_value() && *number > 0 && *number <= kMax) return Value(*number);
-    for (uint64_t each = 1; each <= kMax; ++each) {
-      if (!word.empty() && NameOf(each) == word) return Value(each);
+    std::optional<uint64_t> number = ParseUnsigned(word);
+    for (uint64_t each = 1; !number && !word.empty() && each <= kMax; ++each) {
+      if (NameOf(each) == word) number = each;
     }
-    return Refuse(name, text);
+    if (!number || *number == 0 || *number > kMax || *number == ENOSYS) return Refuse(name, text);
+    return Value(*number);
   }
   std::string Text(const Value& value) const override {
     const uint64_t number = std::get<uint64_t>(value);

@@ -103,6 +103,7 @@ int Serve(const MountOptions& options, Worker& worker, Background& background) {
                         .patience_nsec = PatienceNsec()},
              .memory = memory,
              .passthrough_obstacle = [&session] { return session.passthrough_obstacle(); },
+             .waits_block = [&session] { return session.over_ring(); },
              .survival = worker.survival.get()});
   absl::StatusOr<Devices> devices = Devices();
   if (worker.takes_over()) {

@@ -99,6 +99,9 @@ class Device {
   void AnswerNow(Command command, Completion done);
   void AnswerShaped(Command command, Completion done);
   void AnswerLater(const Command& command, Reply reply, FaultVerdict verdict);
+  bool HasRoomFor(const Command& command) const;
+  bool Concerned(const Command& command) const;
+  int64_t Patiently(FaultVerdict& verdict, Reply& reply) const;
   FaultVerdict Judge(const Command& command) const;
   int64_t Do(const Command& command, int64_t now_nsec, Reply& reply, FaultVerdict& verdict);
   int64_t DoPieces(const Command& command, int64_t ready_nsec, Reply& reply);

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -40,6 +41,8 @@ enum FaultOps : uint8_t {
   kFaultZero = 1 << 4,
   kFaultAllOps = (1 << 5) - 1,
 };
+
+inline constexpr size_t kFaultOpCount = 5;
 
 // Ascending, with a gap between any two.
 using SectorRanges = std::vector<BadBlocks::Range>;

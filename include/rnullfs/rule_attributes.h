@@ -75,6 +75,8 @@ std::string RuleLine(const FaultRule& rule);
 // Whether a word, "read" or "delay=50ms", can be part of a line: of a mount option's that is torn
 // apart at its commas.
 bool IsRuleWord(std::string_view word);
+// Whether a line says what is done.
+bool SaysAction(std::string_view line);
 
 }  // namespace rnullfs
 

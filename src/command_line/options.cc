@@ -168,7 +168,10 @@ bool GoesOn(const Option& last, std::string_view option) {
   if (!last.value.has_value()) return false;
   if (FindByParameter(last.name) != nullptr) return ParseSigned(option).has_value();
   const Attribute* const faults = FindAttribute("faults");
-  return (last.name == faults->name || last.name == faults->alias) && IsRuleWord(option);
+  if ((last.name != faults->name && last.name != faults->alias) || !IsRuleWord(option))
+    return false;
+  // `discard` is a word of both; of a rule it comes before what is done.
+  return FindAttribute(option) == nullptr || !SaysAction(*last.value);
 }
 
 std::vector<std::string> SplitOptions(std::string_view list) {

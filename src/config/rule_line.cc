@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/parse.h"
 #include "base/visible.h"
 #include "config/wording.h"
 #include "config/words_of.h"
@@ -29,7 +30,7 @@ bool BeginsNumber(std::string_view word) {
 
 // What an action's word, that of an error, may be followed by.
 bool IsErrno(std::string_view word) {
-  return word.starts_with('E') || Row("error").type->Parse("error", word, {}).ok();
+  return word.starts_with('E') || ParseUnsigned(word).has_value();
 }
 
 // The words of a line, one after the other.
@@ -67,7 +68,11 @@ class LineReader {
   absl::Status ReadWord(std::string_view word) {
     if (word == kOff || word == kOn) {
       rule_.enabled = word == kOn;
-    } else if (IsWordOf("op", word) || word == "all") {
+    } else if (word == "op" || word == "sectors") {  // go without saying
+      of_sectors_ = word == "sectors";
+    } else if (word == "all") {
+      (of_sectors_ ? ranges_ : ops_) += Concat({" ", word});
+    } else if (IsWordOf("op", word)) {
       ops_ += Concat({" ", word});
     } else if (BeginsNumber(word)) {
       ranges_ += Concat({" ", word});
@@ -96,8 +101,9 @@ class LineReader {
     if (words_.empty() && row.type->Alone().empty()) {
       return Refuse(Concat({row.name, ": no value is given; it takes ", row.type->Accepts()}));
     }
-    const bool alone =
-        words_.empty() || (!row.type->Alone().empty() && !BeginsNumber(words_.front()));
+    // A range of sectors may follow what can stand alone.
+    const bool alone = words_.empty() || (!row.type->Alone().empty() && words_.front() != "0" &&
+                                          words_.front() != "1");
     std::string value(alone ? row.type->Alone() : words_.front());
     if (!alone) words_.erase(words_.begin());
     return Store(row, value);
@@ -132,7 +138,8 @@ class LineReader {
   FaultRule rule_ = {.enabled = true};
   std::string ops_;
   std::string ranges_;
-  bool acts_ = false;  // an action has been said
+  bool of_sectors_ = false;  // that `all` is said of them
+  bool acts_ = false;        // an action has been said
 };
 
 std::string FreeName(const FaultRules& rules) {
@@ -203,6 +210,13 @@ std::string RuleLine(const FaultRule& rule) {
     line += Concat({" ", text(*takes)});
   }
   return line + more;
+}
+
+bool SaysAction(std::string_view line) {
+  const std::vector<std::string_view> words = WordsOf(line);
+  return std::any_of(words.begin(), words.end(), [](std::string_view word) {
+    return IsWordOf("action", word.substr(word.find(':') + 1));
+  });
 }
 
 bool IsRuleWord(std::string_view word) {

@@ -5,7 +5,6 @@
 #include <numbers>
 #include <utility>
 
-#include "base/kill_point.h"
 #include "device/mix.h"
 
 namespace rnullfs {
@@ -18,6 +17,7 @@ uint64_t HashOf(std::string_view name) {
   return hash;
 }
 
+constexpr int64_t kNever = INT64_MAX / 4;  // something can still be added to it
 constexpr uint64_t kUsec = 1'000;
 constexpr uint64_t kMsec = 1'000'000;
 
@@ -57,54 +57,74 @@ bool ArmedRule::Matches(const FaultRequest& request) const {
 }
 
 void ArmedRule::Judge(const FaultRequest& request, FaultVerdict& verdict) {
-  const bool fails = rule_.action == FaultAction::kError;
   const LockGuard lock(place_->mutex);
   if (place_->in_force != this) return;
-  FaultFile::Page& page = place_->page();
-  const uint64_t number = Count(page.seen);
-  if ((fails && verdict.error != 0) || !Fires(request, number)) return;
-  verdict.pending.emplace_back(page.pending, place_);
-  Count(page.hits);
-  KillPoint("fault-counted");
-  uint64_t detail = 0;
-  switch (rule_.action) {
-    case FaultAction::kError:
-      detail = rule_.error;
-      verdict.error = static_cast<int>(rule_.error);
-      verdict.when = rule_.when;
-      verdict.rule = rule_.name;
-      break;
-    case FaultAction::kDelay: {
-      const int64_t ready_nsec = request.now_nsec + verdict.delay_nsec;
-      const int64_t nsec = DelayNsec(request, number);
-      const int64_t begin_nsec = rule_.lanes == 0 ? ready_nsec : lanes_.Take(ready_nsec, nsec);
-      detail = static_cast<uint64_t>(nsec);
-      verdict.delay_nsec += begin_nsec - ready_nsec + nsec;
-      break;
-    }
-    case FaultAction::kHang:
-      verdict.gates.push_back(gate_);
-      break;
+  if (Waits() && !request.may_wait) {
+    verdict.busy = true;
+    return;
   }
-  Note(request, detail);
+  FaultFile::Page& page = place_->page();
+  RuleCount& count = verdict.counts.emplace_back(RuleCount{place_, place_->series});
+  const uint64_t number = Count(page.counts.seen);
+  if ((!Waits() && verdict.error != 0) || !Fires(request, number, count)) return;
+  Count(page.counts.hits);
+  count.hit = true;
+  verdict.fired = true;
+  Note(request, Do(request, number, verdict));
+}
+
+// Adds what is done to the verdict; returns what there is to note of it.
+uint64_t ArmedRule::Do(const FaultRequest& request, uint64_t number, FaultVerdict& verdict) {
+  if (rule_.action == FaultAction::kError) {
+    verdict.error = static_cast<int>(rule_.error);
+    verdict.when = rule_.when;
+    verdict.rule = rule_.name;
+    return rule_.error;
+  }
+  if (rule_.action == FaultAction::kHang) {
+    verdict.gates.push_back(gate_);
+    return 0;
+  }
+  const int64_t ready_nsec = request.now_nsec + verdict.delay_nsec;
+  const int64_t nsec = DelayNsec(request, number);
+  const int64_t begin_nsec = rule_.lanes == 0 ? ready_nsec : lanes_.Take(ready_nsec, nsec);
+  verdict.delay_nsec = std::min(begin_nsec, kNever) - request.now_nsec + nsec;
+  return static_cast<uint64_t>(nsec);
 }
 
 // In the order of the kernel's should_fail_ex().
-bool ArmedRule::Fires(const FaultRequest& request, uint64_t number) {
-  FaultFile::Page& page = place_->page();
-  const uint64_t hits = page.hits.load(std::memory_order_relaxed);
+bool ArmedRule::Fires(const FaultRequest& request, uint64_t number, RuleCount& count) {
+  FaultFile::Counts& counts = place_->page().counts;
+  const uint64_t hits = counts.hits.load(std::memory_order_relaxed);
   if (rule_.times >= 0 && hits >= static_cast<uint64_t>(rule_.times)) return false;
   if (number <= rule_.after) return false;
-  if (rule_.space > page.passed.load(std::memory_order_relaxed) + 1) {
-    Count(page.passed);
+  if (rule_.space > counts.passed.load(std::memory_order_relaxed) + 1) {
+    Count(counts.passed);
+    count.passed = true;
     return false;
   }
-  if (rule_.interval > 1 && Count(page.asked) % rule_.interval != 0) return false;
+  if (rule_.interval > 1) {
+    count.asked = true;
+    if (Count(counts.asked) % rule_.interval != 0) return false;
+  }
   if (Scaled(Chance(request, number, 0), FaultRule::kChanceOfAll) >= rule_.probability) {
     return false;
   }
-  return !rule_.once_per_sector || !request.has_sectors() ||
-         place_->file->Mark(place_->serial, request.first, request.last);
+  return !rule_.once_per_sector || !request.has_sectors() || MarkSectors(request);
+}
+
+// Of its own sectors; whether there was one for which it had not fired.
+bool ArmedRule::MarkSectors(const FaultRequest& request) const {
+  if (rule_.sectors.empty()) {
+    return place_->file->Mark(place_->serial, request.first, request.last);
+  }
+  bool any = false;
+  for (const BadBlocks::Range& range : rule_.sectors) {
+    const uint64_t first = std::max(range.first, request.first);
+    const uint64_t last = std::min(range.last, request.last);
+    if (first <= last && place_->file->Mark(place_->serial, first, last)) any = true;
+  }
+  return any;
 }
 
 void ArmedRule::Note(const FaultRequest& request, uint64_t detail) {

@@ -20,11 +20,10 @@
 #include "device/fault_file.h"
 #include "device/fault_verdict.h"
 #include "device/queue_slots.h"
+#include "device/rule_place.h"
 #include "rnullfs/mutex.h"
 
 namespace rnullfs {
-
-class ArmedRule;
 
 // A request as rules see it.
 struct FaultRequest {
@@ -34,25 +33,9 @@ struct FaultRequest {
   uint64_t sequence = 0;  // of the newest change of the disk
   uint64_t seed = 0;
   int64_t now_nsec = 0;
+  bool may_wait = true;  // there is room for one more that does
 
   bool has_sectors() const { return op != kFaultFlush; }
-};
-
-// What a rule has as long as it has its name, and requests for which it has fired.
-struct RulePlace {
-  RulePlace(std::shared_ptr<FaultFile> of, uint32_t number) : file(std::move(of)), serial(number) {}
-  ~RulePlace() {
-    if (removed) file->Free(serial);
-  }
-  RulePlace(const RulePlace&) = delete;
-  RulePlace& operator=(const RulePlace&) = delete;
-  FaultFile::Page& page() const { return file->page(serial); }
-
-  const std::shared_ptr<FaultFile> file;
-  const uint32_t serial;
-  bool removed = false;  // set by who owns it, before it is let go
-  Mutex mutex;
-  const ArmedRule* in_force ABSL_GUARDED_BY(mutex) = nullptr;
 };
 
 class ArmedRule {
@@ -70,10 +53,14 @@ class ArmedRule {
   void Judge(const FaultRequest& request, FaultVerdict& verdict);
 
  private:
-  bool Fires(const FaultRequest& request, uint64_t number)
+  bool Waits() const { return rule_.action != FaultAction::kError; }
+  bool Fires(const FaultRequest& request, uint64_t number, RuleCount& count)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(place_->mutex);
+  uint64_t Do(const FaultRequest& request, uint64_t number, FaultVerdict& verdict)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(place_->mutex);
   void Note(const FaultRequest& request, uint64_t detail)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(place_->mutex);
+  bool MarkSectors(const FaultRequest& request) const;
   uint64_t Chance(const FaultRequest& request, uint64_t number, uint64_t draw) const;
   int64_t DelayNsec(const FaultRequest& request, uint64_t number) const;
 

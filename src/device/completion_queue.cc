@@ -113,7 +113,9 @@ void CompletionQueue::Release(HangGate& gate) {
     held_.erase(held);
   }
   for (Held& each : released) {
-    waiting_.Remove(each.reply.data_bytes());
+    const uint64_t bytes = each.reply.data_bytes();
+    Waiting* const waiting = each.reply.waiting;
+    waiting_.Remove(bytes);
     Reply failed = {.done = each.reply.done,
                     .statistics = each.reply.statistics,
                     .op = each.reply.op,
@@ -121,6 +123,7 @@ void CompletionQueue::Release(HangGate& gate) {
     try {
       Hold(each.due_nsec, std::move(each.reply));
     } catch (const std::exception&) {
+      if (waiting != nullptr) waiting->Remove(bytes);
       failed.Send();
     }
   }

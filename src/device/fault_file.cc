@@ -87,19 +87,24 @@ void FaultFile::Free(uint32_t serial) {
 
 void FaultFile::Restart(uint32_t serial) {
   Page& rule = page(serial);
-  for (std::atomic<uint64_t>* const count :
-       {&rule.seen, &rule.passed, &rule.asked, &rule.hits, &rule.noted, &rule.begun}) {
-    count->store(0, std::memory_order_relaxed);
+  for (Counts* const counts : {&rule.counts, &rule.pending}) {
+    for (std::atomic<uint64_t>* const count :
+         {&counts->seen, &counts->passed, &counts->asked, &counts->hits}) {
+      count->store(0, std::memory_order_relaxed);
+    }
   }
+  rule.noted.store(0, std::memory_order_relaxed);
+  rule.intact.store(0, std::memory_order_relaxed);
+  rule.begun.store(0, std::memory_order_relaxed);
   arena_.Punch(kBits + serial * kBitBytes, kBitBytes);
 }
 
-// What there is no memory to note is as if it had not been marked.
-bool FaultFile::Mark(uint32_t serial, uint64_t first, uint64_t last) {
+// What there is no memory to note is as if it had not been marked.  Whether one has changed.
+bool FaultFile::SetMarks(uint32_t serial, uint64_t first, uint64_t last, bool set) {
   constexpr uint64_t kSectorMax = kBitBytes * 8 - 1;
   constexpr uint64_t kAtOnce = 1024;  // bytes
   first = std::min(first, kSectorMax);
-  last = std::min(last, kSectorMax);
+  last = std::min({last, kSectorMax, first + kMarkedMax - 1});
   const uint64_t bits_at = kBits + serial * kBitBytes;
   bool any = false;
   for (uint64_t begin = first / 8; begin <= last / 8; begin += kAtOnce) {
@@ -111,15 +116,34 @@ bool FaultFile::Mark(uint32_t serial, uint64_t first, uint64_t last) {
       const uint64_t from = std::max(first, byte * 8) % 8;
       const uint64_t to = std::min(last, byte * 8 + 7) % 8;
       const auto wanted = static_cast<unsigned char>(0xff >> (7 - to) & 0xff << from);
-      char& bits = bytes[byte - begin];
-      if ((static_cast<unsigned char>(bits) & wanted) == wanted) continue;
-      bits = static_cast<char>(static_cast<unsigned char>(bits) | wanted);
-      changed = true;
+      const auto bits = static_cast<unsigned char>(bytes[byte - begin]);
+      const unsigned next = set ? bits | wanted : bits & ~wanted;
+      bytes[byte - begin] = static_cast<char>(next);
+      changed = changed || static_cast<unsigned char>(next) != bits;
     }
     if (changed) arena_.Write(bits_at + begin, count, bytes);
     any = any || changed;
   }
   return any;
+}
+
+void FaultFile::TakeBackPending(uint32_t serial) {
+  Page& rule = page(serial);
+  const uint64_t noted = rule.noted;
+  const uint64_t pending = std::min<uint64_t>(rule.pending.hits, noted);
+  const uint64_t oldest = noted - std::min(noted, Page::kEvents);
+  for (uint64_t at = std::max(noted - pending, oldest); at < noted; ++at) {
+    const Event& event = rule.events[at % Page::kEvents];
+    if (event.sectors > 0) SetMarks(serial, event.sector, event.sector + event.sectors - 1, false);
+  }
+  rule.noted = noted - pending;
+  rule.intact = std::min(std::max<uint64_t>(rule.intact, oldest), noted - pending);
+  for (const auto& [count, back] : {std::pair(&rule.counts.seen, &rule.pending.seen),
+                                    {&rule.counts.passed, &rule.pending.passed},
+                                    {&rule.counts.asked, &rule.pending.asked},
+                                    {&rule.counts.hits, &rule.pending.hits}}) {
+    *count -= std::min<uint64_t>(*count, back->exchange(0));
+  }
 }
 
 }  // namespace rnullfs

@@ -47,18 +47,24 @@ class FaultFile {
     FaultAction action;
   };
 
+  // Of requests.
+  struct Counts {
+    std::atomic<uint64_t> seen;    // that matched
+    std::atomic<uint64_t> passed;  // that `space` has let pass
+    std::atomic<uint64_t> asked;   // that `interval` has counted
+    std::atomic<uint64_t> hits;    // for which it has fired
+  };
+
   // All zeros are a rule that has done nothing yet, but for the name.
   struct Page {
     static constexpr uint64_t kEvents = 64;
-    char name[72];                  // ended by a NUL; empty: nobody's
-    std::atomic<uint64_t> seen;     // requests that matched
-    std::atomic<uint64_t> passed;   // that `space` has let pass
-    std::atomic<uint64_t> asked;    // that `interval` has counted
-    std::atomic<uint64_t> hits;     // for which it has fired
-    std::atomic<uint64_t> pending;  // of those, that are not answered yet
-    std::atomic<uint64_t> noted;    // events there have been
-    std::atomic<uint64_t> begun;    // `seen` when chance began anew
-    Event events[kEvents];          // number n at n % kEvents
+    char name[72];  // ended by a NUL; empty: nobody's
+    Counts counts;
+    Counts pending;                // of these, for requests that are not answered yet
+    std::atomic<uint64_t> noted;   // events there have been
+    std::atomic<uint64_t> intact;  // those before this one are not there any more
+    std::atomic<uint64_t> begun;   // `seen` when chance began anew
+    Event events[kEvents];         // number n at n % kEvents
   };
   static_assert(sizeof(Page) <= 4096 && kRuleNameMax < sizeof(Page::name));
 
@@ -78,8 +84,13 @@ class FaultFile {
 
   // As if nothing had happened yet.
   void Restart(uint32_t serial);
-  // Marks the sectors; whether one of them was not.
-  bool Mark(uint32_t serial, uint64_t first, uint64_t last);
+  // Marks the sectors, of many the first kMarkedMax; whether one of them was not.
+  static constexpr uint64_t kMarkedMax = uint64_t{1} << 17;
+  bool Mark(uint32_t serial, uint64_t first, uint64_t last) {
+    return SetMarks(serial, first, last, true);
+  }
+  // What was counted of requests that are not answered has not been: its events are the last.
+  void TakeBackPending(uint32_t serial);
 
  private:
   static constexpr uint64_t kPageSize = 4096;
@@ -91,6 +102,7 @@ class FaultFile {
     std::atomic<uint64_t> serial;
   };
 
+  bool SetMarks(uint32_t serial, uint64_t first, uint64_t last, bool set);
   FaultFile(MemfdKeeper& keeper, UniqueFd memfd) : keeper_(keeper), arena_(std::move(memfd)) {}
   static constexpr uint64_t PlaceOf(uint64_t serial) { return serial * kPageSize; }
   Header& header() const { return *reinterpret_cast<Header*>(arena_.At(0)); }

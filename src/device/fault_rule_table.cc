@@ -11,15 +11,13 @@
 namespace rnullfs {
 namespace {
 
-constexpr size_t kOps = 5;  // of FaultOps
-
 // The rules that are on, of which one may match: asked first, as most requests match none.
 class Reach {
  public:
   void Add(const FaultRule& rule) {
-    for (size_t op = 0; op < kOps; ++op) {
+    for (size_t op = 0; op < kFaultOpCount; ++op) {
       if ((rule.ops >> op & 1) == 0) continue;
-      if (rule.sectors.empty()) {
+      if (rule.sectors.empty() || (1U << op) == kFaultFlush) {
         ranges_[op].push_back({0, UINT64_MAX});
       } else {
         ranges_[op].insert(ranges_[op].end(), rule.sectors.begin(), rule.sectors.end());
@@ -44,24 +42,23 @@ class Reach {
     }
   }
 
+  // Of none, a range that nothing lies in.
+  BadBlocks::Range Bounds(size_t op) const {
+    if (ranges_[op].empty()) return {UINT64_MAX, 0};
+    return {ranges_[op].front().first, ranges_[op].back().last};
+  }
+
   bool Has(const FaultRequest& request) const {
     const SectorRanges& ranges = ranges_[static_cast<size_t>(__builtin_ctz(request.op))];
-    if (ranges.empty() || !request.has_sectors()) return !ranges.empty();
-    if (request.last < ranges.front().first || request.first > ranges.back().last) return false;
     const auto at = std::partition_point(
         ranges.begin(), ranges.end(),
         [&](const BadBlocks::Range& range) { return range.last < request.first; });
-    return at->first <= request.last;
+    return at != ranges.end() && at->first <= request.last;
   }
 
  private:
-  std::array<SectorRanges, kOps> ranges_;
+  std::array<SectorRanges, kFaultOpCount> ranges_;
 };
-
-void TakeBack(std::atomic<uint64_t>& count, uint64_t pending) {
-  const uint64_t counted = count.load(std::memory_order_relaxed);
-  count.store(counted - std::min(counted, pending), std::memory_order_relaxed);
-}
 
 }  // namespace
 
@@ -87,7 +84,7 @@ FaultRuleTable::~FaultRuleTable() = default;
 
 // --- Requests ----------------------------------------------------------------------------------
 
-bool FaultRuleTable::Reaches(const FaultRequest& request) const {
+bool FaultRuleTable::HasRuleFor(const FaultRequest& request) const {
   const RcuReadGuard guard;
   const RuleSet* const set = live_.load(std::memory_order_acquire);
   return set != nullptr && set->reach.Has(request);
@@ -101,6 +98,8 @@ FaultVerdict FaultRuleTable::Judge(const FaultRequest& request) const {
   for (ArmedRule* const rule : set->on) {
     if (rule->Matches(request)) rule->Judge(request, verdict);
   }
+  if (verdict.fired) verdict.pending = PendingFaults(std::move(verdict.counts));
+  if (verdict.fired) KillPoint("fault-counted");
   return verdict;
 }
 
@@ -180,10 +179,18 @@ FaultRuleTable::Gates FaultRuleTable::Replace(bool anew) {
     RulePlace& place = each->place();
     const LockGuard lock(place.mutex);
     if (place.in_force == each.get()) continue;
-    if (anew && each->rule().enabled) place.file->Restart(place.serial);
+    if (anew && each->rule().enabled) {
+      place.file->Restart(place.serial);
+      ++place.series;
+    }
     place.in_force = each.get();
   }
   KillPoint("rule-counts-begun");
+  for (size_t op = 0; op < kFaultOpCount; ++op) {
+    const BadBlocks::Range bounds = set_->reach.Bounds(op);
+    bounds_[op].first.store(bounds.first, std::memory_order_relaxed);
+    bounds_[op].last.store(bounds.last, std::memory_order_relaxed);
+  }
   armed_.store(!set_->on.empty(), std::memory_order_relaxed);
   live_.store(set_.get(), std::memory_order_release);
   RcuSynchronize();  // nobody is in the set before any more
@@ -195,7 +202,7 @@ FaultRuleTable::Gates FaultRuleTable::Replace(bool anew) {
 void FaultRuleTable::BeginSeries() {
   for (const auto& [name, place] : places_) {
     FaultFile::Page& page = place->page();
-    page.begun.store(page.seen.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    page.begun.store(page.counts.seen.load(std::memory_order_relaxed), std::memory_order_relaxed);
   }
 }
 
@@ -210,11 +217,7 @@ absl::Status FaultRuleTable::Adopt(const FaultRules& rules, UniqueFd memfd) {
   }
   if (absl::Status prepared = Prepare(rules); !prepared.ok()) return prepared;
   for (const auto& [name, place] : places_) {
-    FaultFile::Page& page = place->page();
-    const uint64_t pending = page.pending.exchange(0, std::memory_order_relaxed);
-    for (std::atomic<uint64_t>* const count : {&page.seen, &page.asked, &page.hits, &page.noted}) {
-      TakeBack(*count, pending);
-    }
+    file_->TakeBackPending(place->serial);
   }
   Replace(/*anew=*/false);
   return absl::OkStatus();
@@ -246,9 +249,9 @@ std::optional<FaultRuleTable::Counts> FaultRuleTable::CountsOf(std::string_view 
   const RulePlace* const place = PlaceOf(rule);
   if (place == nullptr) return std::nullopt;
   const FaultFile::Page& page = place->page();
-  return Counts{.seen = page.seen.load(std::memory_order_relaxed),
-                .hits = page.hits.load(std::memory_order_relaxed),
-                .pending = page.pending.load(std::memory_order_relaxed),
+  return Counts{.seen = page.counts.seen.load(std::memory_order_relaxed),
+                .hits = page.counts.hits.load(std::memory_order_relaxed),
+                .pending = page.pending.hits.load(std::memory_order_relaxed),
                 .serial = place->serial};
 }
 
@@ -260,7 +263,8 @@ std::vector<FaultFile::Event> FaultRuleTable::EventsOf(std::string_view rule) co
   const FaultFile::Page& page = place.page();
   const uint64_t noted = page.noted.load(std::memory_order_relaxed);
   std::vector<FaultFile::Event> events;
-  for (uint64_t at = noted - std::min(noted, FaultFile::Page::kEvents); at < noted; ++at) {
+  const uint64_t oldest = noted - std::min(noted, FaultFile::Page::kEvents);
+  for (uint64_t at = std::max<uint64_t>(oldest, page.intact); at < noted; ++at) {
     events.push_back(page.events[at % FaultFile::Page::kEvents]);
   }
   return events;

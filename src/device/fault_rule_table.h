@@ -14,6 +14,7 @@
 #ifndef RNULLFS_DEVICE_FAULT_RULE_TABLE_H_
 #define RNULLFS_DEVICE_FAULT_RULE_TABLE_H_
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -44,7 +45,11 @@ class FaultRuleTable {
   // Whether a rule is on.
   bool armed() const { return armed_.load(std::memory_order_relaxed); }
   // Whether there may be a rule for a request, which has no more than its sectors yet.
-  bool Reaches(const FaultRequest& request) const;
+  bool Reaches(const FaultRequest& request) const {
+    const Bounds& bounds = bounds_[static_cast<size_t>(__builtin_ctz(request.op))];
+    return request.last >= bounds.first.load(std::memory_order_relaxed) &&
+           request.first <= bounds.last.load(std::memory_order_relaxed) && HasRuleFor(request);
+  }
   FaultVerdict Judge(const FaultRequest& request) const;
 
   FaultRules Get() const;
@@ -78,7 +83,14 @@ class FaultRuleTable {
   std::optional<std::string> NameOf(uint32_t serial) const;
 
  private:
+  // Of the sectors of all rules that are on, for an operation.  Half of them may be those of the
+  // set before: what lies within both sets lies within that as well.
+  struct Bounds {
+    std::atomic<uint64_t> first{UINT64_MAX};
+    std::atomic<uint64_t> last{0};
+  };
   struct RuleSet;
+  bool HasRuleFor(const FaultRequest& request) const;
   using Places = std::map<std::string, std::shared_ptr<RulePlace>, std::less<>>;
   absl::Status PreparePlaces(const FaultRules& next);
   Gates Replace(bool anew);
@@ -93,6 +105,7 @@ class FaultRuleTable {
   std::unique_ptr<RuleSet> next_;              // what has been prepared
   std::atomic<const RuleSet*> live_{nullptr};  // set_.get(), for requests
   std::atomic<bool> armed_{false};
+  std::array<Bounds, kFaultOpCount> bounds_;
 };
 
 }  // namespace rnullfs

@@ -6,7 +6,7 @@ namespace rnullfs {
 
 void Reply::Send() {
   statistics->Finished(op, bytes, error);
-  pending.clear();
+  pending.End();
   if (waiting != nullptr) waiting->Remove(data_bytes());
   IoVector read;
   if (op == Op::kRead && data != nullptr) read.Append(data.get(), bytes);

@@ -25,7 +25,7 @@ struct Reply {
   std::unique_ptr<char[]> data = nullptr;  // what was read; null: zeros
   Waiting* waiting = nullptr;              // the disk's, where it is counted until it is sent
   std::vector<std::shared_ptr<HangGate>> gates = {};  // where it is held before
-  std::vector<PendingFault> pending = {};             // what has fired for it
+  PendingFaults pending = {};                         // what has fired for it
 
   // Of memory that it holds.
   uint64_t data_bytes() const { return data == nullptr ? 0 : bytes; }

@@ -65,8 +65,8 @@ void Device::AnswerNow(Command command, Completion done) {
     done(answer);
   };
   int error = stages_->refusals.Check(command);
-  if (error == 0 && medium_.fault_rules().armed()) {
-    if (FaultVerdict verdict = Judge(command); verdict.fired()) {
+  if (error == 0 && Concerned(command)) {
+    if (FaultVerdict verdict = Judge(command); verdict.fired || verdict.busy) {
       Reply reply = {.done = done, .statistics = &counters_.statistics, .op = command.op};
       return AnswerLater(command, std::move(reply), std::move(verdict));
     }
@@ -99,13 +99,13 @@ void Device::AnswerShaped(Command command, Completion done) {
 // `verdict`: what has fired already.
 void Device::AnswerLater(const Command& command, Reply reply, FaultVerdict verdict) {
   const int64_t now_nsec = services_.clock.NowNsec();
-  if (verdict.waits() && !MayWait(command)) {
-    reply.error = EBUSY;
-    return reply.Send();
-  }
   int64_t due_nsec = reply.error == 0 ? Do(command, now_nsec, reply, verdict) : EndOf(now_nsec);
-  if (reply.error == 0) reply.bytes = command.length;
-  due_nsec += verdict.delay_nsec;
+  if (verdict.waits()) due_nsec += Patiently(verdict, reply);
+  if (reply.error == 0) {
+    reply.bytes = command.length;
+  } else {
+    reply.data.reset();
+  }
   reply.gates = std::move(verdict.gates);
   reply.pending = std::move(verdict.pending);
   const bool held = !reply.gates.empty();
@@ -127,11 +127,28 @@ void Device::AnswerLater(const Command& command, Reply reply, FaultVerdict verdi
   }
 }
 
+// Whether there may be a rule for it: asked first, as there mostly is none.
+bool Device::Concerned(const Command& command) const {
+  const FaultRuleTable& rules = medium_.fault_rules();
+  if (!rules.armed()) return false;
+  const FaultRequest request = RequestOf(command);
+  return request.op != 0 && rules.Reaches(request);
+}
+
+// How much later it is answered.  Where somebody above would give up more than the request, it
+// fails before that, as a lost one does.
+int64_t Device::Patiently(FaultVerdict& verdict, Reply& reply) const {
+  const bool in_time = verdict.gates.empty() && verdict.delay_nsec <= services_.patience_nsec;
+  if (in_time || services_.patience_nsec == INT64_MAX) return verdict.delay_nsec;
+  verdict.gates.clear();
+  if (reply.error == 0) reply.error = ETIMEDOUT;
+  return services_.patience_nsec;
+}
+
 // What null_blk's own faults leave is for the rules to judge.
 FaultVerdict Device::Judge(const Command& command) const {
   const FaultRuleTable& rules = medium_.fault_rules();
   FaultRequest request = RequestOf(command);
-  if (request.op == 0 || !rules.Reaches(request)) return {};
   if (request.has_sectors() && medium_.bad_blocks().armed()) {
     const auto [begin, end] = Touched(command);
     if (medium_.bad_blocks().Touches(begin, end - begin)) return {};
@@ -139,6 +156,7 @@ FaultVerdict Device::Judge(const Command& command) const {
   request.sequence = medium_.sequence();
   request.seed = counters_.random.seed.load(std::memory_order_relaxed);
   request.now_nsec = services_.clock.NowNsec();
+  request.may_wait = HasRoomFor(command);
   return rules.Judge(request);
 }
 
@@ -165,8 +183,13 @@ int64_t Device::Do(const Command& command, int64_t now_nsec, Reply& reply, Fault
       return now_nsec + timeout_nsec;
     }
   }
-  if (!verdict.fired() && medium_.fault_rules().armed()) verdict = Judge(command);
-  if (verdict.error != 0) stages_->refusals.ExplainFault(verdict, command);
+  if (!verdict.fired && !verdict.busy && Concerned(command)) verdict = Judge(command);
+  if (verdict.error != 0) {
+    stages_->refusals.ExplainFault(verdict, command);
+  } else if (verdict.busy) {
+    stages_->refusals.ExplainBusy(stages_->waiting.requests());
+    verdict.error = EBUSY;
+  }
   if (verdict.error != 0 && verdict.when == FaultMoment::kBefore) {
     reply.error = verdict.error;
     return EndOf(ready_nsec);
@@ -230,12 +253,16 @@ int Device::DoPiece(const Command& piece, char* to) {
   return error != 0 ? error : moved;
 }
 
+bool Device::HasRoomFor(const Command& command) const {
+  const bool reads = command.op == Op::kRead && config_.memory_backed;
+  const Waiting& all = services_.completions.waiting();
+  return all.LeavesRoomTo(stages_->waiting, reads ? command.length : 0);
+}
+
 // The kernel's driver lets who comes when its tags are in use wait; what would wait here is taken
 // from the other disks of the mount.
 bool Device::MayWait(const Command& command) {
-  const bool reads = command.op == Op::kRead && config_.memory_backed;
-  const Waiting& all = services_.completions.waiting();
-  if (all.LeavesRoomTo(stages_->waiting, reads ? command.length : 0)) return true;
+  if (HasRoomFor(command)) return true;
   stages_->refusals.ExplainBusy(stages_->waiting.requests());
   return false;
 }

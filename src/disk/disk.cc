@@ -129,9 +129,9 @@ absl::StatusOr<bool> Disk::SwitchOn(const Settings& seen, const Settings& next, 
   if (absl::Status status = past_.Prepare(config.history); !status.ok()) return status;
   if (absl::Status status = ready(); !status.ok()) return status;
   TakeBadBlocks(seen, next);
-  TakeRules();
   // The last that may have no memory.
   if (services_.indexes != nullptr) config.index = services_.indexes->Take();
+  TakeRules();
   origin_.Commit(origin);
   config_ = config;
   past_.SetHistory(config_.history);

@@ -224,6 +224,8 @@ void Session::End() {
   }
 }
 
+bool Session::over_ring() const { return ring_ != nullptr && ring_->over_ring(); }
+
 std::string Session::passthrough_obstacle() const {
   LockGuard lock(mutex_);
   return negotiated_.passthrough_obstacle;
@@ -251,7 +253,7 @@ std::string Session::StatusText() const {
       .AddText("kernel_protocol",
                absl::StrCat(negotiated_.protocol_major, ".", negotiated_.protocol_minor))
       .AddList("capabilities", negotiated_.capabilities)
-      .AddText("transport", ring_ != nullptr && ring_->over_ring() ? "uring" : "dev")
+      .AddText("transport", over_ring() ? "uring" : "dev")
       .AddText("transport_why", transport_why_)
       .AddText("passthrough", negotiated_.passthrough_obstacle.empty()
                                   ? "possible"

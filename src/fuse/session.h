@@ -82,6 +82,7 @@ class Session {
 
   // Why this mount can have no passthrough; empty when it can.
   std::string passthrough_obstacle() const;
+  bool over_ring() const;
 
   // The text of status.json.
   std::string StatusText() const;

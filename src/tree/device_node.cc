@@ -90,6 +90,7 @@ absl::StatusOr<bool> DeviceNode::TryUpdate(Edits edit, const TextWrite& write, N
   origin.Fit(next);
   if (absl::Status status = edit(next); !status.ok()) return status;
   if (origin.Lacks(seen, next)) return false;
+  if (absl::Status status = CheckHangs(next); !status.ok()) return status;
   if (const std::string why = doors_.InTheWay(next.config); !why.empty()) {
     return write.writer.if_open == IfOpen::kAgain ? Again() : doors_.Busy(why);
   }
@@ -102,6 +103,17 @@ absl::StatusOr<bool> DeviceNode::TryUpdate(Edits edit, const TextWrite& write, N
   absl::StatusOr<bool> done = Switch(seen, next, origin);
   if (done.ok() && *done && !(next == seen)) owners_.DirectoryModified();
   return done;
+}
+
+absl::Status DeviceNode::CheckHangs(const Settings& next) const {
+  if (services_.waits_block == nullptr || !services_.waits_block()) return absl::OkStatus();
+  for (const FaultRule& rule : next.faults) {
+    if (!rule.enabled || rule.action != FaultAction::kHang) continue;
+    return Error(EOPNOTSUPP, absl::StrCat("faults: ", rule.name,
+                                          ": a request that hangs would hold up its processor's "
+                                          "others, over a ring (transport=uring); mount without"));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> DeviceNode::Switch(const Settings& seen, const Settings& next,

@@ -41,6 +41,8 @@ struct NodeServices {
   // Why this mount can have no passthrough, as a clause ("CAP_SYS_ADMIN is missing"); empty when it
   // can.  May be called by any thread.
   std::function<std::string()> passthrough_obstacle;
+  // Whether a request that waits holds up others (transport=uring): none may hang then.
+  std::function<bool()> waits_block = nullptr;
   // A disk or a snapshot of the mount, for `who`, and for the disk called `user`.  May be called by
   // any thread that has no node's lock.
   using FindDisk = std::function<absl::StatusOr<Origin>(
@@ -211,6 +213,7 @@ class DeviceNode {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<bool> Switch(const Settings& seen, const Settings& next, NewOrigin& origin)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckHangs(const Settings& next) const;
   absl::Status Conclude(const absl::Status& how, const TextWrite& write = {})
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Save() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

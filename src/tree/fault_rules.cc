@@ -39,11 +39,12 @@ class RuleDirectory final : public DeviceEntry<Directory> {
  private:
   uint32_t serial() const { return SlotOf(place_); }
   Inode parent() const override { return MakeInode(node_->id(), MakePlace(kFaultRulesView, 0)); }
-  // Offsets: one more than the number.
+  // Offsets: by the place in the list.
   void ListBehind(uint64_t offset, Show show) override {
-    for (const RuleFileName& file : RuleFileNames()) {
-      const Inode inode = MakeInode(node_->id(), RuleFilePlace(serial(), file.number));
-      if (file.number >= offset && !show(file.name, inode, S_IFREG, file.number + 1)) return;
+    const std::vector<RuleFileName>& files = RuleFileNames();
+    for (uint64_t i = offset; i < files.size(); ++i) {
+      const Inode inode = MakeInode(node_->id(), RuleFilePlace(serial(), files[i].number));
+      if (!show(files[i].name, inode, S_IFREG, i + 1)) return;
     }
   }
 };

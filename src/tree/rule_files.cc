@@ -4,6 +4,7 @@
 
 #include "tree/rule_files.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <functional>
 #include <memory>
@@ -83,6 +84,8 @@ class RuleHandle final : public TextFile {
   absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data,
                                  const Writer& writer) override {
     if (take_ == nullptr) return TextFile::Write(offset, data, writer);
+    // tar(1) pads with NULs, as AttributeHandle has it.
+    if (offset > 0 && data.find_first_not_of('\0') == std::string_view::npos) return data.size();
     absl::Status taken = take_(UpToNul(data), offset > 0, writer);
     if (!taken.ok()) return taken;
     return data.size();
@@ -191,6 +194,8 @@ const std::vector<RuleFileName>& RuleFileNames() {
     for (const RuleAttribute& row : RuleAttributes()) {
       all->push_back({row.name, static_cast<uint32_t>(all->size())});
     }
+    // Who copies a directory switches a rule on when it is what it is to be.
+    std::rotate(all->begin(), all->begin() + 1, all->end());
     all->insert(all->end(),
                 {{"seen", kSeen}, {"hits", kHits}, {"pending", kPending}, {"last", kLast}});
     return all;

@@ -27,7 +27,7 @@ struct RuleFileName {
   std::string_view name;
   uint32_t number;
 };
-// In the order of their numbers.
+// As they are listed.
 const std::vector<RuleFileName>& RuleFileNames();
 
 // Where it is, of the rule with that serial.

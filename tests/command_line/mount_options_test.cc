@@ -83,7 +83,7 @@ TEST(ParseCommandLine, TakesTheModuleParametersNames) {
 
 TEST(ParseCommandLine, TakesFaultRulesWithTheirCommas) {
   const MountOptions options = ParsedList(
-      "fault=slow:read,2048-4095,delay=50ms,size=8,fault=discard,hang,discard=1,faults=x:all error "
+      "fault=slow:read,2048-4095,delay=50ms,size=8,fault=discard,hang,discard,faults=x:all error "
       "EIO,ro,fault=off,write,error,EROFS");
   EXPECT_EQ(ShowAttribute(*FindAttribute("faults"), options.device),
             "rule1: discard hang\nrule2: off write error EROFS\nslow: read 2048-4095 delay 50ms\n"

@@ -126,6 +126,11 @@ TEST(RuleLine, SaysWhatDiffersFromANewRule) {
   EXPECT_EQ(Line("x: delay 1ms/9ms lanes 2 once_per_sector"),
             "x: all delay 1ms/9ms once_per_sector 1 lanes 2");
   EXPECT_EQ(Line("x: read sectors 8-15 hang"), "x: read 8-15 hang");
+  EXPECT_EQ(Line("x: op=read,write sectors=0-7,16-23 action=error,error=EROFS"),
+            "x: read write 0-7 16-23 error EROFS");
+  EXPECT_EQ(Line("x: read sectors all hang"), "x: read hang");
+  EXPECT_EQ(Line("x: once_per_sector 0-7 hang"), "x: all 0-7 hang once_per_sector 1");
+  EXPECT_EQ(Line("x: once_per_sector 0 0-7 hang"), "x: all 0-7 hang");
 }
 
 TEST(RuleLine, SaysWhatItRefuses) {
@@ -139,6 +144,8 @@ TEST(RuleLine, SaysWhatItRefuses) {
             "faults: x: delay: no value is given; it takes " + Delay().Accepts());
   EXPECT_EQ(Line("x: read delay 5parsec"),
             "faults: x: delay: 5parsec is not accepted; it takes " + Delay().Accepts());
+  EXPECT_NE(Line("x: error 38").find("38 is not accepted"), std::string::npos);
+  EXPECT_NE(Line("x: error 600").find("600 is not accepted"), std::string::npos);
   EXPECT_EQ(Line("x: error EWHAT"),
             "faults: x: error: EWHAT is not accepted; it takes " + ErrnoName().Accepts());
   EXPECT_NE(Line("new: hang").find("new is not accepted"), std::string::npos);

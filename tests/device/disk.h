@@ -93,6 +93,7 @@ class TestDisk {
   DeviceCounters& counters() { return counters_; }
   Device& device() { return *device_; }
   const Medium& medium() const { return medium_; }
+  Medium& mutable_medium() { return medium_; }
   CompletionQueue& completions() { return completions_; }
 
   // Lines of rules, for those that there are.

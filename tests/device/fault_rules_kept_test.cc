@@ -118,6 +118,46 @@ TEST(FaultRuleTable, IsTakenOverWithItsCounts) {
   EXPECT_EQ(next.Judge(kRead).gates.size(), 0U) << "three times";
 }
 
+// What they have marked, and what other rules have counted for them.
+TEST(FaultRuleTable, WhatComesAgainIsNewToAllRules) {
+  Keeper keeper;
+  const FaultRules rules = Rules({"a: read error after 4", "x: read hang once_per_sector 1",
+                                  "y: read hang space 3 interval 2"});
+  FaultRuleTable table("test", keeper);
+  Set(table, rules);
+  std::vector<FaultVerdict> held;
+  for (uint64_t sector : {8, 8, 9}) {
+    FaultRequest read = kRead;
+    read.first = read.last = sector;
+    if (FaultVerdict verdict = table.Judge(read); verdict.fired) held.push_back(std::move(verdict));
+  }
+  EXPECT_EQ(held.size(), 2U);
+  FaultRuleTable next("test", keeper);
+  ASSERT_TRUE(next.Adopt(rules, UniqueFd(fcntl(keeper.held.get(), F_DUPFD_CLOEXEC, 3))).ok());
+  EXPECT_EQ(next.CountsOf("a")->seen, 1U) << "one that has been answered";
+  EXPECT_EQ(next.CountsOf("x")->hits, 0U);
+  EXPECT_EQ(next.CountsOf("y")->seen, 1U);
+  FaultRequest read = kRead;
+  EXPECT_EQ(next.Judge(read).gates.size(), 1U) << "it hangs again";
+  EXPECT_EQ(next.Judge(read).gates.size(), 0U);
+}
+
+// Who is answered has no part in what is counted from then on.
+TEST(FaultRuleTable, ASeriesThatIsOverIsNotTakenBackFromTheNext) {
+  Keeper keeper;
+  FaultRuleTable table("test", keeper);
+  Set(table, Rules({"x: read delay 1s"}));
+  FaultVerdict old = table.Judge(kRead);
+  Set(table, Rules({"x: read delay 2s"}));
+  EXPECT_EQ(table.CountsOf("x")->pending, 0U);
+  FaultVerdict held = table.Judge(kRead);
+  old = FaultVerdict();
+  EXPECT_EQ(table.CountsOf("x")->pending, 1U);
+  held = FaultVerdict();
+  EXPECT_EQ(table.CountsOf("x")->pending, 0U);
+  EXPECT_EQ(table.CountsOf("x")->hits, 1U);
+}
+
 TEST(FaultRuleTable, TakesOverWithoutAFileOrWithOneOfOtherRules) {
   Keeper keeper;
   FaultRuleTable without("test", keeper);

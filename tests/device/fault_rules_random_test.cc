@@ -46,7 +46,7 @@ struct ModelRule {
     if (!rule.once_per_sector || op == kFaultFlush) return true;
     bool any = false;
     for (uint64_t sector = first; sector <= last; ++sector) {
-      any = done.insert(sector).second || any;
+      if (Touches(op, sector, sector)) any = done.insert(sector).second || any;
     }
     return any;
   }

@@ -100,6 +100,13 @@ TEST_F(FaultRulesTest, CountAsTheKernelsFaultAttr) {
   EXPECT_EQ(Failing(3), "...");
 }
 
+TEST_F(FaultRulesTest, FireOncePerSectorOfTheRules) {
+  disk_.SetRules("x: read 8-15 error once_per_sector 1");
+  EXPECT_EQ(Read(8, 8), EIO);
+  EXPECT_EQ(Read(7, 2), 0);
+  EXPECT_EQ(Read(0, 32), 0);
+}
+
 TEST_F(FaultRulesTest, FireOncePerSector) {
   disk_.SetRules("x: read error once_per_sector 1");
   EXPECT_EQ(Read(100), EIO);
@@ -216,6 +223,42 @@ TEST_F(FaultRulesTest, WhatHangsIsHeldUntilTheRuleIsOff) {
   }
   EXPECT_EQ(Hits("x"), 1000U);
   EXPECT_EQ(disk_.rules().CountsOf("x")->pending, 0U);
+}
+
+TEST_F(FaultRulesTest, WhoMayNotWaitIsBusyAndHasNotBeenCounted) {
+  disk_.SetRules("a: read error EPERM probability 0\nx: read hang");
+  std::vector<std::unique_ptr<Request>> requests;
+  do {
+    requests.push_back(std::make_unique<Request>());
+    disk_.device().Submit({Op::kRead, 0, 512}, requests.back()->completion());
+  } while (!requests.back()->IsAnswered());
+  EXPECT_EQ(requests.back()->Wait().error, EBUSY);
+  const uint64_t held = requests.size() - 1;
+  EXPECT_GT(held, 5000U);
+  EXPECT_EQ(Hits("x"), held);
+  EXPECT_EQ(disk_.rules().CountsOf("x")->pending, held);
+  EXPECT_EQ(Write(0, 'a'), 0);
+  disk_.SetRules("");
+  for (const auto& request : requests) request->Wait();
+}
+
+// Who is above gives up more than the request after a while.
+TEST_F(FaultRulesTest, NobodyWaitsLongerThanThereIsPatience) {
+  Medium& medium = disk_.mutable_medium();
+  auto device = Device::PowerOn(
+      Config(), medium, disk_.counters(),
+      {.clock = Clock::Real(), .completions = disk_.completions(), .patience_nsec = 20 * kMsec});
+  ASSERT_TRUE(device.ok());
+  for (const char* const rule : {"x: read hang", "x: read delay 1s"}) {
+    disk_.SetRules(rule);
+    Request request;
+    (*device)->Submit({Op::kRead, 0, 512}, request.completion());
+    EXPECT_EQ(request.Wait().error, ETIMEDOUT) << rule;
+  }
+  disk_.SetRules("x: read delay 10ms");
+  Request request;
+  (*device)->Submit({Op::kRead, 0, 512}, request.completion());
+  EXPECT_EQ(request.Wait().error, 0);
 }
 
 TEST_F(FaultRulesTest, WhatTwoRulesHoldWaitsForBoth) {

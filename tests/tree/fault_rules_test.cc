@@ -59,9 +59,9 @@ TEST_F(FaultRulesTreeTest, ARuleIsADirectoryOfItsAttributesAndCounts) {
   EXPECT_THAT(List(faults_), ElementsAre(".", "..", "slow", "new", "rules"));
   EXPECT_EQ(tree_.Find(faults_)->Stat()->st_nlink, 3U);
   EXPECT_THAT(List(Rule("slow")),
-              ElementsAre(".", "..", "enabled", "op", "sectors", "probability", "interval", "times",
-                          "space", "after", "once_per_sector", "action", "error", "when", "delay",
-                          "lanes", "seen", "hits", "pending", "last"));
+              ElementsAre(".", "..", "op", "sectors", "probability", "interval", "times", "space",
+                          "after", "once_per_sector", "action", "error", "when", "delay", "lanes",
+                          "enabled", "seen", "hits", "pending", "last"));
   for (const std::string& name : List(Rule("slow"))) {
     if (name[0] == '.') continue;
     const Inode file = Find(Rule("slow"), name);

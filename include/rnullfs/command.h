@@ -35,6 +35,8 @@ struct Command {
   bool keep_size = true;
   // kDiscard: a file's truncation, which a disk that takes no discards has as well.
   bool truncates = false;
+  // It comes again, as who had it has died before the answer: it waits as it did, however many do.
+  bool again = false;
   // kRead, kWrite that are direct: sectors of 512 bytes will do, of which the disk makes its
   // blocks.
   bool sectors = false;

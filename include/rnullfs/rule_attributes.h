@@ -53,9 +53,10 @@ absl::Span<const RuleAttribute> RuleAttributes();
 // Null where there is none.
 const RuleAttribute* FindRuleAttribute(std::string_view name);
 
-// What a write of `text` to the attribute's file does to `rule`; unchanged on an error.
-absl::Status StoreRuleAttribute(const RuleAttribute& attribute, std::string_view text,
-                                FaultRule& rule);
+// What a write of `text` to the attribute's file, called `name`, does to `rule`; unchanged on an
+// error.
+absl::Status StoreRuleAttribute(const RuleAttribute& attribute, std::string_view name,
+                                std::string_view text, FaultRule& rule);
 
 inline bool Differs(const RuleAttribute& attribute, const FaultRule& a, const FaultRule& b) {
   return attribute.field.get(a) != attribute.field.get(b);

@@ -88,7 +88,8 @@ const FaultGroup* FindByParameter(std::string_view name) {
 }
 
 absl::Status ReadAlias(const Attribute& row, const Option& option, Settings& settings) {
-  if (!option.value.has_value()) return NoValue(row.alias, AliasAccepts(row));
+  const bool nothing = !option.value.has_value() || (row.is_section && option.value->empty());
+  if (nothing) return NoValue(row.alias, AliasAccepts(row));
   if (row.alias_unit == 1) {
     const absl::StatusOr<Value> value =
         row.type->Parse(row.alias, *option.value, row.field.get(settings));

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -33,6 +34,12 @@ bool IsErrno(std::string_view word) {
   return word.starts_with('E') || ParseUnsigned(word).has_value();
 }
 
+bool IsBoolean(std::string_view word) {
+  constexpr std::string_view kBooleans[] = {"1",   "0",  "y",    "n",     "t",  "f",
+                                            "yes", "no", "true", "false", "on", "off"};
+  return std::find(std::begin(kBooleans), std::end(kBooleans), word) != std::end(kBooleans);
+}
+
 // The words of a line, one after the other.
 class LineReader {
  public:
@@ -46,7 +53,11 @@ class LineReader {
       words_.erase(words_.begin());
       if (absl::Status read = ReadWord(word); !read.ok()) return read;
     }
-    if (!acts_)
+    if (actions_.size() > 1 && !chosen_) {
+      return Refuse(Concat({"it says both ", actions_[0], " and ", actions_[1],
+                            "; one rule does one thing: make another one for the other"}));
+    }
+    if (actions_.empty() && !chosen_)
       return Refuse(Concat({"it says nothing of what is done: ", Row("action").type->Accepts()}));
     absl::Status stored = ops_.empty() ? absl::OkStatus() : Store(Row("op"), ops_);
     if (stored.ok() && !ranges_.empty()) stored = Store(Row("sectors"), ranges_);
@@ -79,7 +90,7 @@ class LineReader {
     } else if (IsWordOf("action", word)) {
       return ReadAction(word);
     } else if (const RuleAttribute* const row = FindRuleAttribute(word); row != nullptr) {
-      acts_ = acts_ || word == "action";
+      chosen_ = chosen_ || word == "action";
       return ReadValue(*row);
     } else {
       return Unknown(word);
@@ -89,8 +100,10 @@ class LineReader {
 
   // An action, and what it takes, which for an error may be left out.
   absl::Status ReadAction(std::string_view word) {
-    acts_ = true;
-    absl::Status stored = Store(Row("action"), word);
+    if (std::find(actions_.begin(), actions_.end(), word) == actions_.end()) {
+      actions_.push_back(word);
+    }
+    absl::Status stored = chosen_ ? absl::OkStatus() : Store(Row("action"), word);
     const RuleAttribute* const takes = FindRuleAttribute(word);
     if (!stored.ok() || takes == nullptr) return stored;
     const bool left_out = word == "error" && (words_.empty() || !IsErrno(words_.front()));
@@ -102,8 +115,7 @@ class LineReader {
       return Refuse(Concat({row.name, ": no value is given; it takes ", row.type->Accepts()}));
     }
     // A range of sectors may follow what can stand alone.
-    const bool alone = words_.empty() || (!row.type->Alone().empty() && words_.front() != "0" &&
-                                          words_.front() != "1");
+    const bool alone = words_.empty() || (!row.type->Alone().empty() && !IsBoolean(words_.front()));
     std::string value(alone ? row.type->Alone() : words_.front());
     if (!alone) words_.erase(words_.begin());
     return Store(row, value);
@@ -138,8 +150,9 @@ class LineReader {
   FaultRule rule_ = {.enabled = true};
   std::string ops_;
   std::string ranges_;
-  bool of_sectors_ = false;  // that `all` is said of them
-  bool acts_ = false;        // an action has been said
+  bool of_sectors_ = false;                // that `all` is said of them
+  std::vector<std::string_view> actions_;  // that have been said
+  bool chosen_ = false;                    // by `action`: what the others take is only kept
 };
 
 std::string FreeName(const FaultRules& rules) {
@@ -191,7 +204,7 @@ absl::Status PutRuleLine(std::string_view name, std::string_view line, FaultRule
   return PutRule(*std::move(rule), rules);
 }
 
-// Of several actions that are said the last counts, so that what the others take comes before.
+// What other actions would take is said, too; then it has to be said which one it is.
 std::string RuleLine(const FaultRule& rule) {
   const FaultRule anew;
   const auto text = [&rule](const RuleAttribute& row) {
@@ -200,16 +213,17 @@ std::string RuleLine(const FaultRule& rule) {
   const std::string action = text(Row("action"));
   std::string line = Concat({rule.name, ": ", rule.enabled ? "" : "off ", text(Row("op"))});
   if (!rule.sectors.empty()) line += Concat({" ", text(Row("sectors"))});
-  std::string more;
-  for (const RuleAttribute& row : RuleAttributes()) {
-    if (SaidByPlace(row.name) || row.name == action || !Differs(row, rule, anew)) continue;
-    (IsWordOf("action", row.name) ? line : more) += Concat({" ", row.name, " ", text(row)});
-  }
   line += Concat({" ", action});
   if (const RuleAttribute* const takes = FindRuleAttribute(action); takes != nullptr) {
     line += Concat({" ", text(*takes)});
   }
-  return line + more;
+  bool others = false;
+  for (const RuleAttribute& row : RuleAttributes()) {
+    if (SaidByPlace(row.name) || row.name == action || !Differs(row, rule, anew)) continue;
+    others = others || IsWordOf("action", row.name);
+    line += Concat({" ", row.name, " ", text(row)});
+  }
+  return others ? Concat({line, " action ", action}) : line;
 }
 
 bool SaysAction(std::string_view line) {

@@ -79,10 +79,9 @@ const RuleAttribute* FindRuleAttribute(std::string_view name) {
   return nullptr;
 }
 
-absl::Status StoreRuleAttribute(const RuleAttribute& attribute, std::string_view text,
-                                FaultRule& rule) {
-  const absl::StatusOr<Value> value =
-      attribute.type->Parse(attribute.name, text, attribute.field.get(rule));
+absl::Status StoreRuleAttribute(const RuleAttribute& attribute, std::string_view name,
+                                std::string_view text, FaultRule& rule) {
+  const absl::StatusOr<Value> value = attribute.type->Parse(name, text, attribute.field.get(rule));
   if (!value.ok()) return value.status();
   attribute.field.set(rule, *value);
   ++rule.writes.count;

@@ -254,6 +254,7 @@ int Device::DoPiece(const Command& piece, char* to) {
 }
 
 bool Device::HasRoomFor(const Command& command) const {
+  if (command.again) return true;
   const bool reads = command.op == Op::kRead && config_.memory_backed;
   const Waiting& all = services_.completions.waiting();
   return all.LeavesRoomTo(stages_->waiting, reads ? command.length : 0);

@@ -12,6 +12,7 @@
 #include "base/process.h"
 #include "fuse/guarded.h"
 #include "fuse/operations.h"
+#include "fuse/receive_loop.h"
 #include "fuse/ring.h"
 
 namespace rnullfs {
@@ -28,6 +29,7 @@ Device* DeviceOf(fuse_req_t request, fuse_ino_t inode) {
 // asks as a hole.  The difference is who asks, a thread of the kernel; it is looked for only where
 // it matters.
 Command AsLoopSays(fuse_req_t request, const Device& device, Command command) {
+  command.again = ReceiveLoop::IsSentAgain();
   const bool parts = command.direct && !device.IsWhole(command);
   const bool discards = command.op == Op::kDiscard && !command.truncates && !device.discards();
   if (!(parts || discards) || !IsKernelThread(fuse_req_ctx(request)->pid)) return command;

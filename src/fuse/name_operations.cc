@@ -94,8 +94,8 @@ void MakeLink(fuse_req_t request, Target, fuse_ino_t parent, const char* name) {
 void Unlink(fuse_req_t request, fuse_ino_t parent, const char* name) {
   Refuse(request, parent,
          Error(EPERM, absl::StrCat(Visible(name),
-                                   ": the file stays as long as its directory; rmdir removes a "
-                                   "device with all its files")));
+                                   ": the file stays as long as its directory; rmdir removes that "
+                                   "with all its files: a device, a snapshot, a fault rule")));
 }
 void ReadDirectory(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
                    fuse_file_info* /*file*/) {

@@ -34,6 +34,7 @@ constexpr size_t kRequestRoom = kRequestBytesMax + kPageSize;
 constexpr uint64_t kSentAgain = uint64_t{1} << 63;
 
 thread_local uint64_t current_request = 0;
+thread_local bool sent_again = false;
 
 // What is of no consequence does not show that a process could serve.
 bool IsAnswered(uint32_t opcode) {
@@ -91,6 +92,8 @@ class ReceiveLoop::Buffer {
 };
 
 uint64_t ReceiveLoop::CurrentRequest() { return current_request; }
+
+bool ReceiveLoop::IsSentAgain() { return sent_again; }
 
 void ReceiveLoop::GoOnWith(uint64_t request) { current_request = request; }
 
@@ -155,6 +158,7 @@ void ReceiveLoop::Serve(char* request) {
     const auto& header = *reinterpret_cast<const fuse_in_header*>(request);
     if (header.opcode == FUSE_INIT && !NoteInit({request, static_cast<size_t>(got)})) return;
     current_request = header.unique & ~kSentAgain;
+    sent_again = (header.unique & kSentAgain) != 0;
     const bool counts = !served && IsAnswered(header.opcode);  // libfuse may overwrite it
     const fuse_buf handed = RequestIn(request, got);
     KillPoint("received");

@@ -53,6 +53,9 @@ class ReceiveLoop {
   // The number of the request that the calling thread works on; 0 when there is none.
   static uint64_t CurrentRequest();
 
+  // Whether that one was sent to a process before that is gone.
+  static bool IsSentAgain();
+
   // The calling thread, which has received nothing, works on that one from now on.
   static void GoOnWith(uint64_t request);
 

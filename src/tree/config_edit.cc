@@ -40,7 +40,8 @@ absl::Status ConfigEdit::Write(const Piece& piece, std::string_view shown, Apply
   const uint64_t at = offset - next.begin;
   if (at + piece.data.size() > kMaxBytes) {
     if (goes_on) state_.text.clear();
-    return Error(EFBIG, "config.json: more than 65536 bytes are not taken");
+    return Error(EFBIG,
+                 "config.json: more than 262144 bytes are not taken; faults/rules takes more");
   }
   if (next.text.size() < at + piece.data.size()) next.text.resize(at + piece.data.size());
   next.text.replace(at, piece.data.size(), piece.data);

@@ -24,7 +24,7 @@ namespace rnullfs {
 
 class ConfigEdit {
  public:
-  static constexpr uint64_t kMaxBytes = uint64_t{64} * 1024;
+  static constexpr uint64_t kMaxBytes = uint64_t{256} * 1024;
   using Apply = absl::FunctionRef<absl::Status(std::string_view)>;
 
   struct State {

@@ -61,7 +61,7 @@ absl::Status Entry::Truncate(uint64_t /*length*/) { return NoSuchFile(); }
 absl::StatusOr<std::shared_ptr<Entry>> Entry::Make(std::string_view /*name*/,
                                                    const Creation& /*creation*/) {
   return Error(EPERM,
-               "mkdir: devices are made in the root, snapshots in snapshots/, and nothing else");
+               "mkdir: devices are made in the root, snapshots in snapshots/, rules in faults/");
 }
 
 absl::Status Entry::Remove(std::string_view name, uint64_t /*request*/, IfOpen /*if_open*/) {

@@ -62,7 +62,7 @@ class RulesDirectory final : public DeviceEntry<Directory> {
 
   absl::StatusOr<std::shared_ptr<Entry>> Make(std::string_view name,
                                               const Creation& creation) override {
-    if (absl::Status good = CheckName(name); !good.ok()) return good;
+    if (name.size() > kNameMax) return NameTooLong();
     const Writer writer = {.request = creation.request, .if_open = creation.if_open};
     absl::Status made = node_->Edit(writer, [&](Settings& next) {
       if (FindRule(next.faults, name) != nullptr) {

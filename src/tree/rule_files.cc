@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/parse.h"
+#include "config/wording.h"
 #include "device/fault_rule_table.h"
 #include "rnullfs/error.h"
 #include "rnullfs/rule_attributes.h"
@@ -134,7 +135,8 @@ class RuleFile final : public DeviceEntry<File> {
       return node->Edit(writer, [&](Settings& next) {
         FaultRule* const there = FindRule(next.faults, name);
         if (there == nullptr) return Error(ENOENT, "the rule has been removed");
-        return StoreRuleAttribute(attribute, text, *there);
+        return StoreRuleAttribute(attribute, Concat({"faults/", name, "/", attribute.name}), text,
+                                  *there);
       });
     };
     return std::make_unique<RuleHandle>(show, take);
@@ -163,7 +165,11 @@ class RulesFile final : public DeviceEntry<File> {
         const absl::StatusOr<Value> rules = faults.type->Parse(
             faults.name, text, anew ? Value(FaultRules()) : faults.field.get(next));
         if (rules.ok()) faults.field.set(next, *rules);
-        return rules.status();
+        if (rules.ok() || !goes_on) return rules.status();
+        return Error(ErrnoOf(rules.status()),
+                     absl::StrCat(rules.status().message(),
+                                  " (a list that comes in several writes has to be cut between its "
+                                  "lines; cat does not cut it)"));
       });
     };
     const auto show = [node = node_, lists = lists(), &faults] {

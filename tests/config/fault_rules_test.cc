@@ -131,6 +131,12 @@ TEST(RuleLine, SaysWhatDiffersFromANewRule) {
   EXPECT_EQ(Line("x: read sectors all hang"), "x: read hang");
   EXPECT_EQ(Line("x: once_per_sector 0-7 hang"), "x: all 0-7 hang once_per_sector 1");
   EXPECT_EQ(Line("x: once_per_sector 0 0-7 hang"), "x: all 0-7 hang");
+  EXPECT_EQ(Line("x: hang once_per_sector=off"), "x: all hang");
+  EXPECT_EQ(Line("x: read op write hang"), "x: read write hang");
+  EXPECT_EQ(Line("x: 5 sectors 7 hang"), "x: all 5-5 7-7 hang");
+  EXPECT_EQ(Line("x: delay 5ms error ENOSPC action error"),
+            "x: all error ENOSPC delay 5ms action error");
+  EXPECT_EQ(Line("x: delay 5-10ms"), "x: all delay 5ms-10ms");
 }
 
 TEST(RuleLine, SaysWhatItRefuses) {
@@ -144,6 +150,10 @@ TEST(RuleLine, SaysWhatItRefuses) {
             "faults: x: delay: no value is given; it takes " + Delay().Accepts());
   EXPECT_EQ(Line("x: read delay 5parsec"),
             "faults: x: delay: 5parsec is not accepted; it takes " + Delay().Accepts());
+  EXPECT_EQ(Line("x: read hang error"),
+            "faults: x: it says both hang and error; one rule does one thing: make another one for "
+            "the other");
+  EXPECT_NE(Line("x: error 4294967301").find("4294967301 is not accepted"), std::string::npos);
   EXPECT_NE(Line("x: error 38").find("38 is not accepted"), std::string::npos);
   EXPECT_NE(Line("x: error 600").find("600 is not accepted"), std::string::npos);
   EXPECT_EQ(Line("x: error EWHAT"),
@@ -242,9 +252,14 @@ TEST(RuleList, JsonIsAnObjectOfObjects) {
   EXPECT_NE(Refused(R"({"a": 1})").find("faults: a: the number 1"), std::string::npos);
   EXPECT_EQ(Refused(R"({"a": {"ops": "read"}})"),
             "faults: a: ops: a rule has no such key. Did you mean op?");
-  EXPECT_EQ(Refused(R"({"a": {"op": "read", "op": "write"}})"),
+  EXPECT_EQ(Refused(R"({"a": {"op": "read", "op": "write", "error": 5}})"),
             "faults: a: op: the key stands twice in the object");
-  EXPECT_EQ(Refused(R"({"a": {}, "a": {}})"), "faults: a: the key stands twice in the object");
+  EXPECT_EQ(Refused(R"({"a": {"action": "hang"}, "a": {}})"),
+            "faults: a: the key stands twice in the object");
+  EXPECT_EQ(Refused(R"({"a": {"op": "read"}})"),
+            "faults: a: it says nothing of what is done: action");
+  EXPECT_NE(Refused(R"({"a": {"error": 5, "delay": "5ms"}})").find("two actions"),
+            std::string::npos);
   EXPECT_NE(Refused(R"({"a b": {}})").find("names of at most 64 bytes"), std::string::npos);
 }
 

@@ -238,8 +238,13 @@ TEST_F(FaultRulesTest, WhoMayNotWaitIsBusyAndHasNotBeenCounted) {
   EXPECT_EQ(Hits("x"), held);
   EXPECT_EQ(disk_.rules().CountsOf("x")->pending, held);
   EXPECT_EQ(Write(0, 'a'), 0);
+  Request again;
+  disk_.device().Submit({.op = Op::kRead, .offset = 0, .length = 512, .again = true},
+                        again.completion());
+  EXPECT_FALSE(again.IsAnswered()) << "it has waited before";
   disk_.SetRules("");
   for (const auto& request : requests) request->Wait();
+  EXPECT_EQ(again.Wait().error, 0);
 }
 
 // Who is above gives up more than the request after a while.

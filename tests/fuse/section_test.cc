@@ -42,7 +42,7 @@ TEST_F(SectionFuseTest, NamesOnDemand) {
   EXPECT_EQ(kernel_.Lookup(at.nodeid, "21").error, ENOENT);
   EXPECT_EQ(kernel_.MakeDirectory(at.nodeid, "18").error, EPERM);
   EXPECT_EQ(kernel_.ReadFile(device_, "last_error"),
-            "mkdir: devices are made in the root, snapshots in snapshots/, and nothing else\n");
+            "mkdir: devices are made in the root, snapshots in snapshots/, rules in faults/\n");
   EXPECT_EQ(kernel_.Open(kernel_.Find(moment.nodeid, "moment"), O_WRONLY).error, EACCES);
 }
 

@@ -81,8 +81,8 @@ same 'what is incomplete is refused when the file is closed' '11 EINVAL' \
   "$(sys "$config" O_WRONLY write '{"size": 12' close)"
 same 'nothing changes' "$before" "$(<"$config")"
 says 'last_error says why' '^config.json: the text ends ' "$(<"$one/last_error")"
-same 'an object larger than 64 KiB' "65536 EFBIG" "$(
-  sys "$config" O_WRONLY write "{$(printf '%65535s' '')" write ' '
+same 'an object larger than 256 KiB' "100000 100000 EFBIG" "$(
+  sys "$config" O_WRONLY write "{$(printf '%99999s' '')" write "$(printf '%100000s' '')" write "$(printf '%100000s' '')"
 )"
 put '{"irqmode": 0}' "$config"
 same 'last_error is empty after a good write' '' "$(<"$one/last_error")"

@@ -71,7 +71,7 @@ mkdir "$dev/faults/x"
 refused EEXIST 'a rule that there is' mkdir "$dev/faults/x"
 refused ENOENT 'a rule that there is not' rmdir "$dev/faults/y"
 refused EINVAL 'a value that is none' put 101 "$dev/faults/x/probability"
-says 'in a sentence' '^probability: 101 is not accepted; it takes 0 to 100 \(percent\)' "$(<"$dev/last_error")"
+says 'in a sentence' '^faults/x/probability: 101 is not accepted; it takes 0 to 100 \(percent\)' "$(<"$dev/last_error")"
 # shellcheck disable=SC2016 # for the inner shell
 refused EACCES 'a count' sh -c 'exec 3<>"$0"; echo 1 >&3' "$dev/faults/x/hits"
 refused EPERM 'a file' touch "$dev/faults/file"

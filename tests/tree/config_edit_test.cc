@@ -220,7 +220,8 @@ TEST_F(ConfigEditTest, TakesTextUpToItsLimit) {
       std::string(ConfigEdit::kMaxBytes - kObject.size(), ' ') + std::string(kObject);
   EXPECT_THAT(Write(0, padded), IsOk());
   EXPECT_THAT(Write(0, " " + padded), Refused(EFBIG));
-  EXPECT_THAT(WriteAll({padded.substr(0, 9), padded.substr(9, 60'000), std::string(9'000, ' ')}),
+  EXPECT_THAT(WriteAll({padded.substr(0, 9), padded.substr(9, ConfigEdit::kMaxBytes - 5'000),
+                        std::string(9'000, ' ')}),
               Refused(EFBIG));
   EXPECT_EQ(applied_.size(), 1U);
   EXPECT_THAT(edit_.unfinished(), IsEmpty());

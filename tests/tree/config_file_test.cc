@@ -171,9 +171,9 @@ TEST_F(ConfigFileTest, ReasonsOfRefusedWritesOutlastTheClose) {
   EXPECT_THAT(node_->last_error(), HasSubstr("from the beginning"));
 
   Open large(node_);
-  EXPECT_THAT(large.Write(std::string(65537, ' ')), Refused(EFBIG));
+  EXPECT_THAT(large.Write(std::string((256 << 10) + 1, ' ')), Refused(EFBIG));
   EXPECT_THAT(large.Close(), IsOk());
-  EXPECT_THAT(node_->last_error(), HasSubstr("65536"));
+  EXPECT_THAT(node_->last_error(), HasSubstr("262144"));
 }
 
 // vim, when the write of an edited text has failed.

@@ -94,7 +94,7 @@ TEST_F(FaultRulesTreeTest, WhatIsWrittenIsDone) {
   EXPECT_EQ(Read(Find(Rule("x"), "last")), "0 flush 0 0 error EIO\n");
   EXPECT_EQ(Rules(), "x: flush error EIO\n");
   EXPECT_THAT(Write(Find(Rule("x"), "error"), "EWHAT"), Refused(EINVAL));
-  EXPECT_THAT(node_->last_error(), HasSubstr("error: EWHAT is not accepted"));
+  EXPECT_THAT(node_->last_error(), HasSubstr("faults/x/error: EWHAT is not accepted"));
   EXPECT_THAT(Write(Find(Rule("x"), "hits"), "0"), Refused(EACCES));
   EXPECT_EQ(Submit(Op::kFlush), EIO);
   EXPECT_THAT(tree_.Remove(faults_, "x"), IsOk());
@@ -148,8 +148,9 @@ TEST_F(FaultRulesTreeTest, CountsBeginAnewWithEachWriteToARuleThatIsOn) {
   EXPECT_EQ(failing(), "...") << "it was another rule's";
   EXPECT_THAT(Write(all, "x: read error times 1\nz: write error"), IsOk());
   EXPECT_EQ(failing(), "...") << "a list says all, and changes what differs";
-  EXPECT_THAT(node_->WriteJson({.data = R"({"faults": {"x": {"op": "read", "times": 1}}})"}),
-              IsOk());
+  EXPECT_THAT(
+      node_->WriteJson({.data = R"({"faults": {"x": {"op": "read", "error": 5, "times": 1}}})"}),
+      IsOk());
   EXPECT_EQ(failing(), "...");
   EXPECT_THAT(Write(all, "x: read error times 2"), IsOk());
   EXPECT_EQ(failing(), "xx.");

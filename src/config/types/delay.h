@@ -28,7 +28,14 @@ class Delay final : public LooseText {
     const std::string_view words = TrimSpace(text);
     const size_t between = words.find_first_of("-/");
     FaultDelay delay;
-    const std::optional<uint64_t> first = Time(words.substr(0, between));
+    std::string_view shorter = words.substr(0, between);
+    std::string with_unit;
+    if (between != std::string_view::npos && ParseNumber(shorter)) {  // "5-10ms"
+      with_unit = absl::StrCat(std::string(shorter),
+                               std::string(words.substr(words.find_last_of("0123456789") + 1)));
+      shorter = with_unit;
+    }
+    const std::optional<uint64_t> first = Time(shorter);
     std::optional<uint64_t> second = uint64_t{0};
     if (between != std::string_view::npos) {
       delay.kind =

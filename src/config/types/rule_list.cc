@@ -29,6 +29,7 @@ bool HasMember(const JsonValue& object, std::string_view key) {
 absl::StatusOr<FaultRule> ReadRule(std::string_view said, const JsonValue& json) {
   FaultRule rule = {.name = json.key, .enabled = true};
   std::vector<const RuleAttribute*> seen;
+  bool acts = false;
   for (const JsonValue& member : json.parts) {
     const RuleAttribute* const row = FindRuleAttribute(member.key);
     if (row == nullptr) return UnknownMember(said, member.key);
@@ -42,9 +43,17 @@ absl::StatusOr<FaultRule> ReadRule(std::string_view said, const JsonValue& json)
     if (!value.ok()) return value.status();
     row->field.set(rule, *value);
     // As in a line.
-    if (row->action && !HasMember(json, "action")) rule.action = *row->action;
+    if (!row->action || HasMember(json, "action")) continue;
+    if (acts && rule.action != *row->action) {
+      return Error(EINVAL, Concat({said,
+                                   ": it says what two actions take; say which is meant, "
+                                   "with action"}));
+    }
+    rule.action = *row->action;
+    acts = true;
   }
-  return rule;
+  if (acts || HasMember(json, "action")) return rule;
+  return Error(EINVAL, Concat({said, ": it says nothing of what is done: action"}));
 }
 
 }  // namespace

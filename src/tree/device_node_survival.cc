@@ -1,0 +1,56 @@
+// What of a device's directory outlives the process.
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/kill_point.h"
+#include "base/visible.h"
+#include "rnullfs/error.h"
+#include "tree/device_node.h"
+
+namespace rnullfs {
+
+// What has been done is done, also where there is no memory to note it.
+void DeviceNode::Save() const {
+  if (services_.survival == nullptr || disk_.medium() == nullptr) return;
+  KillPoint("unsaved");
+  try {
+    DeviceRecord record;
+    record.id = id_;
+    record.name = name_;
+    record.request = request_;
+    record.unknown = unknown_;
+    disk_.Save(record);
+    saved_past_ = disk_.medium()->past() != nullptr;
+    if (saved_past_) record.needs.emplace_back(kNeedsPast);
+    if (record.origin.any()) record.needs.emplace_back(kNeedsOrigin);
+    if (!record.config.faults.empty()) record.needs.emplace_back(kNeedsFaults);
+    doors_.Save(record);
+    texts_.Save(record);
+    owners_.Save(record);
+    services_.survival->Save(record);
+  } catch (const std::bad_alloc&) {
+    services_.survival->SayUnsaved(ENOMEM);
+  }
+  KillPoint("saved");
+}
+
+absl::Status DeviceNode::Restore(const DeviceRecord& record, Disk::Memfds memfds,
+                                 std::optional<Origin> origin) {
+  LockGuard lock(mutex_);
+  unknown_ = record.unknown;
+  saved_past_ =
+      std::find(record.needs.begin(), record.needs.end(), kNeedsPast) != record.needs.end();
+  texts_.Restore(record);
+  owners_.Restore(record);
+  if (absl::Status disk = disk_.Restore(record, std::move(memfds), std::move(origin)); !disk.ok())
+    return disk;
+  const absl::Status doors = doors_.Restore(record);
+  return doors.ok() ? doors
+                    : Error(ErrnoOf(doors), absl::StrCat(Visible(name_), ": ", doors.message()));
+}
+
+}  // namespace rnullfs

@@ -85,8 +85,8 @@ class RuleHandle final : public TextFile {
   absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data,
                                  const Writer& writer) override {
     if (take_ == nullptr) return TextFile::Write(offset, data, writer);
-    // tar(1) pads with NULs, as AttributeHandle has it.
-    if (offset > 0 && data.find_first_not_of('\0') == std::string_view::npos) return data.size();
+    // tar(1) pads with NULs, as AttributeHandle has it; all of what is empty.
+    if (!data.empty() && data.find_first_not_of('\0') == std::string_view::npos) return data.size();
     absl::Status taken = take_(UpToNul(data), offset > 0, writer);
     if (!taken.ok()) return taken;
     return data.size();
@@ -222,8 +222,7 @@ std::shared_ptr<Entry> FindRuleFile(const std::shared_ptr<DeviceNode>& node, Pla
 }
 
 std::shared_ptr<Entry> MakeRulesFile(const std::shared_ptr<DeviceNode>& node, uint32_t slot) {
-  return std::make_shared<RulesFile>(node, MakePlace(kFaultRulesView, slot),
-                                     slot == kRulesSlot ? 0644 : 0200);
+  return std::make_shared<RulesFile>(node, MakePlace(kFaultRulesView, slot), 0644);
 }
 
 }  // namespace rnullfs

@@ -4,7 +4,6 @@
 #ifndef RNULLFS_CONFIG_WORDS_OF_H_
 #define RNULLFS_CONFIG_WORDS_OF_H_
 
-#include <algorithm>
 #include <string_view>
 #include <vector>
 

@@ -5,17 +5,12 @@
 #include <numbers>
 #include <utility>
 
+#include "base/fnv.h"
+#include "config/sector_ranges.h"
 #include "device/mix.h"
 
 namespace rnullfs {
 namespace {
-
-// FNV-1a.
-uint64_t HashOf(std::string_view name) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
-}
 
 constexpr int64_t kNever = INT64_MAX / 4;  // something can still be added to it
 constexpr uint64_t kUsec = 1'000;
@@ -44,16 +39,13 @@ ArmedRule::ArmedRule(FaultRule rule, std::shared_ptr<RulePlace> place)
     : rule_(std::move(rule)),
       place_(std::move(place)),
       gate_(rule_.action == FaultAction::kHang ? std::make_shared<HangGate>() : nullptr),
-      name_hash_(HashOf(rule_.name)),
+      name_hash_(Fnv1a(kFnvBasis, rule_.name.data(), rule_.name.size())),
       lanes_(rule_.lanes) {}
 
 bool ArmedRule::Matches(const FaultRequest& request) const {
   if ((rule_.ops & request.op) == 0) return false;
-  if (rule_.sectors.empty() || !request.has_sectors()) return true;
-  const auto at = std::partition_point(
-      rule_.sectors.begin(), rule_.sectors.end(),
-      [&](const BadBlocks::Range& range) { return range.last < request.first; });
-  return at != rule_.sectors.end() && at->first <= request.last;
+  return rule_.sectors.empty() || !request.has_sectors() ||
+         Touch(rule_.sectors, request.first, request.last);
 }
 
 void ArmedRule::Judge(const FaultRequest& request, FaultVerdict& verdict) {

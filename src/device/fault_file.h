@@ -84,7 +84,7 @@ class FaultFile {
 
   // As if nothing had happened yet.
   void Restart(uint32_t serial);
-  // Marks the sectors, of many the first kMarkedMax; whether one of them was not.
+  // Marks the sectors, of many the first so many; whether one of them was not.
   static constexpr uint64_t kMarkedMax = uint64_t{1} << 17;
   bool Mark(uint32_t serial, uint64_t first, uint64_t last) {
     return SetMarks(serial, first, last, true);

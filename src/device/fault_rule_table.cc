@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/kill_point.h"
+#include "config/sector_ranges.h"
 #include "rnullfs/error.h"
 #include "rnullfs/rcu.h"
 
@@ -25,21 +26,8 @@ class Reach {
     }
   }
 
-  // After the last Add().
-  void Merge() {
-    for (SectorRanges& ranges : ranges_) {
-      std::sort(ranges.begin(), ranges.end(),
-                [](const auto& a, const auto& b) { return a.first < b.first; });
-      size_t merged = 0;
-      for (const BadBlocks::Range& range : ranges) {
-        if (merged > 0 && range.first <= ranges[merged - 1].last) {
-          ranges[merged - 1].last = std::max(ranges[merged - 1].last, range.last);
-        } else {
-          ranges[merged++] = range;
-        }
-      }
-      ranges.resize(merged);
-    }
+  void Finish() {
+    for (SectorRanges& ranges : ranges_) Merge(ranges);
   }
 
   // Of none, a range that nothing lies in.
@@ -49,11 +37,8 @@ class Reach {
   }
 
   bool Has(const FaultRequest& request) const {
-    const SectorRanges& ranges = ranges_[static_cast<size_t>(__builtin_ctz(request.op))];
-    const auto at = std::partition_point(
-        ranges.begin(), ranges.end(),
-        [&](const BadBlocks::Range& range) { return range.last < request.first; });
-    return at != ranges.end() && at->first <= request.last;
+    return Touch(ranges_[static_cast<size_t>(__builtin_ctz(request.op))], request.first,
+                 request.last);
   }
 
  private:
@@ -143,7 +128,7 @@ absl::Status FaultRuleTable::Prepare(const FaultRules& next) {
     set->on.push_back(set->all.back().get());
     set->reach.Add(rule);
   }
-  set->reach.Merge();
+  set->reach.Finish();
   next_ = std::move(set);
   return absl::OkStatus();
 }

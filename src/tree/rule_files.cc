@@ -25,8 +25,7 @@ namespace {
 
 constexpr uint64_t kTextBytesMax = uint64_t{1} << 20;
 
-// --- What a rule's directory has
-// -------------------------------------------------------------------
+// --- What a rule's directory has ---------------------------------------------------------------
 
 constexpr uint32_t kFilesOfRule = 32;  // a rule may have so many, those of attributes first
 enum : uint32_t { kSeen = 28, kHits, kPending, kLast };

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
-#include <cmath>
 #include <random>
 
 #include "config/status_matchers.h"
@@ -12,7 +11,7 @@
 #include "config/types/rule_list.h"
 #include "config/types/sector_set.h"
 #include "config/types/word_set.h"
-#include "json/json.h"
+#include "config/values_taken.h"
 #include "rnullfs/rule_attributes.h"
 
 namespace rnullfs {
@@ -25,21 +24,6 @@ constexpr Chance kChance;
 constexpr ErrnoName kErrno;
 constexpr Delay kDelay;
 constexpr RuleList kRules;
-
-// What a type makes of text, as text again; "?" where it is refused.
-std::string Taken(const ValueType& type, std::string_view text) {
-  const absl::StatusOr<Value> value = type.Parse("x", text, {});
-  return value.ok() ? type.Text(*value) : "?";
-}
-
-JsonValue Json(const std::string& text) {
-  return ReadJson("{\"x\":" + text + "}").value.parts.at(0);
-}
-
-std::string TakenJson(const ValueType& type, const std::string& text) {
-  const absl::StatusOr<Value> value = type.FromJson("x", Json(text));
-  return value.ok() ? type.Text(*value) : "?";
-}
 
 // The line of what a line says; what is said of one that is refused.
 std::string Line(std::string_view line) {

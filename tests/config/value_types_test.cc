@@ -8,7 +8,7 @@
 #include "config/types/ranges.h"
 #include "config/types/rate.h"
 #include "config/types/word.h"
-#include "json/json.h"
+#include "config/values_taken.h"
 
 namespace rnullfs {
 namespace {
@@ -25,21 +25,6 @@ constexpr Rate kRequests("requests/s");
 constexpr Ranges kRanges;
 constexpr Line kName({.bytes_max = 6, .accepts = "a short name"});
 constexpr Line kNote({.bytes_max = 9});
-
-// What a type without a value yet makes of text, as text again; "?" where it is refused.
-std::string Taken(const ValueType& type, std::string_view text, const Value& current = {}) {
-  const absl::StatusOr<Value> value = type.Parse("x", text, current);
-  return value.ok() ? type.Text(*value) : "?";
-}
-
-JsonValue Json(const std::string& text) {
-  return ReadJson("{\"x\":" + text + "}").value.parts.at(0);
-}
-
-std::string TakenJson(const ValueType& type, const std::string& text) {
-  const absl::StatusOr<Value> value = type.FromJson("x", Json(text));
-  return value.ok() ? type.Text(*value) : "?";
-}
 
 TEST(ValueTypes, TakeText) {
   EXPECT_EQ(Taken(kBoolean, "on"), "1");

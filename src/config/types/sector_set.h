@@ -3,13 +3,13 @@
 #ifndef RNULLFS_CONFIG_TYPES_SECTOR_SET_H_
 #define RNULLFS_CONFIG_TYPES_SECTOR_SET_H_
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/parse.h"
+#include "config/sector_ranges.h"
 #include "config/types/loose_text.h"
 #include "config/wording.h"
 #include "config/words_of.h"
@@ -58,20 +58,6 @@ class SectorSet final : public LooseText {
         dash == std::string_view::npos ? first : ParseUnsigned(word.substr(dash + 1));
     if (!first || !last || *first > *last || *last > BadBlocks::kSectorMax) return std::nullopt;
     return BadBlocks::Range{*first, *last};
-  }
-
-  static void Merge(SectorRanges& ranges) {
-    std::sort(ranges.begin(), ranges.end(),
-              [](const auto& a, const auto& b) { return a.first < b.first; });
-    SectorRanges merged;
-    for (const BadBlocks::Range& range : ranges) {
-      if (!merged.empty() && range.first <= merged.back().last + 1) {
-        merged.back().last = std::max(merged.back().last, range.last);
-      } else {
-        merged.push_back(range);
-      }
-    }
-    ranges = std::move(merged);
   }
 };
 

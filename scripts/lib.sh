@@ -118,6 +118,7 @@ qemu-utils command qemu-img
 libnbd-bin command nbdcopy
 rsync command rsync
 attr command setfattr
+btrfs-progs command mkfs.btrfs
 jq command jq
 procps command pgrep
 systemd command systemd-analyze
@@ -125,6 +126,9 @@ ed command ed
 vim command vim
 nano command nano'
       ;;
+  esac
+  case " $1 " in
+    *' long '*) wanted+=$'\npostgresql command psql' ;;
   esac
   case " $1 " in
     *' clang '* | *' lint '*) wanted+=$'\nclang command clang++\nlibbenchmark-dev module benchmark' ;;

@@ -66,7 +66,7 @@ says() {
 declare -A errno_text=(
   [EACCES]='Permission denied' [EIO]='Input/output error' [EFAULT]='Bad address' [ETIMEDOUT]='Connection timed out' [EBUSY]='(Device or resource|target is) busy' [EEXIST]='File exists'
   [EINVAL]='Invalid argument' [ENAMETOOLONG]='File name too long'
-  [ENOENT]='No such file or directory' [ENOSPC]='No space left on device'
+  [ENODEV]='No such device' [ENOENT]='No such file or directory' [ENOSPC]='No space left on device'
   [ENOTDIR]='Not a directory' [EOPNOTSUPP]='(Operation not |mode is un)supported' [EPERM]='Operation not permitted' [EROFS]='Read-only file system')
 
 # refused ERRNO WHAT COMMAND...: the command fails, and in the words of that errno.

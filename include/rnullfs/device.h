@@ -13,6 +13,7 @@
 #ifndef RNULLFS_DEVICE_H_
 #define RNULLFS_DEVICE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -39,6 +40,8 @@ struct DeviceServices {
   CompletionQueue& completions;
   // How long a lost request may be out before somebody above gives up more than the request.
   int64_t patience_nsec = INT64_MAX;
+  // Set while the power is gone for all of them; null: it never is.
+  const std::atomic<bool>* blackout = nullptr;
 };
 
 class Device {
@@ -69,7 +72,7 @@ class Device {
   // size.  EINVAL for a direct one that is no multiple of blocksize, EOPNOTSUPP for a discard where
   // there are none, EIO for bad blocks, ETIMEDOUT for a request that a fault has lost, EBUSY when
   // as many wait for their time as one disk may have, ENOMEM for one that there is no memory to
-  // work on.  Whatever a fault rule says.
+  // work on, EIO once the power has been cut.  Whatever a fault rule says.
   void Submit(const Command& command, Completion done);
 
   // Attributes that may change while powered, as of the next request.
@@ -78,6 +81,11 @@ class Device {
 
   // The last complaint is no longer what the user reads: the next one is made whatever its kind.
   void ForgetComplaint();
+
+  // The power goes, while requests come: from now on they fail with EIO, and so do those that wait
+  // for their time or at a gate.  What has begun to change something has ended on return.
+  void Cut();
+  bool has_power() const;
 
   // As PageStore's; a disk without memory backing is one hole.
   uint64_t NextData(uint64_t offset) const;

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "rnullfs/power_cut.h"
+
 namespace rnullfs {
 
 // When a request completes (the kernel's irqmode).
@@ -102,6 +104,7 @@ struct DeviceConfig {
   uint64_t store_limit = 0;      // MiB; 0: none
   uint64_t seed = 0;             // 0: another one at each power-on
   uint64_t io_timeout = 30'000;  // ms
+  CutKeeps cut_keeps = CutKeeps::kNone;
 
   bool wants_cache() const { return memory_backed && cache_size != 0; }
   // UINT64_MAX for no limit.

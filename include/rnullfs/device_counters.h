@@ -70,6 +70,19 @@ struct FaultCounters {
 struct CacheCounters {
   Cell& written_back;  // pages
   Cell& dropped;       // pages that a power-off has lost
+  Cell& unflushed;     // writes since the last flush
+};
+
+// Of power cuts.
+struct CutCounters {
+  Cell& state;    // disk_power.cc's
+  Cell& request;  // that has asked for the last one, 0 for none
+  Cell& count;
+  // By the last one.
+  Cell& lost_requests;
+  Cell& lost_sectors;
+  Cell& lost_bytes;
+  Cell& forgotten;
 };
 
 // Chance that can be had again: the n-th draw is a function of the seed and n.
@@ -90,7 +103,15 @@ class DeviceCounters : public Counters {
   FaultCounters timeout = Fault("timeout.passed", "timeout.asked", "faults.timeouts");
   FaultCounters requeue = Fault("requeue.passed", "requeue.asked", "faults.requeues");
   FaultCounters init_hctx = Fault("init_hctx.passed", "init_hctx.asked", "faults.init_hctx");
-  CacheCounters cache = {(*this)["cache.written_back"], (*this)["cache.dropped"]};
+  CacheCounters cache = {(*this)["cache.written_back"], (*this)["cache.dropped"],
+                         (*this)["unflushed"]};
+  CutCounters cuts = {(*this)["cut_state"],
+                      (*this)["cut_request"],
+                      (*this)["power_cuts.count"],
+                      (*this)["power_cuts.lost_requests"],
+                      (*this)["power_cuts.lost_sectors"],
+                      (*this)["power_cuts.lost_bytes"],
+                      (*this)["power_cuts.forgotten"]};
   RandomState random = {(*this)["faults.seed"], (*this)["drawn"]};
 
  private:

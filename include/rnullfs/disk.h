@@ -128,6 +128,16 @@ class Disk {
   const DiskOrigin& origin() const { return origin_; }
   PageStore* store() const { return medium_ == nullptr ? nullptr : medium_->store(); }
 
+  // The power is cut, also while somebody has the disk: requests that come, or wait, fail with EIO,
+  // and what no flush had covered is lost as cut_keeps says.  Nothing, where it is off, or where
+  // the `request` is heard again (0: none).  ENOSPC when not all is as it should be; it is cut all
+  // the same.  CheckCut() is asked before: EINVAL where it is not known what is to be lost.
+  absl::Status CheckCut() const;
+  absl::Status Cut(uint64_t request = 0);
+  // From then on until EndCut(), which is for when nobody has it any more, there is a device.
+  bool is_cut() const;
+  void EndCut();
+
   void SwitchOff();
   // Frees all; for rmdir.  It is off.
   void Remove();
@@ -153,6 +163,12 @@ class Disk {
  private:
   absl::StatusOr<bool> SwitchOn(const Settings& seen, const Settings& next, Ready ready,
                                 std::optional<Origin>& origin);
+  absl::Status CheckPower() const;
+  bool IsBeingCut() const;
+  void HoldCut();
+  void ForgetCut();
+  absl::Status FinishCut();
+  void NoteLoss(const CutLoss& loss);
   absl::Status RestoreStore(const DeviceRecord& record, Memfds& memfds);
   absl::Status PrepareRules(const Settings& seen, const Settings& next);
   void TakeRules();

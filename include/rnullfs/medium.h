@@ -23,6 +23,7 @@
 #include "rnullfs/device_config.h"
 #include "rnullfs/device_counters.h"
 #include "rnullfs/page_store.h"
+#include "rnullfs/power_cut.h"
 
 namespace rnullfs {
 
@@ -79,6 +80,12 @@ class Medium {
   // The power has gone: what the cache had is lost.
   void DropCache();
 
+  // The same while somebody has the disk, whose requests change nothing any more: what no flush has
+  // covered is lost as the cut has it, and what that is.  ENOSPC when some of it has stayed, or,
+  // with kAll, has not.
+  CutLoss WhatIsLost(const PowerCut& cut) const;
+  int Lose(const PowerCut& cut);
+
   // Sees to it that there is a past, also while requests come; ENOSPC, EMFILE.
   absl::Status Remember();
   // Nothing is to be kept any more; nobody looks at a moment.
@@ -112,6 +119,7 @@ class Medium {
   Store& below_cache() const;
   absl::Status Resize(uint64_t size_bytes);
   absl::Status PrepareCache(const DeviceConfig& config);
+  int LoseCached(const PowerCut& cut);
   void Stack();
   absl::Status OpenCache(const DeviceConfig& config, UniqueFd memfd);
 

@@ -39,6 +39,8 @@ constexpr Unsigned kCompletionTime({.max = uint64_t{3600} * 1'000'000'000}, "ns"
 constexpr Unsigned kTimeout({.min = 1, .max = uint64_t{3600} * 1'000}, "ms");
 constexpr std::string_view kDataPaths[] = {"auto", "passthrough", "daemon"};
 constexpr Word kDataPath(kDataPaths);
+constexpr std::string_view kCutKept[] = {"none", "all", "random", "torn"};
+constexpr Word kCutKeeps(kCutKept);
 constexpr Unsigned kQueueCount({.min = 1,
                                 .valid =
                                     [](uint64_t count) {
@@ -149,7 +151,8 @@ constexpr Attribute kTable[] = {
     {.name = "power",
      .type = &kBoolean,
      .field = InConfig<&DeviceConfig::power>(),
-     .summary = "1 starts the disk, 0 stops it; what it has stored stays",
+     .summary = "1 starts the disk, 0 stops it; what it has stored stays; cut takes the power from "
+                "it while it is in use",
      .takes_effect = TakesEffect::kAtOnce,
      .live = true},
     {.name = "blocksize",
@@ -329,6 +332,16 @@ constexpr Attribute kTable[] = {
      .ours = true,
      .is_section = true,
      .alias = "fault"},
+    {.name = "cut_keeps",
+     .type = &kCutKeeps,
+     .field = InConfig<&DeviceConfig::cut_keeps>(),
+     .summary =
+         "what is left, when cut is written to power, of what no flush has covered: nothing, "
+         "all, some requests by chance, or also parts of requests; but for all the disk "
+         "needs history or cache_size",
+     .takes_effect = TakesEffect::kAtOnce,
+     .live = true,
+     .ours = true},
 };
 
 }  // namespace

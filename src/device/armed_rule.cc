@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "base/fnv.h"
+#include "base/mix.h"
 #include "config/sector_ranges.h"
-#include "device/mix.h"
 
 namespace rnullfs {
 namespace {

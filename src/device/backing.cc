@@ -5,15 +5,17 @@
 #include "rnullfs/rcu.h"
 
 namespace rnullfs {
-Backing::Backing(const DeviceConfig& config, const Medium& medium)
+Backing::Backing(const DeviceConfig& config, const Medium& medium, const PowerSupply& supply)
     : medium_(config.memory_backed && medium.store() != nullptr ? &medium : nullptr),
       hole_(config.size << 20),
-      fua_(config.fua) {}
+      fua_(config.fua),
+      supply_(supply) {}
 
-// Whoever puts something on top waits until what had not seen it is done.
+// Whoever puts something on top, or cuts the power, waits until what had not seen it is done.
 int Backing::Change(const Command& command) const {
-  if (medium_ == nullptr) return 0;
   const RcuReadGuard guard;
+  if (supply_.gone()) return EIO;
+  if (medium_ == nullptr) return 0;
   Store& top = medium_->top();
   switch (command.op) {
     case Op::kRead:  // changes nothing

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "device/power_supply.h"
 #include "rnullfs/command.h"
 #include "rnullfs/medium.h"
 #include "rnullfs/store.h"
@@ -18,7 +19,7 @@ namespace rnullfs {
 class Backing {
  public:
   // As `config` wants it, from what the medium has been prepared with.
-  Backing(const DeviceConfig& config, const Medium& medium);
+  Backing(const DeviceConfig& config, const Medium& medium, const PowerSupply& supply);
   Backing(const Backing&) = delete;
   Backing& operator=(const Backing&) = delete;
 
@@ -30,7 +31,7 @@ class Backing {
     return medium_ == nullptr ? static_cast<View&>(hole_) : medium_->contents();
   }
 
-  // Does what the command says, if that is not to read.
+  // Does what the command says, if that is not to read; EIO without power.
   int Change(const Command& command) const;
 
  private:
@@ -39,6 +40,7 @@ class Backing {
   const Medium* const medium_;  // null: not memory backed
   mutable HoleView hole_;       // without memory; to read it is not const
   const bool fua_;
+  const PowerSupply& supply_;
 };
 
 }  // namespace rnullfs

@@ -43,7 +43,7 @@ absl::Status CompletionQueue::StartLocked() {
 
 void CompletionQueue::Stop() {
   std::thread thread;
-  std::unordered_map<const HangGate*, std::vector<Held>> held;
+  HeldAtGates held;
   {
     const LockGuard lock(mutex_);
     stopping_ = true;
@@ -53,7 +53,8 @@ void CompletionQueue::Stop() {
   }
   posted_earlier_.notify_one();
   if (thread.joinable()) thread.join();
-  for (auto& [gate, replies] : held) SendHeld(std::move(replies));
+  SendHeld(held);
+  SendFailed();  // where there was no thread
 }
 
 void CompletionQueue::Post(int64_t due_nsec, Reply reply) {
@@ -61,7 +62,7 @@ void CompletionQueue::Post(int64_t due_nsec, Reply reply) {
   bool stopped = false;
   {
     const LockGuard lock(mutex_);
-    stopped = stopping_;
+    stopped = stopping_ || reply.has_ended();
     if (!stopped) {
       if (!StartLocked().ok()) {
         throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
@@ -76,8 +77,10 @@ void CompletionQueue::Post(int64_t due_nsec, Reply reply) {
     }
   }
   if (wake) posted_earlier_.notify_one();
+  if (!stopped) return;
   // NOLINTNEXTLINE(bugprone-use-after-move): it was not posted then
-  if (stopped) reply.Send();
+  if (reply.has_ended()) reply.error = reply.waiting->error();
+  reply.Send();
 }
 
 // Whether a gate is left that is shut, which is the last then.
@@ -89,7 +92,7 @@ bool CompletionQueue::IsHeld(Reply& reply) {
 void CompletionQueue::Hold(int64_t due_nsec, Reply reply) {
   {
     const LockGuard lock(mutex_);
-    if (!stopping_ && IsHeld(reply)) {
+    if (!stopping_ && !reply.has_ended() && IsHeld(reply)) {
       std::vector<Held>& there = held_[reply.gates.back().get()];
       const uint64_t bytes = reply.data_bytes();
       there.push_back({due_nsec, std::move(reply)});
@@ -129,22 +132,61 @@ void CompletionQueue::Release(HangGate& gate) {
   }
 }
 
-void CompletionQueue::SendHeld(std::vector<Held> held) {
-  for (Held& each : held) {
-    waiting_.Remove(each.reply.data_bytes());
-    each.reply.Send();
+// A gate is a rule's, and so a disk's.
+void CompletionQueue::Fail(Waiting& of, int error) {
+  bool alone = false;
+  {
+    const LockGuard lock(mutex_);
+    of.End(error);
+    const auto fail = [&](Reply& reply) {
+      if (reply.waiting != &of) return false;
+      reply.error = error;
+      return true;
+    };
+    exact_.Hasten(fail);
+    lax_.Hasten(fail);
+    for (auto at = held_.begin(); at != held_.end();) {
+      const auto gate = at++;
+      bool all = true;
+      for (Held& each : gate->second) all = fail(each.reply) && all;
+      if (all) failed_.insert(held_.extract(gate));
+    }
+    alone = !StartLocked().ok();
+    SetNextDue();
+    wakes_nsec_ = kAwake;
   }
+  posted_earlier_.notify_one();
+  if (alone) SendFailed();
+}
+
+void CompletionQueue::SendHeld(HeldAtGates& held) {
+  for (auto& [gate, replies] : held) {
+    for (Held& each : replies) {
+      waiting_.Remove(each.reply.data_bytes());
+      each.reply.Send();
+    }
+  }
+}
+
+void CompletionQueue::SendFailed() {
+  HeldAtGates failed;
+  {
+    const LockGuard lock(mutex_);
+    failed.swap(failed_);
+  }
+  SendHeld(failed);
 }
 
 // When there is something to do, if only to poll.
 int64_t CompletionQueue::NextWakeNsec() const {
+  if (!failed_.empty()) return 0;
   const int64_t exact_nsec = exact_.NextDueNsec();
   return std::min(exact_nsec == kNever ? kNever : exact_nsec - kPollNsec, lax_.NextDueNsec());
 }
 
 void CompletionQueue::SetNextDue() {
   const int64_t next_due_nsec =
-      stopping_ ? kAwake : std::min(exact_.NextDueNsec(), lax_.NextDueNsec());
+      stopping_ || !failed_.empty() ? kAwake : std::min(exact_.NextDueNsec(), lax_.NextDueNsec());
   next_due_nsec_.store(next_due_nsec, std::memory_order_relaxed);
 }
 
@@ -163,6 +205,8 @@ void CompletionQueue::SendDue() {
     reply.Send();
   }
   due_.clear();
+  SendHeld(failing_);
+  failing_.clear();
 }
 
 // Returns false when there is nothing left to do.
@@ -181,7 +225,7 @@ bool CompletionQueue::SleepUntilNearlyDue() {
     }
     wakes_nsec_ = kAwake;
   }
-  return !exact_.empty() || !lax_.empty();
+  return !exact_.empty() || !lax_.empty() || !failed_.empty();
 }
 
 void CompletionQueue::PollUntilDue() const {
@@ -192,6 +236,7 @@ void CompletionQueue::PollUntilDue() const {
 void CompletionQueue::TakeDue() {
   const LockGuard lock(mutex_);
   const int64_t now_nsec = stopping_ ? kNever : clock_.NowNsec();
+  failing_.swap(failed_);
   size_t taken = 0;
   do {  // by turns, each up to where the other begins: together they are in order
     taken = due_.size();

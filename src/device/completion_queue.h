@@ -17,8 +17,8 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -53,6 +53,10 @@ class CompletionQueue {
   // Opens the gate: nobody is held there any more.
   void Release(HangGate& gate) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // What waits of a disk, or is held, or comes later, fails with `error`, at once: on the thread,
+  // so that whoever calls may hold what an answer needs.
+  void Fail(Waiting& of, int error) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Sends what still waits or is held, at once, and ends the thread.  From then on Post() sends at
   // once, too, on the thread that calls it: no reply is ever lost.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -77,7 +81,9 @@ class CompletionQueue {
   void TakeDue() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status StartLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static bool IsHeld(Reply& reply);
-  void SendHeld(std::vector<Held> held);
+  using HeldAtGates = std::map<const HangGate*, std::vector<Held>>;
+  void SendHeld(HeldAtGates& held);
+  void SendFailed() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const Clock& clock_;
   Waiting waiting_;
@@ -85,11 +91,13 @@ class CompletionQueue {
   std::condition_variable_any posted_earlier_;
   DueQueue<Reply> exact_ ABSL_GUARDED_BY(mutex_);
   DueQueue<Reply> lax_ ABSL_GUARDED_BY(mutex_);
-  std::unordered_map<const HangGate*, std::vector<Held>> held_ ABSL_GUARDED_BY(mutex_);
+  HeldAtGates held_ ABSL_GUARDED_BY(mutex_);
+  HeldAtGates failed_ ABSL_GUARDED_BY(mutex_);  // for the thread to send
   std::atomic<int64_t> next_due_nsec_{kNever};  // when to stop polling; read without the mutex
   int64_t wakes_nsec_ ABSL_GUARDED_BY(mutex_) = kAwake;  // when the thread stops sleeping by itself
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_ ABSL_GUARDED_BY(mutex_);
+  HeldAtGates failing_;     // the thread's
   std::vector<Reply> due_;  // the thread's; its room is taken before, as the thread cannot fail
 };
 

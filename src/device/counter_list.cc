@@ -39,6 +39,19 @@ constexpr CounterRow kRows[] = {
 
     {"cache.written_back", kCounter, kSingle, "pages", "written to the disk"},
     {"cache.dropped", kCounter, kSingle, "pages", "that a power-off has lost"},
+    {"unflushed", kValue, kSingle, "writes", "to the cache since the last flush"},
+
+    {"power_cuts.count", kCounter, kSingle, "", "how often the power was cut"},
+    {"power_cuts.lost_requests", kGauge, kSingle, "requests",
+     "of which the last cut has lost something"},
+    {"power_cuts.lost_sectors", kGauge, kSingle, "sectors",
+     "that the last cut has made what they had been before"},
+    {"power_cuts.lost_bytes", kGauge, kSingle, "bytes", "the same in bytes"},
+    {"power_cuts.forgotten", kGauge, kSingle, "changes",
+     "that the last cut has left though no flush had covered them: the history had forgotten what "
+     "was before"},
+    {"cut_state", kValue, kSingle, "", "how far a cut has come"},
+    {"cut_request", kValue, kSingle, "", "who has asked for the last one"},
 
     // Chance that can be had again: the n-th draw is a function of the seed and n.
     {"faults.seed", kGauge, kSingle, "", "in use since the last power-on"},

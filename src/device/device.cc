@@ -5,9 +5,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "device/completion_queue.h"
 #include "device/fault_rule_table.h"
 #include "device/stages.h"
 #include "rnullfs/error.h"
+#include "rnullfs/rcu.h"
 
 namespace rnullfs {
 namespace {
@@ -63,7 +65,8 @@ Device::Device(const DeviceConfig& config, Medium& medium, DeviceCounters& count
       counters_(counters),
       services_(services),
       shaped_(config.irqmode != IrqMode::kNone || config.mbps.any() || config.iops.any()),
-      stages_(std::make_unique<Stages>(config_, medium, counters, std::move(complain))) {}
+      stages_(std::make_unique<Stages>(config_, medium, counters, std::move(complain),
+                                       services.blackout)) {}
 
 Device::~Device() { assert(counters_.statistics.Snapshot().in_flight == 0); }
 
@@ -73,6 +76,13 @@ void Device::RestartFaults(const FaultPoint& point, const FaultAttr& written) {
   stages_->faults.Restart(point, written);
 }
 
+void Device::Cut() {
+  stages_->supply.Cut();
+  services_.completions.Fail(stages_->waiting, EIO);
+  RcuSynchronize();  // what had begun to change something
+}
+
+bool Device::has_power() const { return !stages_->supply.gone(); }
 bool Device::discards() const { return TakesDiscards(config_); }
 bool Device::IsWhole(const Command& command) const { return rnullfs::IsWhole(config_, command); }
 bool Device::emulates_sectors() const { return stages_->refusals.emulates_sectors(); }

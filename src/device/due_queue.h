@@ -35,6 +35,15 @@ class DueQueue {
     }
   }
 
+  // Has those that `change` changes, and says so, be due at once.
+  template <typename F>
+  void Hasten(F change) {
+    for (Entry& entry : heap_) {
+      if (change(entry.item)) entry.due_nsec = 0;
+    }
+    std::make_heap(heap_.begin(), heap_.end(), Later);
+  }
+
   bool empty() const { return heap_.empty(); }
 
  private:

@@ -55,6 +55,7 @@ absl::Status Medium::Prepare(const DeviceConfig& config) {
     if (old_bytes < size_bytes) static_cast<void>(Resize(old_bytes));
   }
   Stack();
+  if (past_ != nullptr) past_->NoteDurable();
   return status;
 }
 
@@ -194,6 +195,7 @@ Store& Medium::contents() const {
 
 absl::Status Medium::PrepareCache(const DeviceConfig& config) {
   DropCache();
+  services_.counters.unflushed.store(0, std::memory_order_relaxed);
   return config.wants_cache() ? OpenCache(config, UniqueFd()) : absl::OkStatus();
 }
 
@@ -204,22 +206,12 @@ absl::Status Medium::OpenCache(const DeviceConfig& config, UniqueFd memfd) {
                         .keeper = services_.keeper,
                         .disk = below_cache(),
                         .disk_bytes = config.size << 20,
-                        .written_back = services_.counters.written_back},
+                        .written_back = services_.counters.written_back,
+                        .unflushed = services_.counters.unflushed},
                        CacheBytes(config), std::move(memfd));
   if (!cache.ok()) return cache.status();
   cache_ = *std::move(cache);
   return absl::OkStatus();
-}
-
-void Medium::DropCache() {
-  if (cache_ == nullptr) return;
-  services_.counters.dropped.fetch_add(cache_->cached_pages(), std::memory_order_relaxed);
-  // To whoever has the disk this is a change.
-  if (past_ != nullptr) static_cast<void>(past_->Lose(*cache_));
-  // Whoever looks at a snapshot may still be in it.
-  const std::unique_ptr<WriteCache> dropped = std::exchange(cache_, nullptr);
-  Stack();
-  dropped->GiveBack();
 }
 
 void Medium::Remove() {

@@ -1,6 +1,6 @@
 #include "device/random.h"
 
-#include "device/mix.h"
+#include "base/mix.h"
 
 namespace rnullfs {
 

@@ -5,13 +5,14 @@
 namespace rnullfs {
 
 void Reply::Send() {
-  statistics->Finished(op, bytes, error);
+  const uint64_t done_bytes = error == 0 ? bytes : 0;
+  statistics->Finished(op, done_bytes, error);
   pending.End();
   if (waiting != nullptr) waiting->Remove(data_bytes());
   IoVector read;
-  if (op == Op::kRead && data != nullptr) read.Append(data.get(), bytes);
-  if (op == Op::kRead && data == nullptr) read.AppendZeros(bytes);
-  done({error, bytes, read.blocks()});
+  if (op == Op::kRead && data != nullptr) read.Append(data.get(), done_bytes);
+  if (op == Op::kRead && data == nullptr) read.AppendZeros(done_bytes);
+  done({error, done_bytes, read.blocks()});
 }
 
 }  // namespace rnullfs

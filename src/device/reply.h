@@ -30,6 +30,9 @@ struct Reply {
   // Of memory that it holds.
   uint64_t data_bytes() const { return data == nullptr ? 0 : bytes; }
 
+  // Of a disk whose requests wait no more.
+  bool has_ended() const { return waiting != nullptr && waiting->error() != 0; }
+
   // Counts the command as finished and answers it.  Afterwards neither the device nor the
   // statistics are touched: whoever was waiting for the answer may destroy them.
   void Send();

@@ -3,11 +3,13 @@
 #define RNULLFS_DEVICE_STAGES_H_
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <utility>
 
 #include "device/backing.h"
 #include "device/faults.h"
+#include "device/power_supply.h"
 #include "device/queue_slots.h"
 #include "device/refusals.h"
 #include "device/throttle.h"
@@ -27,13 +29,15 @@ inline uint32_t SlotsOf(const DeviceConfig& config) {
 // In the order of the questions.
 struct Device::Stages {
   Stages(const DeviceConfig& config, const Medium& medium, DeviceCounters& counters,
-         Complain complain)
-      : refusals(config, std::move(complain)),
+         Complain complain, const std::atomic<bool>* blackout)
+      : supply(blackout),
+        refusals(config, std::move(complain)),
         faults(config, counters),
         throttle(config.mbps, config.iops),
-        backing(config, medium),
+        backing(config, medium, supply),
         slots(SlotsOf(config)) {}
 
+  PowerSupply supply;
   Refusals refusals;
   Faults faults;
   Throttle throttle;

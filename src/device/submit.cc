@@ -66,6 +66,7 @@ void Device::AnswerNow(Command command, Completion done) {
   };
   int error = stages_->refusals.Check(command);
   if (error == 0 && Concerned(command)) {
+    if (!has_power()) return answer({EIO, 0});
     if (FaultVerdict verdict = Judge(command); verdict.fired || verdict.busy) {
       Reply reply = {.done = done, .statistics = &counters_.statistics, .op = command.op};
       return AnswerLater(command, std::move(reply), std::move(verdict));
@@ -73,10 +74,11 @@ void Device::AnswerNow(Command command, Completion done) {
   }
   if (error == 0 && command.op == Op::kRead) {
     // Straight from the store, while it holds still.
-    error = stages_->backing.view().Read(command.offset, command.length,
-                                         [&](absl::Span<const iovec> data) {
-                                           answer({0, command.length, data});
-                                         });
+    error = stages_->backing.view().Read(
+        command.offset, command.length, [&](absl::Span<const iovec> data) {
+          // What it reads may be what a cut has left.
+          has_power() ? answer({0, command.length, data}) : answer({EIO, 0});
+        });
     // Whoever has the answer may destroy the device.
     if (error == 0) return;
   } else if (error == 0) {
@@ -88,7 +90,7 @@ void Device::AnswerNow(Command command, Completion done) {
 
 void Device::AnswerShaped(Command command, Completion done) {
   Reply reply = {.done = done, .statistics = &counters_.statistics, .op = command.op};
-  reply.error = stages_->refusals.Check(command);
+  reply.error = has_power() ? stages_->refusals.Check(command) : EIO;
   if (!MayWait(command)) {
     reply.error = EBUSY;
     return reply.Send();
@@ -101,6 +103,7 @@ void Device::AnswerLater(const Command& command, Reply reply, FaultVerdict verdi
   const int64_t now_nsec = services_.clock.NowNsec();
   int64_t due_nsec = reply.error == 0 ? Do(command, now_nsec, reply, verdict) : EndOf(now_nsec);
   if (verdict.waits()) due_nsec += Patiently(verdict, reply);
+  if (reply.error == 0 && !has_power()) reply.error = EIO;
   if (reply.error == 0) {
     reply.bytes = command.length;
   } else {

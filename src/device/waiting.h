@@ -37,6 +37,10 @@ class Waiting {
   uint64_t requests() const { return requests_.load(std::memory_order_relaxed); }
   uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
+  // The disk's wait no more: those that come end at once, with the error.
+  void End(int error) { error_.store(error, std::memory_order_relaxed); }
+  int error() const { return error_.load(std::memory_order_relaxed); }  // 0: they do wait
+
   // This is a mount's: whether a disk with `disk` may have one more, which holds `bytes`.
   bool LeavesRoomTo(const Waiting& disk, uint64_t bytes) const {
     return disk.requests() < std::max(kRequestsOwn, ShareOf(kRequestsShared, requests())) &&
@@ -50,6 +54,7 @@ class Waiting {
 
   std::atomic<uint64_t> requests_{0};
   std::atomic<uint64_t> bytes_{0};
+  std::atomic<int> error_{0};
 };
 
 }  // namespace rnullfs

@@ -78,6 +78,7 @@ absl::StatusOr<bool> Disk::Become(const Settings& seen, const Settings& next, Re
   const absl::Cleanup limit = [this] { SetStoreLimit(); };
   if (absl::Status status = origin_.Check(seen, next); !status.ok()) return status;
   if (!config_.power && next.config.power) {
+    if (absl::Status dark = CheckPower(); !dark.ok()) return dark;
     return SwitchOn(seen, next, ready, origin);
   }
   if (next.config.power) {
@@ -93,7 +94,7 @@ absl::StatusOr<bool> Disk::Become(const Settings& seen, const Settings& next, Re
   absl::StatusOr<bool> prepared = origin_.Prepare(seen, next, origin);
   if (!prepared.ok() || !*prepared) return prepared;
   if (absl::Status status = ready(); !status.ok()) return status;
-  if (!next.config.power) SwitchOff();
+  if (config_.power && !next.config.power) SwitchOff();
   if (!TakeBadBlocks(seen, next)) return false;
   TakeRules();
   origin_.Commit(origin);
@@ -143,6 +144,7 @@ absl::StatusOr<bool> Disk::SwitchOn(const Settings& seen, const Settings& next, 
 void Disk::SwitchOff() {
   live_device_.store(nullptr, std::memory_order_release);
   config_.power = false;
+  ForgetCut();
   if (device_ == nullptr) return;
   device_.reset();
   medium_->DropCache();

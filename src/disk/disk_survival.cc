@@ -49,6 +49,8 @@ absl::Status Disk::Restore(const DeviceRecord& record, Memfds memfds,
   for (const FaultPoint& point : kFaultPoints)
     config_.*point.attr = AsWritten(point, record.config);
   SetStoreLimit();
+  if (is_cut()) config_.power = false;  // it died before that was saved
+  if (!config_.power && !record.opens.empty()) HoldCut();
   KillPoint("restoring");
   origin_.Restore(std::move(origin));
   if (absl::Status store = RestoreStore(record, memfds); !store.ok()) return store;
@@ -68,6 +70,7 @@ absl::Status Disk::Restore(const DeviceRecord& record, Memfds memfds,
   if (!found.ok()) return found;
   if (services_.indexes != nullptr) services_.indexes->Keep(config_.index);
   Start(Device::Resume(config_, *medium_, counters_, services_.device, services_.complain));
+  if (IsBeingCut()) static_cast<void>(FinishCut());  // who asked for it asks again
   return absl::OkStatus();
 }
 

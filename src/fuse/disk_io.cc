@@ -18,7 +18,8 @@
 namespace rnullfs {
 namespace {
 
-// Null for a disk that nobody has open, which the kernel never asks about.
+// Null for a disk whose power was cut, of which this process has no more; and for one that nobody
+// has open, which the kernel never asks about.
 Device* DeviceOf(fuse_req_t request, fuse_ino_t inode) {
   const DeviceNode* node = TreeOf(request).OpenDiskOwner(inode);
   return node == nullptr ? nullptr : node->device();
@@ -42,7 +43,7 @@ void Submit(fuse_req_t request, fuse_ino_t inode, const Command& command,
             void (*complete)(void*, const Answer&)) {
   Device* device = DeviceOf(request, inode);
   if (device == nullptr) {
-    fuse_reply_err(request, ENODEV);
+    fuse_reply_err(request, EIO);
     return;
   }
   Submit(request, *device, AsLoopSays(request, *device, command),
@@ -139,7 +140,7 @@ off_t Find(fuse_req_t request, fuse_ino_t inode, off_t offset, int whence,
   if (whence != SEEK_DATA && whence != SEEK_HOLE) return -EINVAL;
   if (IsDisk(inode)) {
     const Device* const device = DeviceOf(request, inode);
-    return device == nullptr ? -ENODEV : FindIn(*device, offset, whence);
+    return device == nullptr || !device->has_power() ? -EIO : FindIn(*device, offset, whence);
   }
   const std::shared_ptr<FileHandle> open = HandleOf(request, inode, file);
   View* const view = open == nullptr ? nullptr : open->view();

@@ -27,6 +27,7 @@ absl::StatusOr<std::unique_ptr<Past>> Past::Create(std::string_view name, Memory
   absl::StatusOr<std::unique_ptr<VersionFile>> file = VersionFile::Create(name, memory, keeper);
   if (!file.ok()) return file.status();
   (*file)->header().size_bytes = below.size_bytes();
+  (*file)->header().durable = 1;
   return std::unique_ptr<Past>(new Past(*std::move(file), below));
 }
 
@@ -46,6 +47,12 @@ absl::StatusOr<std::unique_ptr<Past>> Past::Adopt(MemoryLimit& memory, MemfdKeep
     // It had its memory.  What fails of it is said when the request comes again.
     past->file_->ReserveAnyway();
     static_cast<void>(past->FinishRollBack());
+    past->file_->EndReservation();
+  }
+  if (past->file_->header().durable == 0) past->NoteDurable();  // as who noted none would have it
+  if (past->file_->header().cut_from != 0) {
+    past->file_->ReserveAnyway();
+    static_cast<void>(past->FinishCut());
     past->file_->EndReservation();
   }
   past->Trim();
@@ -90,9 +97,11 @@ int Past::Write(uint64_t offset, uint64_t length, const void* data) {
 
 int Past::WriteThrough(uint64_t offset, uint64_t length, const void* data) {
   const auto* const bytes = static_cast<const char*>(data);
-  return Make(offset, length, /*all=*/true, [&](uint64_t begin, uint64_t count) {
+  const int error = Make(offset, length, /*all=*/true, [&](uint64_t begin, uint64_t count) {
     return below_->WriteThrough(begin, count, bytes + (begin - offset));
   });
+  if (error == 0) NoteDurable();
+  return error;
 }
 
 int Past::Discard(uint64_t offset, uint64_t length) {
@@ -110,8 +119,10 @@ int Past::Allocate(uint64_t offset, uint64_t length) {
 }
 
 int Past::Flush() {
-  file_->header().sequence.fetch_add(1);
-  return WithRoom(UINT64_MAX, [this](bool /*history*/) { return below_->Flush(); });
+  const uint64_t number = file_->header().sequence.fetch_add(1) + 1;
+  const int error = WithRoom(UINT64_MAX, [this](bool /*history*/) { return below_->Flush(); });
+  if (error == 0) NoteDurable(number);
+  return error;
 }
 
 int Past::Lose(WriteCache& cache) {

@@ -31,6 +31,7 @@
 #include "past/retention.h"
 #include "past/version_file.h"
 #include "past/version_index.h"
+#include "rnullfs/power_cut.h"
 #include "rnullfs/store.h"
 #include "store/stripe_locks.h"
 
@@ -84,6 +85,14 @@ class Past final : public Store {
   // store below needs for it.  An errno, ENOSPC when there is no memory for all of it: the disk has
   // not changed, but the history may have gone.
   int CutOff(uint64_t size_bytes, absl::FunctionRef<int()> prepare);
+
+  // The power has been cut, while nobody changes anything: what is lost that no flush, nor a write
+  // with FUA, has covered (power_cut.cc), and what that is.  ENOSPC when some of it has stayed, for
+  // want of memory.  Who adopts what a process left that died within this finishes it.
+  CutLoss WhatIsLost(const PowerCut& cut) ABSL_LOCKS_EXCLUDED(locks_);
+  int LoseUnflushed(const PowerCut& cut) ABSL_LOCKS_EXCLUDED(locks_);
+  // All there is cannot be lost any more.
+  void NoteDurable() { NoteDurable(sequence()); }
 
   // The newest change, and the oldest moment that the history has whole.
   uint64_t sequence() const { return file_->header().sequence; }
@@ -163,6 +172,27 @@ class Past final : public Store {
   void ForgetRestored(uint64_t moment) ABSL_LOCKS_EXCLUDED(locks_);
   bool IsNow(uint64_t page, Version version) ABSL_SHARED_LOCKS_REQUIRED(locks_);
   int PutBack(uint64_t page, Version version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks_);
+  // What a power cut is about: changes after `from`, up to `until`.
+  struct Unflushed {
+    uint64_t from;
+    uint64_t until;
+    PowerCut cut;
+  };
+  struct Left;
+  void NoteDurable(uint64_t number);
+  uint64_t covered() const;  // the newest change that a flush has covered
+  uint64_t durable() const;  // or that can no more be taken away
+  int FinishCut() ABSL_LOCKS_EXCLUDED(locks_);
+  int LoseOfPage(uint64_t page, const Unflushed& unflushed, uint64_t number, bool history)
+      ABSL_LOCKS_EXCLUDED(locks_);
+  template <typename F>
+  void ForEachUnflushed(uint64_t from, F f) ABSL_LOCKS_EXCLUDED(locks_);
+  template <typename F>
+  int MakeLeft(uint64_t page, const Unflushed& unflushed, Left& left, F lost)
+      ABSL_SHARED_LOCKS_REQUIRED(locks_);
+  static bool AddKept(uint64_t page, uint64_t change, const PowerCut& cut, const char* was,
+                      const char* is, Left& left);
+  int CopyVersion(Version version, char* to);
   uint64_t SinceOf(Version version) ABSL_LOCKS_EXCLUDED(locks_);
   void Forget(Version version) ABSL_LOCKS_EXCLUDED(locks_);
   void Trim();

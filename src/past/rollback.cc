@@ -45,6 +45,7 @@ int Past::FinishRollBack() {
   const int error = RollBackPages(moment, MayGoBefore(moment), header.rollback_alone == 0);
   KillPoint("rollback-made");
   if (error != 0) header.rollback_request = 0;
+  if (error == 0) NoteDurable();
   header.rollback_to.store(0, std::memory_order_release);
   KillPoint("rollback-ended");
   if (error == 0) ForgetRestored(moment);

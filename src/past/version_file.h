@@ -56,6 +56,12 @@ class VersionFile {
     std::atomic<uint64_t> rollback_to;       // 1 + the moment that it is going back to; 0: none
     std::atomic<uint64_t> rollback_request;  // of the rollback that was last, 0 for none
     std::atomic<uint64_t> rollback_alone;    // 1: what only the history wants is not kept
+    std::atomic<uint64_t> durable;           // the newest change that a flush has covered
+    std::atomic<uint64_t> cut_from;          // 1 + that, while a power cut is under way; 0: none is
+    std::atomic<uint64_t> cut_until;         // the newest change of which it may keep something
+    std::atomic<uint64_t> cut_keeps;         // and how
+    std::atomic<uint64_t> cut_seed;
+    std::atomic<uint64_t> cut_block_sectors;
 
     bool IsKnown() const { return magic == kMagic && format == kFormat; }
   };

@@ -51,7 +51,7 @@ RNULLFS_FIELDS(DeviceRecord, id, name, request, config, created, ownership, memf
                next_handle, backing_id, last_error, unfinished_json, writes_seen, stored_seen,
                unfinished_handle, unfinished_begin, unfinished_aside, texts, origin, needs)
 RNULLFS_FIELDS(MountRecord, memory_limit, next_id, ownership, removals, init, capabilities,
-               counters_layout, counters, last_error, needs)
+               counters_layout, counters, last_error, blackout, blackout_request, needs)
 
 // What a record cannot be without; the other fields have their defaults.
 using Names = std::initializer_list<const char*>;
@@ -227,7 +227,8 @@ absl::StatusOr<Record> Read(std::string_view bytes, const char* what) {
   }
   std::string needs;
   for (const std::string& need : record.needs) {
-    if (need != kNeedsPast && need != kNeedsOrigin && need != kNeedsFaults)
+    const auto known = {kNeedsPast, kNeedsOrigin, kNeedsFaults, kNeedsCut};
+    if (std::find(known.begin(), known.end(), need) == known.end())
       absl::StrAppend(&needs, " ", Shown(need));
   }
   if (needs.empty()) return record;

@@ -80,16 +80,20 @@ struct MountRecord {
   uint64_t counters_layout = 0;             // of the first page of counters, before it had a table
   std::string last_error = {};              // of what was refused in the root
   std::vector<std::string> counters = {};   // rnullfs/counters.h's table
+  bool blackout = false;                    // the power of all disks is being cut,
+  uint64_t blackout_request = 0;            // and by which request it was last
   std::vector<std::string> needs = {};
   std::string unknown = {};
 };
 
 // What a device's record may need: a worker that knows no past would change the disk and keep
 // nothing, and its snapshots would change with it; one that knows no rules would let requests
-// pass that hang.
+// pass that hang; one that knows no power cuts has no disks that are off and open, and does not
+// note what a flush has covered.
 inline constexpr char kNeedsPast[] = "past";
 inline constexpr char kNeedsOrigin[] = "origin";
 inline constexpr char kNeedsFaults[] = "faults";
+inline constexpr char kNeedsCut[] = "cut";
 
 std::string WriteRecord(const DeviceRecord& record);
 std::string WriteRecord(const MountRecord& record);

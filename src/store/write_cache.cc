@@ -50,6 +50,7 @@ WriteCache::WriteCache(const WriteCacheServices& services, uint64_t size_bytes,
                        std::unique_ptr<PageStore> store)
     : disk_(services.disk),
       written_back_(services.written_back),
+      unflushed_(services.unflushed),
       disk_bytes_(services.disk_bytes),
       pages_max_(std::max<uint64_t>(size_bytes / kPageSize, 1)),
       store_(std::move(store)) {}
@@ -101,6 +102,7 @@ int WriteCache::CopyOut(uint64_t offset, uint64_t length, char* to) {
 
 int WriteCache::Write(uint64_t offset, uint64_t length, const void* data) {
   const LockGuard lock(mutex_);
+  unflushed_.fetch_add(1, std::memory_order_relaxed);
   const auto* const bytes = static_cast<const char*>(data);
   const uint64_t end = offset + length;
   for (uint64_t begin = offset; begin < end;) {
@@ -150,7 +152,9 @@ int WriteCache::WriteZeroes(uint64_t offset, uint64_t length) {
 
 int WriteCache::Flush() {
   const LockGuard lock(mutex_);
-  return WriteBackTo(0);
+  const int error = WriteBackTo(0);
+  if (error == 0) unflushed_.store(0, std::memory_order_relaxed);
+  return error;
 }
 
 // Until no more than so many pages are cached.
@@ -182,9 +186,9 @@ int WriteCache::WriteBackSome() {
   return error != 0 ? error : not_freed;
 }
 
-// Writes back what the page has; it is cached no more, but its bytes are still here.
-int WriteCache::CopyBack(SectorMap::iterator page) {
-  const int error = ForEachRun(page->first, page->second, [&](uint64_t begin, uint64_t end) {
+// Writes back some of what the page has; that is cached no more, but its bytes are still here.
+int WriteCache::CopyBack(uint64_t page, PageSectors cached, PageSectors wanted) {
+  const int error = ForEachRun(page, wanted, [&](uint64_t begin, uint64_t end) {
     int written = 0;
     const int unread = store_->Read(begin, end - begin, [&](absl::Span<const iovec> blocks) {
       for (const iovec& block : blocks) {
@@ -197,7 +201,7 @@ int WriteCache::CopyBack(SectorMap::iterator page) {
   if (error != 0) return error;
   KillPoint("cache-written-back");
   written_back_.fetch_add(1, std::memory_order_relaxed);
-  return MarkSectors(page->first, 0);
+  return MarkSectors(page, static_cast<PageSectors>(cached & ~wanted));
 }
 
 // Leaves an empty range.

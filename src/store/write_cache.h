@@ -31,6 +31,7 @@
 #include "absl/status/statusor.h"
 #include "rnullfs/mutex.h"
 #include "rnullfs/page_store.h"
+#include "rnullfs/power_cut.h"
 #include "store/page_sectors.h"
 
 namespace rnullfs {
@@ -43,6 +44,7 @@ struct WriteCacheServices {
   Store& disk;
   uint64_t disk_bytes;                  // its size by the time of the first request
   std::atomic<uint64_t>& written_back;  // counts pages
+  std::atomic<uint64_t>& unflushed;     // counts writes since the last flush
 };
 
 class WriteCache final : public Store {
@@ -74,6 +76,11 @@ class WriteCache final : public Store {
   uint64_t NextPage(uint64_t page) const ABSL_LOCKS_EXCLUDED(mutex_);
   int Lose(uint64_t page) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // What it loses if that is how the power goes.
+  CutLoss WhatIsLost(const PowerCut& cut) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Writes back what the cut keeps; the rest is to be lost.
+  int KeepWhatIsLeft(const PowerCut& cut) ABSL_LOCKS_EXCLUDED(mutex_);
+
   uint64_t cached_pages() const { return cached_pages_.load(std::memory_order_relaxed); }
   int fd() const { return store_->fd(); }
 
@@ -95,7 +102,11 @@ class WriteCache final : public Store {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int WriteBackTo(uint64_t pages) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int WriteBackSome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  int CopyBack(SectorMap::iterator page) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int CopyBack(SectorMap::iterator page) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return CopyBack(page->first, page->second, page->second);
+  }
+  int CopyBack(uint64_t page, PageSectors cached, PageSectors wanted)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int FreePages(PageRange& pages) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int FreePage(uint64_t page) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int MarkSectors(uint64_t page, PageSectors sectors) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -105,6 +116,7 @@ class WriteCache final : public Store {
 
   Store& disk_;
   std::atomic<uint64_t>& written_back_;
+  std::atomic<uint64_t>& unflushed_;
   const uint64_t disk_bytes_;
   const uint64_t pages_max_;
   const std::unique_ptr<PageStore> store_;

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/parse.h"
 #include "json/json.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
@@ -39,7 +40,8 @@ class AttributeHandle final : public TextFile {
     // than stat(2) has it, in a write of their own if they come that way.
     if (offset > 0 && data.find_first_not_of('\0') == std::string_view::npos) return data.size();
     if (data.find('\0') >= kAttributeBytesMax) data = data.substr(0, kAttributeBytesMax);
-    absl::Status stored = node_->StoreText(attribute_, data, writer);
+    const bool cuts = attribute_.name == "power" && TrimSpace(UpToNul(data)) == "cut";
+    absl::Status stored = cuts ? node_->Cut(writer) : node_->StoreText(attribute_, data, writer);
     if (!stored.ok()) return stored;
     return data.size();
   }
@@ -210,7 +212,7 @@ class DiskFile final : public DeviceFile {
 
 // `disk` comes and goes with power.
 bool IsThere(const Row& row, const DeviceNode& node) {
-  return row.slot != kDiskSlot || node.device() != nullptr;
+  return row.slot != kDiskSlot || node.has_disk();
 }
 
 bool IsThere(const Section& section, const DeviceNode& node) {

@@ -15,6 +15,12 @@
 namespace rnullfs {
 namespace {
 
+// Zero while it is off, but for one whose power was cut and that somebody has still.
+uint64_t SizeOf(const Disk& disk) {
+  if (disk.device() != nullptr) return disk.device()->size_bytes();
+  return disk.is_cut() && disk.store() != nullptr ? disk.store()->size_bytes() : 0;
+}
+
 absl::Status Removed() { return Error(ENOENT, "the device has been removed"); }
 
 // For who has asked for it, and nobody else to see.
@@ -84,6 +90,7 @@ absl::Status DeviceNode::Update(Edits edit, const TextWrite& write) {
 }
 
 absl::StatusOr<bool> DeviceNode::TryUpdate(Edits edit, const TextWrite& write, NewOrigin& origin) {
+  EndCut();
   const Settings seen = disk_.settings();
   Settings next = seen;
   origin.Fit(next);
@@ -201,6 +208,7 @@ absl::Status DeviceNode::FlushJson(uint64_t handle) {
 absl::Status DeviceNode::Retire(IfOpen if_open) {
   LockGuard lock(mutex_);
   if (disk_.medium() == nullptr) return Removed();
+  EndCut();
   if (absl::Status busy = doors_.CheckRemoval(); !busy.ok()) {
     return if_open == IfOpen::kAgain ? Again() : Conclude(busy);
   }
@@ -221,10 +229,13 @@ absl::StatusOr<DiskHandle> DeviceNode::OpenDisk(std::string opener, int flags,
                                                 OpenBacking open_backing, uint64_t request,
                                                 IfOpen if_open) {
   LockGuard lock(mutex_);
+  EndCut();
   const bool kernel_wrote = doors_.kernel_wrote();
   absl::StatusOr<DiskHandle> handle =
       doors_.Open(std::move(opener), flags, open_backing, request, if_open == IfOpen::kAgain);
-  if (ErrnoOf(handle.status()) == EIO) return Conclude(handle.status());
+  const int error = ErrnoOf(handle.status());
+  const bool says = error == EIO || (error == ENODEV && disk_.last_error().empty());
+  if (says) return Conclude(handle.status());
   if (!handle.ok()) return handle;
   if (!kernel_wrote && doors_.kernel_wrote()) owners_.SeeDisk();
   Save();
@@ -235,6 +246,7 @@ int DeviceNode::CloseDisk(uint64_t handle) {
   LockGuard lock(mutex_);
   const int unused = doors_.Close(handle);
   Save();
+  EndCut();
   return unused;
 }
 
@@ -244,7 +256,7 @@ DiskFacts DeviceNode::facts() const {
   return {.passthrough = doors_.opens().passthrough() > 0,
           .backing_id = doors_.backing_id(),
           .retired_backing_id = doors_.retired_backing_id(),
-          .size_bytes = disk_.device() == nullptr ? 0 : disk_.device()->size_bytes(),
+          .size_bytes = SizeOf(disk_),
           .stored_bytes = medium == nullptr ? 0 : medium->stored_pages() * PageStore::kPageSize};
 }
 

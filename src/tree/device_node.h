@@ -122,6 +122,20 @@ class DeviceNode {
   using Change = absl::FunctionRef<absl::Status(Disk&, const Doors&, Owners&)>;
   absl::Status Apply(const Writer& writer, Change change) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Cuts the power, whoever has the disk open (Disk::Cut()), as a write of `cut` to its file. EBUSY
+  // where requests do not come by; EINVAL where it is not known what would be lost.
+  absl::Status Cut(const Writer& writer);
+  // Whether all of that can be had.
+  absl::Status CheckCut() const {
+    LockGuard lock(mutex_);
+    return CheckCutLocked();
+  }
+
+  // For a blackout, whose devices have been asked: what waits fails, for all of them before the
+  // first has lost anything; and the cut.  What the kernel has come to serve meanwhile stays.
+  void Interrupt();
+  absl::Status CutAnyway();
+
   // Makes the device as `wanted` says, power included.
   absl::Status Store(const Settings& wanted);
 
@@ -197,6 +211,10 @@ class DeviceNode {
     return doors_.InUse();
   }
   Device* device() const ABSL_NO_THREAD_SAFETY_ANALYSIS { return disk_.device(); }
+  // Whether there is a file `disk`: also of one whose power was cut, until nobody has it open.
+  bool has_disk() const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return disk_.device() != nullptr || disk_.is_cut();
+  }
 
   // Takes the device out of service for rmdir: powered off, the medium freed.
   absl::Status Retire(IfOpen if_open = IfOpen::kRefuse);
@@ -213,6 +231,9 @@ class DeviceNode {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<bool> Switch(const Settings& seen, const Settings& next, NewOrigin& origin)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CutLocked(uint64_t request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckCutLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndCut() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckHangs(const Settings& next) const;
   absl::Status Conclude(const absl::Status& how, const TextWrite& write = {})
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

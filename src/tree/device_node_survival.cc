@@ -27,6 +27,8 @@ void DeviceNode::Save() const {
     saved_past_ = disk_.medium()->past() != nullptr;
     if (saved_past_) record.needs.emplace_back(kNeedsPast);
     if (record.origin.any()) record.needs.emplace_back(kNeedsOrigin);
+    const bool notes_flushes = saved_past_ && record.config.config.history > 0;
+    if (disk_.is_cut() || notes_flushes) record.needs.emplace_back(kNeedsCut);
     if (!record.config.faults.empty()) record.needs.emplace_back(kNeedsFaults);
     doors_.Save(record);
     texts_.Save(record);
@@ -49,6 +51,10 @@ absl::Status DeviceNode::Restore(const DeviceRecord& record, Disk::Memfds memfds
   if (absl::Status disk = disk_.Restore(record, std::move(memfds), std::move(origin)); !disk.ok())
     return disk;
   const absl::Status doors = doors_.Restore(record);
+  if (doors.ok() && disk_.is_cut()) {
+    Save();  // what was not when its power was cut
+    EndCut();
+  }
   return doors.ok() ? doors
                     : Error(ErrnoOf(doors), absl::StrCat(Visible(name_), ": ", doors.message()));
 }

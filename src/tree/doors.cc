@@ -45,6 +45,11 @@ absl::Status CheckUnshaped(const Settings& settings, bool soon = true) {
 // tools and fio read, too.
 bool OnlyWrites(int flags) { return (flags & O_ACCMODE) == O_WRONLY; }
 
+absl::Status Cut() {
+  return Error(ENODEV,
+               "disk: its power has been cut; it can be on again when nobody has it open any more");
+}
+
 absl::Status Off() { return Error(ENOENT, "disk: the device is off; write 1 to power first"); }
 
 }  // namespace
@@ -101,6 +106,7 @@ bool Doors::KernelMayWrite() const {
 }
 
 std::string Doors::InTheWay(const DeviceConfig& next) const {
+  if (next.power && disk_.is_cut()) return "power: it has been cut, and cannot be on again";
   if (!disk_.config().power) return {};
   if (!next.power) return InUse() ? "power: cannot switch off" : "";
   // The kernel would answer EIO to the opens that passthrough is promised to.
@@ -113,6 +119,16 @@ std::string Doors::InTheWay(const DeviceConfig& next) const {
     return "history: nothing is kept of what the kernel overwrites (passthrough)";
   }
   return {};
+}
+
+absl::Status Doors::CheckCut() const {
+  const bool mapped = disk_.store() != nullptr && disk_.store()->Held();
+  if (opens_.passthrough() == 0 && !mapped) return absl::OkStatus();
+  return Error(EBUSY,
+               "power: it cannot be cut while the kernel serves the disk by itself (passthrough); "
+               "close it, mappings too, and write daemon to datapath, or a size (MiB) to history, "
+               "before it is "
+               "opened again");
 }
 
 absl::Status Doors::CheckRemoval() const {
@@ -176,6 +192,7 @@ absl::StatusOr<DiskHandle> Doors::Open(std::string opener, int flags, OpenBackin
   if (const OpenRecord* open = opens_.MadeBy(request)) {
     return DiskHandle{.number = open->handle, .backing_id = open->passthrough ? backing_id_ : 0};
   }
+  if (disk_.is_cut()) return Cut();
   if (disk_.device() == nullptr) return Off();
   if (WouldJoin(flags) && opens_.all_closing()) {
     if (again) return Error(EAGAIN, "disk is being closed");
@@ -217,6 +234,7 @@ void Doors::OpenBackingOf(PageStore& store, OpenBacking open_backing) {
 }
 
 absl::StatusOr<uint64_t> Doors::Hold(std::string holder) {
+  if (disk_.is_cut()) return Cut();
   if (disk_.device() == nullptr) return Off();
   return opens_.Hold(std::move(holder));
 }
@@ -262,8 +280,7 @@ absl::Status Doors::Restore(const DeviceRecord& record) {
   (passing ? backing_id_ : retired_backing_id_) = record.backing_id;
   kernel_wrote_ = disk_.store() != nullptr;  // as far as we know
   if (!disk_.config().power) {
-    if (opens_.empty()) return absl::OkStatus();
-    return Error(EINVAL, "the saved state of a disk is damaged: off, but open");
+    return absl::OkStatus();
   }
   pinned_ = disk_.config().datapath == DataPath::kPassthrough;
   for (const bool shared : {pinned_, passing}) {

@@ -46,6 +46,8 @@ class Doors {
   // What cannot be done to the powered disk, that is to be as `next`, with the opens that there
   // are; empty if all can.
   std::string InTheWay(const DeviceConfig& next) const;
+  // Whether its power can be cut: all requests come by.
+  absl::Status CheckCut() const;
   // Whether the device may go: nobody has its disk, nor what that was.
   absl::Status CheckRemoval() const;
 

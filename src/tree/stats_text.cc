@@ -1,12 +1,21 @@
 #include "tree/stats_text.h"
 
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "config/warnings.h"
 #include "json/document.h"
 
 namespace rnullfs {
+namespace {
+
+constexpr char kCutAndHeld[] =
+    "the power has been cut: all requests fail, until nobody has disk open any more and 1 is "
+    "written to power";
+
+}  // namespace
 
 std::string StatsText(const Disk& disk, const Doors& doors) {
   const DeviceCounters& counters = disk.counters();
@@ -51,7 +60,8 @@ std::string StatsText(const Disk& disk, const Doors& doors) {
     members.AddNumber(name, counter.value);
   });
   add_group();
-  document.AddList("warnings", Warnings(disk.config()));
+  document.AddList("warnings",
+                   disk.is_cut() ? std::vector<std::string>{kCutAndHeld} : Warnings(disk.config()));
   return document.Text();
 }
 

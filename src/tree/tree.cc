@@ -10,8 +10,8 @@
 #include "base/visible.h"
 #include "rnullfs/error.h"
 #include "tree/disk_origins.h"
+#include "tree/root_files.h"
 #include "tree/takeover.h"
-#include "tree/text_file.h"
 
 namespace rnullfs {
 namespace {
@@ -23,54 +23,21 @@ Ownership MadeNow(mode_t mode, uid_t uid, gid_t gid, timespec now) {
 absl::Status NoMemory() { return Error(ENOMEM, "out of memory"); }
 absl::Status NameTaken() { return Error(EEXIST, "mkdir: the name is taken"); }
 
-// A file of the root: a text that is only read.
-struct RootRow {
-  std::string_view name;
-  Inode inode;  // never changes its meaning; 1 is the root itself
-  bool status;  // the mount's status, as long as it is; else the features, of no certain length
-};
-constexpr RootRow kFiles[] = {{"features", 2, false}, {"status.json", 3, true}};
-
-template <typename Value>
-const RootRow* FindFile(Value RootRow::*key, const Value& value) {
-  const auto* it = std::find_if(std::begin(kFiles), std::end(kFiles),
-                                [&](const RootRow& row) { return row.*key == value; });
-  return it == std::end(kFiles) ? nullptr : it;
-}
-
 }  // namespace
-
-class Tree::RootFile final : public File {
- public:
-  RootFile(Tree& tree, const RootRow& row) : tree_(tree), row_(row) {}
-  Inode inode() const override { return row_.inode; }
-  absl::Status ChangeOwnership(const OwnershipChange& change) override {
-    return tree_.ChangeOwnershipOf(row_.inode, change);
-  }
-
- private:
-  std::string_view name() const override { return row_.name; }
-  Ownership ownership() const override { return tree_.OwnershipOf(row_.inode); }
-  uint64_t size() const override { return row_.status ? tree_.status_().size() : File::size(); }
-  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/, uint64_t /*handle*/,
-                                                         std::string_view /*opener*/) override {
-    return std::make_unique<TextFile>(row_.status ? tree_.status_ : FeaturesLine);
-  }
-
-  Tree& tree_;
-  const RootRow& row_;
-};
 
 Tree::Tree(uid_t uid, gid_t gid, std::function<std::string()> status, NodeServices services,
            Sections sections)
     : status_(std::move(status)), services_(Completed(std::move(services))), sections_(sections) {
   const timespec now = services_.device.clock.WallTime();
   ownership_[kRootInode] = MadeNow(0755, uid, gid, now);
-  for (const RootRow& row : kFiles) ownership_[row.inode] = MadeNow(0444, uid, gid, now);
+  for (const RootRow& row : RootRows()) {
+    ownership_[row.inode] = MadeNow(row.mode, uid, gid, now);
+  }
 }
 
 NodeServices Tree::Completed(NodeServices services) {
   services.indexes = &indexes_;
+  services.device.blackout = blackout_.flag();
   services.find_disk = [this](const std::string& text, const Requester& who,
                               const std::string& user, bool again) {
     return FindDiskOrigin(text, who, user, again,
@@ -84,26 +51,32 @@ absl::Status Tree::Restore(std::vector<UniqueFd> memfds) {
   absl::StatusOr<std::vector<std::shared_ptr<DeviceNode>>> devices =
       RestoreDevices(services_, std::move(memfds));
   if (!devices.ok()) return devices.status();
-  const MountRecord mount = survival.mount();
+  if (absl::Status restored = RestoreNames(*devices); !restored.ok()) return restored;
+  survival.TakeOver();
+  blackout_.Finish([this] { return Devices(); }, survival);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::RestoreNames(const std::vector<std::shared_ptr<DeviceNode>>& devices) {
+  const MountRecord mount = services_.survival->mount();
   LockGuard lock(mutex_);
   next_id_ = mount.next_id;
   last_error_ = mount.last_error;
   for (const auto& [inode, ownership] : mount.ownership) ownership_[inode] = ownership;
-  for (const std::shared_ptr<DeviceNode>& node : *devices) {
+  for (const std::shared_ptr<DeviceNode>& node : devices) {
     const bool possible = node->id() != 0 && node->id() < next_id_ && node->id() <= kDeviceIdMax;
     if (!possible || ids_.contains(node->name())) {
       return Error(EINVAL, "the saved state has two disks of one name or number");
     }
     if (absl::Status inserted = Insert(node); !inserted.ok()) return inserted;
   }
-  survival.TakeOver();
   return absl::OkStatus();
 }
 
 std::shared_ptr<Entry> Tree::Find(Inode inode) {
   static const std::shared_ptr<Entry>& nothing = *new auto(std::make_shared<Entry>());
   if (inode == kRootInode) return {std::shared_ptr<Entry>(), this};
-  if (const RootRow* file = FindFile(&RootRow::inode, inode)) {
+  if (const RootRow* file = FindRootRow(inode)) {
     return std::make_shared<RootFile>(*this, *file);
   }
   const std::shared_ptr<DeviceNode> node = DeviceOf(inode);
@@ -128,25 +101,26 @@ absl::Status Tree::Remove(Inode parent, std::string_view name, uint64_t request,
 }
 
 std::shared_ptr<Entry> Tree::Lookup(std::string_view name) {
-  if (const RootRow* file = FindFile(&RootRow::name, name)) {
-    return std::make_shared<RootFile>(*this, *file);
+  if (std::shared_ptr<DeviceNode> node = Called(name)) {
+    return std::make_shared<DeviceDirectory>(std::move(node), sections_);
   }
-  std::shared_ptr<DeviceNode> node = Called(name);
-  if (node == nullptr) return nullptr;
-  return std::make_shared<DeviceDirectory>(std::move(node), sections_);
+  const RootRow* const file = FindRootRow(name);
+  return file == nullptr ? nullptr : std::make_shared<RootFile>(*this, *file);
 }
 
 // Offsets: files by their place, then devices by id.
 void Tree::ListBehind(uint64_t offset, Show show) {
-  constexpr uint64_t kFileCount = std::size(kFiles);
-  for (uint64_t i = offset; i < kFileCount; ++i) {
-    if (!show(kFiles[i].name, kFiles[i].inode, S_IFREG, i + 1)) return;
+  const absl::Span<const RootRow> files = RootRows();
+  const uint64_t file_count = files.size();
+  for (uint64_t i = offset; i < file_count; ++i) {
+    const bool shown = Called(files[i].name) == nullptr;
+    if (shown && !show(files[i].name, files[i].inode, S_IFREG, i + 1)) return;
   }
   SharedLockGuard lock(mutex_);
-  auto it = devices_.upper_bound(offset - std::min(offset, kFileCount));
+  auto it = devices_.upper_bound(offset - std::min(offset, file_count));
   for (; it != devices_.end(); ++it) {
     const Inode inode = MakeInode(it->first, kDirectorySlot);
-    if (!show(it->second->name(), inode, S_IFDIR, kFileCount + it->first)) return;
+    if (!show(it->second->name(), inode, S_IFDIR, file_count + it->first)) return;
   }
 }
 
@@ -167,7 +141,7 @@ absl::StatusOr<std::shared_ptr<DeviceNode>> Tree::MakeDevice(std::string_view na
     if (creation.request != 0 && there->request() == creation.request) return there;
     return NameTaken();
   }
-  if (FindFile(&RootRow::name, name) != nullptr) return NameTaken();
+  if (FindRootRow(name) != nullptr) return NameTaken();
   if (absl::Status room = CheckRoom(); !room.ok()) return room;
   const uint64_t id = next_id_++;
   ownership_.at(kRootInode).modified = now;
@@ -288,6 +262,10 @@ std::vector<std::string> Tree::DisksInUse() const {
     if (node->disk_open()) names.push_back(Visible(node->name()));
   }
   return names;
+}
+
+absl::Status Tree::CutPower(uint64_t request) {
+  return blackout_.Cut([this] { return Devices(); }, services_.survival, request);
 }
 
 uint64_t Tree::device_count() const {

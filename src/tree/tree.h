@@ -21,6 +21,7 @@
 #include "rnullfs/mutex.h"
 #include "rnullfs/unique_fd.h"
 #include "rnullfs/xarray.h"
+#include "tree/blackout.h"
 #include "tree/device_directory.h"
 #include "tree/entry.h"
 
@@ -67,6 +68,10 @@ class Tree final : public Directory {
     return static_cast<DeviceNode*>(by_id_.Load(DeviceIdOf(inode)));
   }
 
+  // Of all disks, at one moment (blackout.h).
+  absl::Status CutPower(uint64_t request = 0);
+  std::string Status() const { return status_(); }  // of status.json
+
   std::vector<std::string> DisksInUse() const;  // by name
   std::vector<std::shared_ptr<DeviceNode>> Devices() const;
   uint64_t device_count() const;
@@ -82,7 +87,7 @@ class Tree final : public Directory {
   absl::Status Remove(std::string_view name, uint64_t request, IfOpen if_open) override;
 
  private:
-  class RootFile;
+  friend class RootFile;
 
   Ownership ownership() const override { return OwnershipOf(kRootInode); }
   Inode parent() const override { return kRootInode; }
@@ -90,6 +95,8 @@ class Tree final : public Directory {
   void ListBehind(uint64_t offset, Show show) override;
 
   NodeServices Completed(NodeServices services);
+  absl::Status RestoreNames(const std::vector<std::shared_ptr<DeviceNode>>& devices)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   std::shared_ptr<DeviceNode> Called(std::string_view name) const ABSL_LOCKS_EXCLUDED(mutex_);
   std::shared_ptr<DeviceNode> DeviceOf(Inode inode) const ABSL_LOCKS_EXCLUDED(mutex_);
   Ownership OwnershipOf(Inode inode) const;  // of the root and its files
@@ -101,6 +108,7 @@ class Tree final : public Directory {
 
   const std::function<std::string()> status_;
   IndexPool indexes_;
+  Blackout blackout_;
   const NodeServices services_;
   const Sections sections_;
 

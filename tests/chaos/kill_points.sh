@@ -4,9 +4,11 @@
 # usage: kill_points.sh daemon|auto    by who serves the disks; what the daemon alone does is in daemon
 #        kill_points.sh clones         rollback, and disks that begin as others
 #        kill_points.sh faults         fault rules
+#        kill_points.sh cuts           power cuts
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/kill_points_clones.sh"
 . "$(dirname "$0")/kill_points_faults.sh"
+. "$(dirname "$0")/kill_points_cuts.sh"
 needs root fuse jq python3
 export RNULLFS_KILL_POINTS=$scratch/points
 mkdir "$RNULLFS_KILL_POINTS"
@@ -103,7 +105,7 @@ switch_off() { closed && put 0 "$dev/power"; }
 # What is done to a device, as one command each.
 is() { [[ $2 == "$(<"$dev/$1")" ]] || { echo "$1 is $(<"$dev/$1"), not $2"; return 1; }; }
 make_and_remove() { mkdir "$dev" && rmdir "$dev"; }
-make_anew() { { [[ ! -e $dev ]] || rmdir "$dev"; } && mkdir "$dev" && [[ $(names "$mnt") == "$datapath features status.json" ]]; }
+make_anew() { { [[ ! -e $dev ]] || rmdir "$dev"; } && mkdir "$dev" && [[ $(names "$mnt") == "$datapath features power status.json" ]]; }
 set_attribute() { put 512 "$dev/blocksize" && is blocksize 512; }
 change_bad_blocks() {
   put +8-15 "$dev/badblocks" && put +32-39 "$dev/badblocks" && put -8-15 "$dev/badblocks" && is badblocks '32 8' &&
@@ -304,8 +306,9 @@ case $1 in
     walk_clones
     ;;
   faults) walk_faults ;;
+  cuts) walk_cuts ;;
   auto) if passthrough_possible; then walk auto; fi ;;
 esac
-same 'nothing is left' 'features status.json' "$(names "$mnt")"
+same 'nothing is left' 'features power status.json' "$(names "$mnt")"
 same 'nor charged' 0 "$(field "$mnt/status.json" .memory_used)"
 unmount "$mnt"

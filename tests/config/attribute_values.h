@@ -14,7 +14,7 @@ namespace rnullfs {
 
 // Text that changes the row, whatever it is, in a new configuration; empty if nothing does.
 inline std::string OtherText(const Attribute& row) {
-  for (const char* text : {"1", "0", "2", "512", "daemon", "+8-15", "read hang"}) {
+  for (const char* text : {"1", "0", "2", "512", "daemon", "random", "+8-15", "read hang"}) {
     Settings settings;
     if (StoreAttribute(row, text, settings).ok() && Differs(row, settings, Settings())) return text;
   }

@@ -39,7 +39,7 @@ TEST(Attributes, AreTheSeedsThenTheKernelsThenOurs) {
             "virt_boundary,poll_queues,home_node,hw_queue_depth,max_sectors,badblocks,"
             "badblocks_once,badblocks_partial_io,cache_size,cache_size_mib,fua,mbps,zoned,index,"
             "queue_mode,timeout_inject,requeue_inject,init_hctx_fault_inject,datapath,iops,seed,"
-            "io_timeout,history,store_limit,origin,faults\n");
+            "io_timeout,history,store_limit,origin,faults,cut_keeps\n");
   EXPECT_EQ(Attributes().front().name, "power");
 }
 
@@ -99,9 +99,9 @@ TEST(Attributes, RowsKeepTheTablesPromises) {
     EXPECT_EQ(FindAttribute(row.name), &row);
     EXPECT_FALSE(row.type->Accepts().empty()) << row.name;
     EXPECT_FALSE(row.summary.empty()) << row.name;
-    const std::set<std::string_view> live = {"power",         "datapath",    "badblocks",
-                                             "submit_queues", "poll_queues", "history",
-                                             "store_limit",   "origin",      "faults"};
+    const std::set<std::string_view> live = {
+        "power",   "datapath",    "badblocks", "submit_queues", "poll_queues",
+        "history", "store_limit", "origin",    "faults",        "cut_keeps"};
     EXPECT_EQ(row.live, live.contains(row.name) || !DirectoryOf(row).empty()) << row.name;
     const bool late = row.inert() || row.takes_effect == TakesEffect::kPowerOn;
     EXPECT_TRUE(row.live || late) << row.name;

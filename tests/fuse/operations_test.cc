@@ -118,7 +118,7 @@ TEST_F(OperationsTest, NothingElseIsMadeRenamedOrUnlinked) {
 }
 
 TEST_F(OperationsTest, ReadDirectoryGoesOnWhereItStopped) {
-  std::vector<std::string> expected = {".", "..", "features", "status.json"};
+  std::vector<std::string> expected = {".", "..", "features", "status.json", "power"};
   for (int i = 0; i < 50; ++i) {
     expected.push_back("device" + std::to_string(i));
     kernel_.MakeDevice(expected.back(), "{}");
@@ -127,7 +127,8 @@ TEST_F(OperationsTest, ReadDirectoryGoesOnWhereItStopped) {
     std::vector<std::string> names;
     for (const DirectoryEntry& entry : kernel_.List(kRoot, size)) {
       names.push_back(entry.name);
-      const bool is_file = entry.name == "features" || entry.name == "status.json";
+      const bool is_file =
+          entry.name == "features" || entry.name == "status.json" || entry.name == "power";
       EXPECT_EQ(entry.type, is_file ? DT_REG : DT_DIR) << entry.name;
     }
     EXPECT_EQ(names, expected) << size;

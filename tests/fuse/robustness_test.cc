@@ -53,7 +53,7 @@ TEST_F(RobustnessTest, LessThanAHeaderEndsTheSession) {
 }
 
 TEST_F(RobustnessTest, NodesThatDoNotExistAreNotFound) {
-  for (const uint64_t node : {uint64_t{0}, uint64_t{4}, uint64_t{1} << 16, UINT64_MAX}) {
+  for (const uint64_t node : {uint64_t{0}, uint64_t{5}, uint64_t{1} << 16, UINT64_MAX}) {
     EXPECT_EQ(kernel_.GetAttr(node).error, ENOENT) << node;
     EXPECT_EQ(kernel_.Lookup(node, "size").error, ENOENT) << node;
     EXPECT_EQ(kernel_.Open(node, O_RDONLY).error, ENOENT) << node;
@@ -141,13 +141,13 @@ TEST_F(RobustnessTest, ManyCallersAtOnce) {
         EXPECT_EQ(kernel_.Write(disk, 4096, name).error, 0);
         EXPECT_EQ(kernel_.Read(disk, 4096, name.size()).data, name);
         kernel_.Close(disk);
-        EXPECT_GE(kernel_.List(kRoot).size(), 5U);
+        EXPECT_GE(kernel_.List(kRoot).size(), 6U);
         EXPECT_EQ(kernel_.RemoveDirectory(kRoot, name).error, 0);
       }
     });
   }
   for (std::thread& caller : callers) caller.join();
-  EXPECT_EQ(kernel_.List(kRoot).size(), 4U);
+  EXPECT_EQ(kernel_.List(kRoot).size(), 5U);
 }
 
 }  // namespace

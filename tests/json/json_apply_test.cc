@@ -59,6 +59,7 @@ TEST(ShowJson, ShowsEveryAttributeWithItsType) {
   "store_limit": 0,
   "origin": "",
   "faults": {},
+  "cut_keeps": "none",
   "timeout_inject": {
     "probability": 0,
     "interval": 1,

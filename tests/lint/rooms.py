@@ -58,6 +58,7 @@ PUBLIC = {
     "origin.h": "disk",
     "origin_key.h": "base",
     "page_store.h": "store",
+    "power_cut.h": "base",
     "rcu.h": "store",
     "requester.h": "base",
     "rule_attributes.h": "config",

@@ -67,7 +67,7 @@ leaves_nothing 'it'
 
 # --- The examples ---------------------------------------------------------------------------------
 
-for example in first-disk ext4-on-a-loop-device slow-disk slow-while-it-runs reset-between-tests; do
+for example in first-disk ext4-on-a-loop-device slow-disk slow-while-it-runs power-cuts reset-between-tests; do
   check "examples/$example.sh" "$top/examples/$example.sh"
   leaves_nothing "examples/$example.sh"
 done
@@ -117,12 +117,12 @@ mount_rnullfs -o nr_devices=0
 check 'examples/null-blk-script.sh' "$script" "$mnt"
 says 'what cannot change while powered is refused' 'Device or resource busy' "$(<"$scratch/output")"
 says 'bad sectors fail' 'Input/output error' "$(<"$scratch/output")"
-same 'it removes its device' 'features status.json' "$(names "$mnt")"
+same 'it removes its device' 'features power status.json' "$(names "$mnt")"
 mkdir "$scratch/broken"
 ln -s /bin/false "$scratch/broken/mkfs.ext4"
 check 'where mkfs fails, it does' not env PATH="$scratch/broken:$PATH" "$script" "$mnt"
 says 'having come so far' '^--- A file system$' "$(<"$scratch/output")"
-same 'and removes its device' 'features status.json' "$(names "$mnt")"
+same 'and removes its device' 'features power status.json' "$(names "$mnt")"
 unmount "$mnt"
 leaves_nothing 'examples/null-blk-script.sh'
 check 'without null_blk it says so' not "$script" "$scratch/nullb"

@@ -50,7 +50,7 @@ inode=$(stat -c %i "$mnt/daemon/disk")
 kill_worker KILL
 same 'another worker' "1 signal 9 (Killed)" "$(status '"\(.workers_replaced) \(.replaced_why)"')"
 same 'the same guard' "$guard" "$(status .guard_pid)"
-same 'the devices' 'auto daemon features rnullb0 status.json' "$(names "$mnt")"
+same 'the devices' 'auto daemon features power rnullb0 status.json' "$(names "$mnt")"
 for datapath in daemon auto; do
   check "$datapath: the data" cmp -n $((8 * mib)) "$mnt/$datapath/disk" "$scratch/$datapath"
   same "$datapath: holes" $((7 * mib)) "$(field "$mnt/$datapath/stats.json" .stored_bytes)"

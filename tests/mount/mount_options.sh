@@ -39,7 +39,7 @@ same 'a device made later has the defaults' 4096 "$(cat "$mnt/later/blocksize")"
 unmount "$mnt"
 
 mount_rnullfs -o nr_devices=0
-same 'nr_devices=0' 'features status.json' "$(names "$mnt")"
+same 'nr_devices=0' 'features power status.json' "$(names "$mnt")"
 unmount "$mnt"
 
 # --- The mount's own options ----------------------------------------------------------------------

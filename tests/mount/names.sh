@@ -36,7 +36,7 @@ for name in $'\xc2\x9b31m' $'a\xe2\x80\xaegpj' $'a\xe2\x80\xa8b' $'\xe2\x81\xa6'
 done
 says 'status.json says why' '^mkdir: .*xe2.* no control characters' \
   "$(field "$mnt/status.json" .last_error)"
-same 'what was made is listed, and nothing else' 11 \
+same 'what was made is listed, and nothing else' 12 \
   "$(find "$mnt" -mindepth 1 -maxdepth 1 -printf . | wc -c)"
 
 # --- What has no place in the tree ----------------------------------------------------------------

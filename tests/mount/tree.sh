@@ -12,6 +12,7 @@ same 'every file, its type and mode' "$(
   cat <<'END'
 d 755 
 f 444 features
+f 600 power
 d 755 rnullb0
 f 644 rnullb0/config.json
 f 444 rnullb0/index
@@ -130,7 +131,7 @@ check 'sync' sync "$one/size"
 first=$mnt
 mount_rnullfs -o nr_devices=0
 mkdir "$mnt/only-here"
-same 'a second mount is another tree' 'features only-here status.json' "$(names "$mnt")"
-same 'and leaves the first alone' 'features rnullb0 rnullb1 status.json' "$(names "$first")"
+same 'a second mount is another tree' 'features only-here power status.json' "$(names "$mnt")"
+same 'and leaves the first alone' 'features power rnullb0 rnullb1 status.json' "$(names "$first")"
 check 'the second unmounts' unmount "$mnt"
 same 'the first goes on' 4096 "$(cat "$first/rnullb1/size")"

@@ -57,7 +57,8 @@ class CachedDisk {
             .keeper = keeper_,
             .disk = *disk_,
             .disk_bytes = disk_->size_bytes(),
-            .written_back = written_back_};
+            .written_back = written_back_,
+            .unflushed = unflushed_};
   }
 
   int Write(uint64_t offset, const std::string& data) {
@@ -84,6 +85,7 @@ class CachedDisk {
   MemoryLimit memory_;
   const uint64_t cache_bytes_;
   std::atomic<uint64_t> written_back_{0};
+  std::atomic<uint64_t> unflushed_{0};
   const std::unique_ptr<PageStore> disk_ = *PageStore::Create("disk", memory_);
   std::unique_ptr<WriteCache> cache_;
 };

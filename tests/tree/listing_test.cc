@@ -18,7 +18,7 @@ using testing::ElementsAre;
 using ListingTest = TreeTest;
 
 TEST_F(ListingTest, GoesOnWhereItStopped) {
-  std::vector<std::string> expected = {".", "..", "features", "status.json"};
+  std::vector<std::string> expected = {".", "..", "features", "status.json", "power"};
   for (int i = 0; i < 300; ++i) expected.push_back(Device("d" + std::to_string(i))->name());
   EXPECT_EQ(List(kRootInode), expected);
   for (const size_t chunk : {1, 3, 100}) {
@@ -35,7 +35,7 @@ TEST_F(ListingTest, GoesOnWhereItStopped) {
 TEST_F(ListingTest, SkipsNothingWhenOthersGo) {
   for (int i = 0; i < 10; ++i) Device("d" + std::to_string(i));
   uint64_t offset = 0;
-  EXPECT_EQ(List(kRootInode, 0, 6, &offset).back(), "d1");
+  EXPECT_EQ(List(kRootInode, 0, 7, &offset).back(), "d1");
   ASSERT_THAT(tree_.Remove(kRootInode, "d0"), IsOk());
   ASSERT_THAT(tree_.Remove(kRootInode, "d1"), IsOk());
   ASSERT_THAT(tree_.Remove(kRootInode, "d2"), IsOk());

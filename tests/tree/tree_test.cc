@@ -26,7 +26,7 @@ using testing::HasSubstr;
 constexpr Inode kNoSuchInode = MakeInode(1'000'000, kDirectorySlot);
 
 TEST_F(TreeTest, TheRootHasItsTwoFiles) {
-  EXPECT_THAT(List(kRootInode), ElementsAre(".", "..", "features", "status.json"));
+  EXPECT_THAT(List(kRootInode), ElementsAre(".", "..", "features", "status.json", "power"));
   const struct stat root = tree_.Find(kRootInode)->Stat().value();
   EXPECT_EQ(root.st_mode, S_IFDIR | 0755U);
   EXPECT_EQ(root.st_uid, 1U);

@@ -2,8 +2,8 @@
 // the seed plus n times kGoldenGamma, and its output a hash of the state.
 //
 // Thread safety: pure functions.
-#ifndef RNULLFS_DEVICE_MIX_H_
-#define RNULLFS_DEVICE_MIX_H_
+#ifndef RNULLFS_BASE_MIX_H_
+#define RNULLFS_BASE_MIX_H_
 
 #include <cstdint>
 
@@ -25,4 +25,4 @@ constexpr uint64_t Scaled(uint64_t bits, uint64_t bound) {
 
 }  // namespace rnullfs
 
-#endif  // RNULLFS_DEVICE_MIX_H_
+#endif  // RNULLFS_BASE_MIX_H_

@@ -51,7 +51,7 @@ int main() {
   error = disk.Do(read_bad, back);
   std::printf("when it has been made good: %s\n", std::strerror(error));
 
-  if (!disk.Write("size", "2G").ok()) std::printf("refused: %s", disk.last_error().c_str());
+  if (!disk.Write("blocksize", "4096").ok()) std::printf("refused: %s", disk.last_error().c_str());
   std::printf("data from %llu to %llu\n",
               static_cast<unsigned long long>(disk.device()->NextData(0)),
               static_cast<unsigned long long>(disk.device()->NextHole(4096)));

@@ -49,10 +49,11 @@ struct Attribute {
   SettingsField field;
   std::string_view summary;  // one line, for --help, the manual and the README
   TakesEffect takes_effect = TakesEffect::kPowerOn;
-  bool live = false;        // may be written while the device is powered
-  bool ours = false;        // no attribute of the kernel's drivers
-  bool read_only = false;   // a file alone: neither JSON key nor mount option
-  bool is_section = false;  // no file: a directory that the tree has (device_directory.h)
+  bool live = false;         // may be written while the device is powered,
+  bool only_larger = false;  // but no smaller value than it has
+  bool ours = false;         // no attribute of the kernel's drivers
+  bool read_only = false;    // a file alone: neither JSON key nor mount option
+  bool is_section = false;   // no file: a directory that the tree has (device_directory.h)
   // Another name: the module parameter's ("gb", "bs"), or, with alias_is_file, one for everything.
   // Multiply its value by alias_unit.
   std::string_view alias = {};

@@ -1,5 +1,6 @@
 // The powered controller over a medium.  It exists only while `power` is 1 and holds an immutable
-// copy of the configuration; what may change under power has a place of its own.
+// copy of the configuration; what may change under power has a place of its own (LiveConfig, the
+// stages).
 //
 // A request goes through Submit() and answers four questions in the order null_blk asks them
 // (null_queue_rq() and null_handle_cmd() in drivers/block/null_blk/main.c):
@@ -75,7 +76,8 @@ class Device {
   // work on, EIO once the power has been cut.  Whatever a fault rule says.
   void Submit(const Command& command, Completion done);
 
-  // Attributes that may change while powered, as of the next request.
+  // Attributes that may change while powered, as of the next request.  Answers that wait keep their
+  // time.  A size that is larger the medium has already.
   void SetLive(const DeviceConfig& config);
   void RestartFaults(const FaultPoint& point, const FaultAttr& written);
 
@@ -91,7 +93,7 @@ class Device {
   uint64_t NextData(uint64_t offset) const;
   uint64_t NextHole(uint64_t offset) const;
 
-  uint64_t size_bytes() const { return config_.size << 20; }
+  uint64_t size_bytes() const;
   bool discards() const;  // whether it takes them, as null_blk has them
   // Whether a direct command goes by the disk's blocks.
   bool IsWhole(const Command& command) const;
@@ -117,11 +119,10 @@ class Device {
   int DoPiece(const Command& piece, char* to);
   int64_t EndOf(int64_t ready_nsec);
 
-  const DeviceConfig config_;
+  const DeviceConfig config_;  // as it was switched on: not what may change
   Medium& medium_;
   DeviceCounters& counters_;
   const DeviceServices services_;
-  const bool shaped_;  // a stage that cannot change while powered is armed
   const std::unique_ptr<Stages> stages_;
 };
 

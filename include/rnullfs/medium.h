@@ -7,8 +7,8 @@
 // when the power goes, and on that a past, which keeps what snapshots and the history want.
 //
 // Thread safety: Prepare(), Adopt(), SetOrigin() and DropCache() must be alone, but for views of
-// its past (nobody has the disk open then), StandAlone(), Remember() and Forget() one at a time;
-// the rest from any thread.
+// its past (nobody has the disk open then), StandAlone(), Grow(), Remember() and Forget() one at a
+// time; the rest from any thread.
 #ifndef RNULLFS_MEDIUM_H_
 #define RNULLFS_MEDIUM_H_
 
@@ -74,6 +74,12 @@ class Medium {
   // the medium is unchanged then.
   absl::Status Prepare(const DeviceConfig& config);
 
+  // Makes it as large as `config` says while requests come, of which none goes behind the old end
+  // yet; EBUSY where that takes a disk that is off.  EndGrowth() follows, with what the disk has
+  // become: its size is what there is then, also in what is remembered.
+  absl::Status Grow(const DeviceConfig& config);
+  void EndGrowth(const DeviceConfig& config);
+
   // For rmdir: nobody holds the bytes any more when this has been destroyed.
   void Remove();
 
@@ -113,6 +119,7 @@ class Medium {
   uint64_t cached_pages() const;
 
  private:
+  static absl::Status CheckSize(const DeviceConfig& config);
   absl::Status PrepareStore(uint64_t size_bytes);
   absl::Status CutOff(uint64_t size_bytes);
   absl::Status PrepareClone(std::unique_ptr<PageStore>&& marks, PageStore& store);

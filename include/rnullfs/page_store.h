@@ -15,7 +15,8 @@
 //     lock; until Share() the reverse holds, too, but for what huge pages bring along as zeros;
 //   - no call allocates a page by reading.
 //
-// Thread safety: all calls may come from any thread at once, except Resize(), which must be alone.
+// Thread safety: all calls may come from any thread at once, except Resize(), which must be alone;
+// but what grows in place may do so beside other calls, and go back when nobody has used it.
 // Each call is atomic as to every 4096-byte page it touches: calls that overlap never mix their
 // bytes within a page, and so never within a logical block.  Between the two doors that is the
 // kernel's affair, as with any file that two programs write.
@@ -68,6 +69,8 @@ class PageStore final : public Store {
   // it grows again.  EINVAL when no file can be that large; ENOSPC when there is no memory to move
   // what has been shared, whose file cannot grow.  Nothing has changed then.
   absl::Status Resize(uint64_t size_bytes);
+  // Whether it becomes larger in place: not once it has been shared.
+  bool grows_in_place() const;
   uint64_t size_bytes() const override;
 
   // As a View's, without copying: contiguous pages in one iovec, holes as iovecs of zeros; the

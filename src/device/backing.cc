@@ -7,7 +7,7 @@
 namespace rnullfs {
 Backing::Backing(const DeviceConfig& config, const Medium& medium, const PowerSupply& supply)
     : medium_(config.memory_backed && medium.store() != nullptr ? &medium : nullptr),
-      hole_(config.size << 20),
+      hole_(UINT64_MAX),
       fua_(config.fua),
       supply_(supply) {}
 

@@ -38,7 +38,7 @@ class Backing {
   int Write(Store& top, const Command& command) const;
 
   const Medium* const medium_;  // null: not memory backed
-  mutable HoleView hole_;       // without memory; to read it is not const
+  mutable HoleView hole_;       // without memory, however large; to read it is not const
   const bool fua_;
   const PowerSupply& supply_;
 };

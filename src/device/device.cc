@@ -1,5 +1,6 @@
 #include "rnullfs/device.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <utility>
@@ -64,13 +65,14 @@ Device::Device(const DeviceConfig& config, Medium& medium, DeviceCounters& count
       medium_(medium),
       counters_(counters),
       services_(services),
-      shaped_(config.irqmode != IrqMode::kNone || config.mbps.any() || config.iops.any()),
       stages_(std::make_unique<Stages>(config_, medium, counters, std::move(complain),
                                        services.blackout)) {}
 
 Device::~Device() { assert(counters_.statistics.Snapshot().in_flight == 0); }
 
-void Device::SetLive(const DeviceConfig& config) { stages_->slots.Resize(SlotsOf(config)); }
+void Device::SetLive(const DeviceConfig& config) {
+  stages_->Set(config, services_.clock.NowNsec());
+}
 
 void Device::RestartFaults(const FaultPoint& point, const FaultAttr& written) {
   stages_->faults.Restart(point, written);
@@ -83,16 +85,18 @@ void Device::Cut() {
 }
 
 bool Device::has_power() const { return !stages_->supply.gone(); }
+uint64_t Device::size_bytes() const { return stages_->live.size_bytes(); }
 bool Device::discards() const { return TakesDiscards(config_); }
 bool Device::IsWhole(const Command& command) const { return rnullfs::IsWhole(config_, command); }
 bool Device::emulates_sectors() const { return stages_->refusals.emulates_sectors(); }
 void Device::ForgetComplaint() { stages_->refusals.Forget(); }
 
+// What is there is larger than the disk while that grows.
 uint64_t Device::NextData(uint64_t offset) const {
-  return stages_->backing.view().NextData(offset);
+  return std::min(stages_->backing.view().NextData(offset), size_bytes());
 }
 uint64_t Device::NextHole(uint64_t offset) const {
-  return stages_->backing.view().NextHole(offset);
+  return std::min(stages_->backing.view().NextHole(offset), size_bytes());
 }
 
 }  // namespace rnullfs

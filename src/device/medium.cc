@@ -34,12 +34,15 @@ Medium::Medium(Services services)
 
 Medium::~Medium() = default;
 
+absl::Status Medium::CheckSize(const DeviceConfig& config) {
+  if (config.size <= kSizeMaxMib) return absl::OkStatus();
+  return Error(EINVAL,
+               absl::StrCat("size: ", config.size, " MiB is more than a disk can have; at most ",
+                            kSizeMaxMib, " MiB are possible"));
+}
+
 absl::Status Medium::Prepare(const DeviceConfig& config) {
-  if (config.size > kSizeMaxMib) {
-    return Error(EINVAL,
-                 absl::StrCat("size: ", config.size, " MiB is more than a disk can have; at most ",
-                              kSizeMaxMib, " MiB are possible"));
-  }
+  if (absl::Status possible = CheckSize(config); !possible.ok()) return possible;
   if (!config.memory_backed) return absl::OkStatus();
   const uint64_t old_bytes = store_ == nullptr ? 0 : store_->size_bytes();
   const uint64_t size_bytes = config.size << 20;

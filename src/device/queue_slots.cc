@@ -24,4 +24,9 @@ void QueueSlots::Resize(uint32_t count) {
   count_ = std::max(count, uint32_t{1});
 }
 
+void QueueSlots::Vacate() {
+  const LockGuard<Mutex> lock(mutex_);
+  free_nsec_ = {};
+}
+
 }  // namespace rnullfs

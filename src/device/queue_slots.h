@@ -31,6 +31,9 @@ class QueueSlots {
   // For the requests to come.  Those that have begun go on; where they are as many as the new count
   // or more, the next one begins when there are fewer.
   void Resize(uint32_t count) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same where what requests take has changed: none of the slots is taken.  Those that have
+  // begun, or were to begin, go on beside what comes.
+  void Vacate() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   Mutex mutex_;

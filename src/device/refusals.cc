@@ -32,12 +32,11 @@ void Refusals::Explain(Complaint kind, Sentence sentence) {
 }
 
 int Refusals::Check(Command& command) {
-  const uint64_t size_bytes = config_.size << 20;
+  const uint64_t size_bytes = live_.size_bytes();
   if (const int error = FitToDisk(size_bytes, command); error != 0) {
     Explain(Complaint::kPastEnd, [&] {
       return absl::StrCat("disk: ", command.length, " bytes at ", command.offset,
-                          " do not lie within its ", size_bytes,
-                          "; write another size (MiB) while the device is off");
+                          " do not lie within its ", size_bytes, "; write a larger size (MiB)");
     });
     return error;
   }

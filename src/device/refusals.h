@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "device/fault_verdict.h"
+#include "device/live_config.h"
 #include "rnullfs/command.h"
 #include "rnullfs/device.h"
 
@@ -28,9 +29,9 @@ inline bool IsWhole(const DeviceConfig& config, const Command& command) {
 
 class Refusals {
  public:
-  // `config` outlives it.
-  Refusals(const DeviceConfig& config, Device::Complain complain)
-      : config_(config), complain_(std::move(complain)) {}
+  // Both configurations outlive it.
+  Refusals(const DeviceConfig& config, const LiveConfig& live, Device::Complain complain)
+      : config_(config), live_(live), complain_(std::move(complain)) {}
 
   // What is refused at once; as Device::Submit().  Cuts at the end what can be cut.
   int Check(Command& command);
@@ -61,6 +62,7 @@ class Refusals {
   void Explain(Complaint kind, Sentence sentence);
 
   const DeviceConfig& config_;
+  const LiveConfig& live_;
   const Device::Complain complain_;
   std::atomic<bool> emulates_sectors_{false};
   std::atomic<Complaint> complaint_{Complaint::kNone};  // what was said last

@@ -9,6 +9,7 @@
 
 #include "device/backing.h"
 #include "device/faults.h"
+#include "device/live_config.h"
 #include "device/power_supply.h"
 #include "device/queue_slots.h"
 #include "device/refusals.h"
@@ -31,13 +32,27 @@ struct Device::Stages {
   Stages(const DeviceConfig& config, const Medium& medium, DeviceCounters& counters,
          Complain complain, const std::atomic<bool>* blackout)
       : supply(blackout),
-        refusals(config, std::move(complain)),
+        live(config),
+        refusals(config, live, std::move(complain)),
         faults(config, counters),
         throttle(config.mbps, config.iops),
         backing(config, medium, supply),
         slots(SlotsOf(config)) {}
 
+  // What may change; one call at a time.
+  void Set(const DeviceConfig& config, int64_t now_nsec) {
+    const int64_t completion_nsec = live.completion_nsec();
+    const int64_t io_timeout_nsec = live.io_timeout_nsec();
+    live.Set(config);
+    throttle.Set(config.mbps, config.iops, now_nsec);
+    slots.Resize(SlotsOf(config));
+    const bool same =
+        live.completion_nsec() == completion_nsec && live.io_timeout_nsec() == io_timeout_nsec;
+    if (!same) slots.Vacate();
+  }
+
   PowerSupply supply;
+  LiveConfig live;
   Refusals refusals;
   Faults faults;
   Throttle throttle;

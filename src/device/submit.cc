@@ -41,7 +41,7 @@ FaultRequest RequestOf(const Command& command) {
 
 // Whether no stage has anything to say about a request.
 bool Device::Plain() const {
-  return !shaped_ && !stages_->faults.armed() && !medium_.bad_blocks().armed();
+  return !stages_->live.shaped() && !stages_->faults.armed() && !medium_.bad_blocks().armed();
 }
 
 // Nothing below throws once it has answered.
@@ -112,9 +112,10 @@ void Device::AnswerLater(const Command& command, Reply reply, FaultVerdict verdi
   reply.gates = std::move(verdict.gates);
   reply.pending = std::move(verdict.pending);
   const bool held = !reply.gates.empty();
-  if (config_.irqmode == IrqMode::kNone && due_nsec <= now_nsec && !held) return reply.Send();
+  const bool is_inline = stages_->live.answers_inline();
+  if (is_inline && due_nsec <= now_nsec && !held) return reply.Send();
   // Late answers do not add up in what the throttle allows.
-  reply.exact = config_.irqmode != IrqMode::kNone || verdict.waits();
+  reply.exact = !is_inline || verdict.waits();
   reply.waiting = &stages_->waiting;
   const uint64_t bytes = reply.data_bytes();
   stages_->waiting.Add(bytes);
@@ -174,8 +175,7 @@ int64_t Device::Do(const Command& command, int64_t now_nsec, Reply& reply, Fault
   }
   int64_t ready_nsec = now_nsec;
   if (IsBlockRequest(command)) {
-    const int64_t timeout_nsec =
-        std::min(static_cast<int64_t>(config_.io_timeout) * 1'000'000, services_.patience_nsec);
+    const int64_t timeout_nsec = std::min(stages_->live.io_timeout_nsec(), services_.patience_nsec);
     const Faults::Fate fate =
         stages_->faults.armed() ? stages_->faults.Decide(timeout_nsec) : Faults::Fate();
     ready_nsec = stages_->throttle.Start(command.op, command.length, ready_nsec + fate.delay_nsec);
@@ -237,8 +237,8 @@ int Device::DoPiece(const Command& piece, char* to) {
     const auto [begin, end] = Touched(piece);
     const BadBlockTable::Verdict verdict =
         medium_.bad_blocks().Check(begin, end - begin,
-                                   {.once = config_.badblocks_once,
-                                    .partial_io = config_.badblocks_partial_io,
+                                   {.once = stages_->live.badblocks_once(),
+                                    .partial_io = stages_->live.badblocks_partial_io(),
                                     .blocksize = config_.blocksize});
     error = verdict.error;
     if (error != 0) stages_->refusals.ExplainBadSector(piece);
@@ -273,9 +273,8 @@ bool Device::MayWait(const Command& command) {
 
 // When the disk has worked on a request that it could begin at `ready_nsec`.
 int64_t Device::EndOf(int64_t ready_nsec) {
-  if (config_.irqmode != IrqMode::kTimer) return ready_nsec;
-  const auto nsec =
-      static_cast<int64_t>(std::min<uint64_t>(config_.completion_nsec, TokenBucket::kNever));
+  const int64_t nsec = stages_->live.completion_nsec();
+  if (nsec < 0) return ready_nsec;
   return std::min(stages_->slots.Take(ready_nsec, nsec), TokenBucket::kNever) + nsec;
 }
 

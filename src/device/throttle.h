@@ -13,6 +13,10 @@
 // At most 10 ms of idle time are credited, so that a client which asks a little late each time
 // still gets its rate, and no burst is worth mentioning.
 //
+// Rates may change meanwhile; what has been taken keeps the time that it got.  At a higher rate the
+// rest of the debt is paid sooner, and without a limit there is none; at a lower rate it is paid
+// when it would have been, as it was taken at the old one.
+//
 // Nobody waits here: a request gets its time in the order of arrival, which is fair, and the
 // completion queue waits.
 //
@@ -21,6 +25,7 @@
 #ifndef RNULLFS_DEVICE_THROTTLE_H_
 #define RNULLFS_DEVICE_THROTTLE_H_
 
+#include <atomic>
 #include <cstdint>
 
 #include "absl/base/thread_annotations.h"
@@ -39,13 +44,18 @@ class TokenBucket {
   // `rate` units in a second; 0 is no limit.
   explicit TokenBucket(uint64_t rate) : rate_(rate) {}
 
+  // Another rate for what comes from `now_nsec` on.
+  void SetRate(uint64_t rate, int64_t now_nsec);
+
   // When `cost` units that are asked for at `now_nsec` have been paid for.
   int64_t Take(int64_t now_nsec, uint64_t cost);
 
  private:
-  const uint64_t rate_;
-  int64_t paid_nsec_ = INT64_MIN / 2;  // all that was taken is paid for then,
-  uint64_t rest_ = 0;                  // but for this part of a nanosecond, in 1 / rate
+  static constexpr int64_t kLongAgo = INT64_MIN / 2;
+
+  uint64_t rate_;
+  int64_t paid_nsec_ = kLongAgo;  // all that was taken is paid for then,
+  uint64_t rest_ = 0;             // but for this part of a nanosecond, in 1 / rate
 };
 
 class Throttle {
@@ -54,7 +64,11 @@ class Throttle {
   // and write-zeroes, the last two as writes.
   Throttle(const RateLimit& mbps, const RateLimit& iops);
 
-  bool armed() const { return armed_; }
+  bool armed() const { return armed_.load(std::memory_order_relaxed); }
+
+  // Other limits for what comes from `now_nsec` on.
+  void Set(const RateLimit& mbps, const RateLimit& iops, int64_t now_nsec)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // When a request that comes at `now_nsec` may start.
   int64_t Start(Op op, uint64_t length, int64_t now_nsec) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -64,13 +78,14 @@ class Throttle {
   struct Buckets {
     Buckets(const RateLimit& limit, uint64_t unit)
         : both(limit.both * unit), read(limit.read * unit), write(limit.write * unit) {}
+    void Set(const RateLimit& limit, uint64_t unit, int64_t now_nsec);
     int64_t Take(bool reads, int64_t now_nsec, uint64_t cost);
     TokenBucket both;
     TokenBucket read;
     TokenBucket write;
   };
 
-  const bool armed_;
+  std::atomic<bool> armed_;
   Mutex mutex_;
   Buckets bytes_ ABSL_GUARDED_BY(mutex_);
   Buckets requests_ ABSL_GUARDED_BY(mutex_);

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,13 @@
 #include "rnullfs/error.h"
 
 namespace rnullfs {
+namespace {
+
+uint64_t NumberOf(const Attribute& attribute, const Settings& settings) {
+  return std::get<uint64_t>(attribute.field.get(settings));
+}
+
+}  // namespace
 
 absl::Status BusyWhileOn(std::string_view attributes) {
   return Error(EBUSY, absl::StrCat(std::string(attributes),
@@ -23,7 +31,15 @@ absl::Status CheckLive(const Settings& seen, const Settings& next) {
   for (const Attribute& attribute : Attributes()) {
     if (!attribute.live && Differs(attribute, seen, next)) refused.emplace_back(attribute.name);
   }
-  return refused.empty() ? absl::OkStatus() : BusyWhileOn(absl::StrJoin(refused, ", "));
+  if (!refused.empty()) return BusyWhileOn(absl::StrJoin(refused, ", "));
+  for (const Attribute& attribute : Attributes()) {
+    if (attribute.only_larger && NumberOf(attribute, next) < NumberOf(attribute, seen)) {
+      return Error(EBUSY, absl::StrCat(std::string(attribute.name),
+                                       ": can only become larger while the device is powered; "
+                                       "write 0 to power first"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 void Want(const Settings& wanted, Settings& next) {

@@ -17,7 +17,7 @@ namespace rnullfs {
 
 // EBUSY: those attributes cannot change while the disk is on.
 absl::Status BusyWhileOn(std::string_view attributes);
-// The same for what does change.
+// The same for what does change, but for a size that becomes larger.
 absl::Status CheckLive(const Settings& seen, const Settings& next);
 
 // Makes `next` what is wanted, but for what nobody can want.  Of a disk with an origin, what is as

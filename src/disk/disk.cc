@@ -93,6 +93,13 @@ absl::StatusOr<bool> Disk::Become(const Settings& seen, const Settings& next, Re
   if (absl::Status status = PrepareRules(seen, next); !status.ok()) return status;
   absl::StatusOr<bool> prepared = origin_.Prepare(seen, next, origin);
   if (!prepared.ok() || !*prepared) return prepared;
+  const bool grows = next.config.power && next.config.size > config_.size;
+  const absl::Cleanup grown = [&] {
+    if (grows) medium_->EndGrowth(config_);
+  };
+  if (absl::Status status = grows ? medium_->Grow(next.config) : absl::OkStatus(); !status.ok()) {
+    return status;
+  }
   if (absl::Status status = ready(); !status.ok()) return status;
   if (config_.power && !next.config.power) SwitchOff();
   if (!TakeBadBlocks(seen, next)) return false;
@@ -100,7 +107,7 @@ absl::StatusOr<bool> Disk::Become(const Settings& seen, const Settings& next, Re
   origin_.Commit(origin);
   CountAnew(seen, next, counters_, device_.get());
   config_ = ConfigOf(seen, next, config_);
-  if (device_ != nullptr) device_->SetLive(config_);
+  if (config_.power) device_->SetLive(config_);
   return true;
 }
 

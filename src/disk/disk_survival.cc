@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -60,6 +61,10 @@ absl::Status Disk::Restore(const DeviceRecord& record, Memfds memfds,
     if (memfds.cache.valid()) services_.keeper.Drop(memfds.cache.get());
     if (store() != nullptr) store()->EndHolding();  // as it would have done
     return past_.Restore(config_.history, std::move(memfds.past));
+  }
+  // It died where it made it larger: what is new may have been used since.
+  if (store() != nullptr && config_.memory_backed && !config_.wants_cache()) {
+    config_.size = std::max(config_.size, store()->size_bytes() >> 20);
   }
   if (config_.memory_backed &&
       (store() == nullptr || store()->size_bytes() >> 20 != config_.size)) {

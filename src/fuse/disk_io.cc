@@ -125,7 +125,7 @@ off_t FindIn(const Contents& contents, off_t offset, int whence) {
   const auto from = static_cast<uint64_t>(offset);
   if (from >= size) return -ENXIO;
   const uint64_t found = whence == SEEK_DATA ? contents.NextData(from) : contents.NextHole(from);
-  return whence == SEEK_DATA && found == size ? -ENXIO : static_cast<off_t>(found);
+  return whence == SEEK_DATA && found >= size ? -ENXIO : static_cast<off_t>(found);
 }
 
 // What is there no more has no holes, which only a read says.

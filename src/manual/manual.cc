@@ -95,6 +95,7 @@ std::string LiveAttributes() {
   for (const Attribute& row : Attributes()) {
     if (!row.live || !DirectoryOf(row).empty()) continue;
     text += Concat({text.empty() ? "" : ", ", Bold(row.name)});
+    if (row.only_larger) text += " (to a larger one)";
   }
   return text;
 }

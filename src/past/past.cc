@@ -254,9 +254,10 @@ void Past::Rearrange(absl::FunctionRef<Store&()> change) {
 
 void Past::SettleSize() {
   if (file_->header().size_bytes == size_bytes()) return;
-  retention_.CutHistory(sequence());
+  const uint64_t now = sequence();
+  retention_.CutHistory(now);
   file_->header().size_bytes = size_bytes();
-  while (const std::optional<Version> version = retention_.TakeOlderThan(UINT64_MAX)) {
+  while (const std::optional<Version> version = retention_.TakeOlderThan(now + 1)) {
     Forget(*version);
   }
 }

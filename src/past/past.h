@@ -11,10 +11,10 @@
 // What a process leaves that dies within a change is right: the old contents are kept before the
 // new ones are there, so that a version may equal what the page still is.
 //
-// Thread safety: all calls from any thread; Hold(), Release(), SetHistory(), RollBack(), CutOff()
-// and Lose() one at a time, Rearrange() beside nothing but views of moments.  Who changes a page
-// has its stripe of the locks, which are others than those of the store below; who looks at an
-// earlier moment of it shares that.
+// Thread safety: all calls from any thread; Hold(), Release(), SetHistory(), SettleSize(),
+// RollBack(), CutOff() and Lose() one at a time, Rearrange() beside nothing but views of moments.
+// Who changes a page has its stripe of the locks, which are others than those of the store below;
+// who looks at an earlier moment of it shares that.
 // Units: bytes, unless said.  Errors: as store.h; ENOSPC also when there is no memory for what a
 // snapshot needs: it and the disk are then as before.  The history makes room for everything else:
 // before a change fails with ENOSPC it forgets its oldest, in the end all of it, and then also what

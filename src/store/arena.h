@@ -9,7 +9,8 @@
 // Memory is taken with pwrite() and fallocate(), never by touching the mapping: a system call that
 // finds none left returns an errno, a page fault kills the process.
 //
-// Thread safety: all calls may come from any thread at once, except Resize(), which must be alone.
+// Thread safety: all calls may come from any thread at once, Resize() one at a time, and for less
+// only where nobody uses what is cut off.
 // Units: bytes.
 // Errors: positive errno; ENOSPC when memory or the limit on the size of files ran out.
 #ifndef RNULLFS_STORE_ARENA_H_

@@ -126,6 +126,8 @@ void PageStore::GiveBack() {
   pages_->Empty();
 }
 
+bool PageStore::grows_in_place() const { return !pages_->was_shared(); }
+
 absl::Status PageStore::Resize(uint64_t size_bytes) {
   assert(size_bytes % kPageSize == 0);
   const int error = size_bytes > INT64_MAX ? EFBIG : pages_->Resize(size_bytes);

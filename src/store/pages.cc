@@ -194,7 +194,7 @@ bool Pages::FitsInMemory(uint64_t begin, uint64_t end) {
 
 int Pages::Resize(uint64_t size_bytes) {
   if (const int error = arena_.Resize(size_bytes); error != 0) return error;
-  if (size_bytes < size_bytes_) {
+  if (size_bytes < this->size_bytes()) {
     index_.EraseRange(FirstPage(size_bytes), UINT64_MAX);
     Settle(0);
   }
@@ -224,11 +224,11 @@ bool Pages::TryForgetIndex() {
 }
 
 int Pages::Collapse(uint64_t* offset, bool sparse) {
-  const uint64_t last_end = RoundDown(size_bytes_, PageStore::kHugePageSize);
+  const uint64_t last_end = RoundDown(size_bytes(), PageStore::kHugePageSize);
   for (int looked_at = 0; looked_at < PageStore::kHugeBatch; ++looked_at) {
-    const uint64_t begin = RoundDown(FirstStored(*offset, size_bytes_), PageStore::kHugePageSize);
+    const uint64_t begin = RoundDown(FirstStored(*offset, size_bytes()), PageStore::kHugePageSize);
     if (begin >= last_end) {
-      *offset = size_bytes_;
+      *offset = size_bytes();
       return 0;
     }
     const uint64_t end = begin + PageStore::kHugePageSize;
@@ -247,12 +247,12 @@ bool Pages::RecallSome() {
   // Where the index will not decide it is left alone: it takes memory.
   if (!forgotten_.load(std::memory_order_relaxed) || file_knows_) return false;
   for (int looked_at = 0; looked_at < PageStore::kRecallBatch; ++looked_at) {
-    const uint64_t begin = RoundDown(FirstStored(recalled_, size_bytes_));
-    if (begin >= size_bytes_) {
+    const uint64_t begin = RoundDown(FirstStored(recalled_, size_bytes()));
+    if (begin >= size_bytes()) {
       forgotten_.store(false, std::memory_order_release);
       return false;
     }
-    const uint64_t end = std::min(RoundDown(begin, kStripe) + kStripe, size_bytes_);
+    const uint64_t end = std::min(RoundDown(begin, kStripe) + kStripe, size_bytes());
     const StripeLocks::Shared lock(locks, FirstPage(begin), LastPage(end));
     for (recalled_ = begin; recalled_ < end;) {
       const Arena::Run run = arena_.RunAt(recalled_, end);
@@ -265,8 +265,8 @@ bool Pages::RecallSome() {
 
 int Pages::TakeBack(Arena& from) {
   const std::unique_ptr<char[]> page(new char[kPageSize]);
-  for (uint64_t at = from.NextData(0, size_bytes_); at < size_bytes_;
-       at = from.NextData(at + kPageSize, size_bytes_)) {
+  for (uint64_t at = from.NextData(0, size_bytes()); at < size_bytes();
+       at = from.NextData(at + kPageSize, size_bytes())) {
     if (FirstStored(at, at + kPageSize) == at) continue;
     if (const int error = from.Read(at, kPageSize, page.get()); error != 0) return error;
     // No asking: it was stored before.

@@ -1,8 +1,8 @@
 // The pages of one disk, stored or not, and what can be done to a range of them while it is locked.
 // PageStore decides what to lock and for how long; this does the work.
 //
-// Thread safety: as the annotations say; what has none may be called from any thread, except
-// Resize(), which must be alone.  A caller holds the stripes of every page of the range it names.
+// Thread safety: as the annotations say; what has none may be called from any thread, Resize() one
+// at a time.  A caller holds the stripes of every page of the range it names.
 // Units: ranges [begin, end) of bytes, any alignment, begin < end.  Errors: positive errno.
 #ifndef RNULLFS_STORE_PAGES_H_
 #define RNULLFS_STORE_PAGES_H_
@@ -69,8 +69,8 @@ class Pages {
   // Whether there is memory for the vacant pages.
   bool FitsInMemory(uint64_t begin, uint64_t end);
 
-  // What shrinking cuts off is freed.  0 or the errno of ftruncate(); EPERM when shared pages are
-  // to become more.
+  // What shrinking cuts off is freed, and must be used by nobody; pages may be used while they
+  // become more.  0 or the errno of ftruncate(); EPERM when shared pages are to become more.
   int Resize(uint64_t size_bytes);
 
   // From now on others may store pages in the memfd without our index hearing of it, and nobody can
@@ -97,7 +97,7 @@ class Pages {
   // is whole here, and perhaps not there.  All must be alone.
   int TakeBack(Arena& from);
 
-  uint64_t size_bytes() const { return size_bytes_; }
+  uint64_t size_bytes() const { return size_bytes_.load(std::memory_order_relaxed); }
   uint64_t AllocatedBytes() const { return arena_.AllocatedBytes(); }
   int fd() const { return arena_.fd(); }
 
@@ -125,7 +125,7 @@ class Pages {
   std::atomic<bool> file_knows_;
   std::atomic<bool> forgotten_;  // there is a past that has not been recalled
   uint64_t recalled_ = 0;        // up to here it has; who recalls is alone with it
-  uint64_t size_bytes_ = 0;
+  std::atomic<uint64_t> size_bytes_{0};
 };
 
 // The page that holds the first, or the last, byte of a range.

@@ -126,6 +126,7 @@ absl::StatusOr<bool> DeviceNode::Switch(const Settings& seen, const Settings& ne
                                         NewOrigin& origin) {
   const bool goes_on = disk_.config().power && next.config.power;
   const bool starts = !disk_.config().power && next.config.power;
+  const bool sizes = starts || (goes_on && next.config.size != disk_.config().size);
   disk_.RaiseStoreLimit(next);
   const absl::Cleanup limit = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { disk_.SetStoreLimit(); };
   if (goes_on) {
@@ -134,15 +135,15 @@ absl::StatusOr<bool> DeviceNode::Switch(const Settings& seen, const Settings& ne
   // Before the medium takes the new size: what that cuts off would be lost.
   if (starts) {
     if (absl::Status status = doors_.CheckDataPath(next); !status.ok()) return status;
-    if (doors_.kernel_wrote()) owners_.NoteDiskWrites(/*kernel_wrote=*/true);
   }
+  if (sizes && doors_.kernel_wrote()) owners_.NoteDiskWrites(/*kernel_wrote=*/true);
   const auto ready = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     absl::Status possible = goes_on ? doors_.CheckDataPath(next) : absl::OkStatus();
     return possible.ok() ? doors_.Pin(next.config) : possible;
   };
   absl::StatusOr<bool> done = disk_.Become(seen, next, ready, origin.found());
-  if (!starts || !done.ok()) return done;
-  doors_.Forget();
+  if (!sizes || !done.ok()) return done;
+  if (starts) doors_.Forget();
   if (doors_.kernel_wrote()) owners_.SeeDisk();  // to size it was no write
   return done;
 }

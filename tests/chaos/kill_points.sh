@@ -125,6 +125,11 @@ power_cycle() {
     put 1 "$dev/power" && [[ -e $dev/disk ]]
 }
 patch_and_close() { patch "$@" && closed; }
+grow() {
+  local mib=$(($(<"$dev/size") + 16))
+  put "$mib" "$dev/size" && is size "$mib" && [[ $(stat -c %s "$dev/disk") == $((mib << 20)) ]] &&
+    truncate -s "${mib}M" "$image"
+}
 take_over() { kill -KILL "$(field "$mnt/status.json" .worker_pid)" && is datapath "$datapath"; }
 
 saving=(record-appended record-committed unsaved saved)
@@ -156,6 +161,8 @@ walk() {
   each page-punched truncated received -- 'a truncation' truncate_both 1000000
   if [[ $datapath == daemon ]]; then
     each page-stored received answered -- 'a write' patch 3 1048576 1000000
+    each grown-live "${saving[@]}" received answered -- 'a larger size while it is on' grow
+    patch 9 $((20 << 20)) 100000
   fi
   check "$datapath: the disk is as the image" alike
 

@@ -99,9 +99,17 @@ TEST(Attributes, RowsKeepTheTablesPromises) {
     EXPECT_EQ(FindAttribute(row.name), &row);
     EXPECT_FALSE(row.type->Accepts().empty()) << row.name;
     EXPECT_FALSE(row.summary.empty()) << row.name;
-    const std::set<std::string_view> live = {
-        "power",   "datapath",    "badblocks", "submit_queues", "poll_queues",
-        "history", "store_limit", "origin",    "faults",        "cut_keeps"};
+    const std::set<std::string_view> live = {"power",           "datapath",
+                                             "badblocks",       "submit_queues",
+                                             "poll_queues",     "history",
+                                             "store_limit",     "origin",
+                                             "faults",          "size",
+                                             "irqmode",         "iops",
+                                             "completion_nsec", "hw_queue_depth",
+                                             "badblocks_once",  "mbps",
+                                             "io_timeout",      "badblocks_partial_io",
+                                             "cut_keeps"};
+    EXPECT_EQ(row.only_larger, row.name == "size");
     EXPECT_EQ(row.live, live.contains(row.name) || !DirectoryOf(row).empty()) << row.name;
     const bool late = row.inert() || row.takes_effect == TakesEffect::kPowerOn;
     EXPECT_TRUE(row.live || late) << row.name;

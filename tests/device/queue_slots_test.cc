@@ -142,6 +142,17 @@ TEST(QueueSlots, DoNoMoreThanIsAskedFor) {
   }
 }
 
+TEST(QueueSlots, AreFreeWhereRequestsTakeAnotherTime) {
+  constexpr int64_t kHour = 3'600'000'000'000;
+  QueueSlots slots(2);
+  for (int i = 0; i < 100; ++i) slots.Take(0, kHour);
+  EXPECT_EQ(slots.Take(1, 10), 50 * kHour);
+  slots.Vacate();
+  EXPECT_EQ(slots.Take(2, 10), 2);
+  EXPECT_EQ(slots.Take(2, 10), 2);
+  EXPECT_EQ(slots.Take(2, 10), 12) << "there are as many as before";
+}
+
 TEST(QueueSlots, AreExactFromManyThreads) {
   constexpr int kThreads = 8;
   constexpr int kRequests = 1000;

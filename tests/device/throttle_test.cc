@@ -96,6 +96,71 @@ TEST(TokenBucket, SaturatesInsteadOfOverflowing) {
   }
 }
 
+// What a bucket owes for 100 units at the old rate, in milliseconds, when it gets another one.
+TEST(TokenBucket, AnotherRateCountsAtOnceForWhatItOwes) {
+  const struct {
+    uint64_t before;
+    uint64_t after;
+    int64_t paid_msec;
+  } cases[] = {{1, 1, 99'990},      {1, 2, 49'995},  {1, 1000, 99},  {1, 0, -10},
+               {1000, 1000, 90},    {1000, 1, 90},   {1000, 0, -10}, {0, 1000, -10},
+               {1'000'000, 1, -10}, {1000, 3000, 30}};
+  for (const auto& [before, after, paid_msec] : cases) {
+    TokenBucket bucket(before);
+    bucket.Take(0, 100);
+    bucket.SetRate(after, 0);
+    const int64_t own_msec = after == 0 ? 0 : 1'000'000 / static_cast<int64_t>(after);
+    const int64_t expected_msec = after == 0 ? 0 : std::max<int64_t>(0, paid_msec + own_msec);
+    EXPECT_EQ(bucket.Take(0, 1000) / kMsec, expected_msec) << before << " then " << after;
+  }
+}
+
+TEST(TokenBucket, ARateThatStaysChangesNothing) {
+  TokenBucket bucket(3);
+  TokenBucket other(3);
+  for (int i = 0; i < 100; ++i) {
+    bucket.SetRate(3, i * kSec);
+    EXPECT_EQ(bucket.Take(i * kMsec, 7), other.Take(i * kMsec, 7));
+  }
+}
+
+TEST(TokenBucket, WithoutALimitItForgetsAndWithOneItBeginsAnew) {
+  TokenBucket bucket(1);
+  bucket.Take(0, 3600);
+  bucket.SetRate(0, 0);
+  EXPECT_EQ(bucket.Take(0, 1'000'000), 0);
+  bucket.SetRate(1000, 5);
+  EXPECT_EQ(bucket.Take(5, 10), 5) << "a new bucket is full";
+  EXPECT_EQ(bucket.Take(5, 10), 5 + 10 * kMsec);
+}
+
+TEST(TokenBucket, AnotherRateDoesNotOverflow) {
+  for (const uint64_t rate : {uint64_t{1}, uint64_t{UINT32_MAX} * kMib}) {
+    TokenBucket bucket(1);
+    bucket.Take(-kSec, UINT64_MAX);
+    bucket.SetRate(rate, -kSec);
+    EXPECT_LE(bucket.Take(0, UINT64_MAX), TokenBucket::kNever);
+    bucket.SetRate(0, 0);
+    EXPECT_EQ(bucket.Take(0, 1), 0);
+  }
+}
+
+TEST(Throttle, TakesOtherLimits) {
+  Throttle throttle({}, {});
+  EXPECT_FALSE(throttle.armed());
+  EXPECT_EQ(throttle.Start(Op::kWrite, 1000 * kMib, 0), 0);
+  throttle.Set({.both = 1}, {}, 0);
+  EXPECT_TRUE(throttle.armed());
+  EXPECT_EQ(throttle.Start(Op::kWrite, 100 * kMib, 0), 100 * kSec - kCredit);
+  // The other kind of limit owes nothing, and the first one is gone.
+  throttle.Set({.read = 1, .write = 2}, {.both = 1000}, 0);
+  EXPECT_EQ(throttle.Start(Op::kWrite, 2 * kMib, 0), kSec - kCredit);
+  EXPECT_EQ(throttle.Start(Op::kRead, 2 * kMib, 0), 2 * kSec - kCredit);
+  throttle.Set({}, {}, kMsec);
+  EXPECT_FALSE(throttle.armed());
+  EXPECT_EQ(throttle.Start(Op::kWrite, 100 * kMib, kMsec), kMsec);
+}
+
 TEST(Throttle, KeepsItsRateInBytes) {
   const struct {
     uint32_t mbps;

@@ -236,7 +236,7 @@ TEST_F(DiskOriginTest, WithoutTheMemoryToStandAloneItSharesAsBefore) {
 
 TEST_F(DiskOriginTest, AStoreLimitThatIsRefusedDoesNotCount) {
   ASSERT_TRUE(e_.WriteJson(R"({"origin": "d", "store_limit": 1, "power": true})").ok());
-  Refused(e_.WriteJson(R"({"store_limit": 0, "size": 8})"), EBUSY);
+  Refused(e_.WriteJson(R"({"store_limit": 0, "blocksize": 512})"), EBUSY);
   const std::string data(2 * kMiB, 'x');
   EXPECT_EQ(e_.Do({.op = Op::kWrite, .length = data.size(), .data = data.data()}), ENOSPC);
 }

@@ -141,7 +141,7 @@ TEST_F(OperationsTest, AttributesAreReadAndWritten) {
   EXPECT_EQ(kernel_.ReadFile(device, "size"), "64\n");
   EXPECT_EQ(kernel_.WriteFile(device, "size", "much\n"), EINVAL);
   EXPECT_EQ(kernel_.WriteFile(device, "power", "1\n"), 0);
-  EXPECT_EQ(kernel_.WriteFile(device, "size", "64\n"), EBUSY);
+  EXPECT_EQ(kernel_.WriteFile(device, "size", "63\n"), EBUSY);
   EXPECT_THAT(kernel_.ReadFile(device, "last_error"), HasSubstr("write 0 to power first"));
   EXPECT_EQ(kernel_.ReadFile(device, "size"), "64\n");
   EXPECT_EQ(kernel_.ReadFile(kRoot, "features"), FeaturesLine());

@@ -7,6 +7,6 @@ read back: written without FUSE, Success
 the disk says: disk: 512 bytes at 1048576 have a bad sector; badblocks lists them, and -FIRST-LAST written there makes them good
 sector 2048: Input/output error
 when it has been made good: Success
-refused: size: cannot change while the device is powered; write 0 to power first
+refused: blocksize: cannot change while the device is powered; write 0 to power first
 data from 4096 to 8192
 END

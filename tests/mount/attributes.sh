@@ -104,7 +104,7 @@ same 'at most 4095 bytes are taken' '4095 512' \
 put '{"size": 4, "blocksize": 4096, "irqmode": 0}' "$one/config.json"
 put 1 "$one/power"
 same 'power shows' 1 "$(show power)"
-for name in blocksize size rotational irqmode completion_nsec memory_backed; do
+for name in blocksize rotational memory_backed discard cache_size seed; do
   refused EBUSY "$name while powered, even the value it has" put "$(show "$name")" "$one/$name"
   says "$name: last_error says what to do" "^$name: .*write 0 to power first" "$(show last_error)"
   refused EINVAL "$name: what is no value is that first" put x "$one/$name"

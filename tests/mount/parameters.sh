@@ -45,10 +45,10 @@ put 1 ../other/power
 same 'the least that is free' 0 "$(<../other/index)"
 put 1 power
 same 'and the next' 2 "$(<index)"
-for name in cache_size mbps discard fua badblocks_once seed; do
+for name in cache_size discard fua seed; do
   refused EBUSY "$name while powered" put 1 $name
 done
-for name in submit_queues poll_queues timeout_inject/times requeue_inject/probability; do
+for name in submit_queues hw_queue_depth mbps iops badblocks_once poll_queues timeout_inject/times requeue_inject/probability; do
   check "$name while powered" put 1 $name
 done
 check 'badblocks while powered' put +1-2 badblocks

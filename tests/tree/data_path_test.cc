@@ -226,7 +226,9 @@ TEST_F(DataPathTest, NoStageIsArmedWhileTheKernelAnswers) {
   const DiskHandle handle = OpenDisk().value();
   EXPECT_THAT(Set("irqmode", "2"), RefusedWith(EBUSY, "set datapath to daemon, or detach"));
   EXPECT_THAT(node_->WriteJson({.data = R"({"irqmode": 2})"}), RefusedWith(EBUSY, "passthrough"));
-  EXPECT_THAT(Set("irqmode", "1"), RefusedWith(EBUSY, "write 0 to power"));
+  EXPECT_THAT(Set("iops", "100"), RefusedWith(EBUSY, "set datapath to daemon, or detach"));
+  EXPECT_THAT(Set("irqmode", "1"), IsOk()) << "that is none of the kernel's";
+  EXPECT_THAT(Set("size", "64"), RefusedWith(EBUSY, "passthrough"));
   ASSERT_THAT(Set("datapath", "daemon"), IsOk());
   EXPECT_EQ(OpenDisk().value().backing_id, 1) << "the kernel allows nothing else beside the first";
   EXPECT_THAT(node_->StatsText(), HasSubstr("\"datapath\": \"passthrough\""));

@@ -92,8 +92,8 @@ TEST_F(DeviceNodeTest, WhilePoweredJsonIsBusyOnlyForWhatItChanges) {
   EXPECT_THAT(node_->WriteJson({.data = R"({"size": 64})"}), IsOk());
   EXPECT_THAT(node_->WriteJson({.data = R"({"size": 64, "power": true, "rotational": false})"}),
               IsOk());
-  EXPECT_THAT(node_->WriteJson({.data = R"({"size": 65, "blocksize": 512, "irqmode": 0})"}),
-              RefusedWith(EBUSY, "blocksize, size:"));
+  EXPECT_THAT(node_->WriteJson({.data = R"({"size": 65, "blocksize": 512, "discard": true})"}),
+              RefusedWith(EBUSY, "blocksize, discard:"));
   EXPECT_EQ(node_->settings().config.size, 64U);
   EXPECT_EQ(node_->settings().config.blocksize, 4096U);
 }

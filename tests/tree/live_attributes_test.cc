@@ -139,7 +139,7 @@ TEST_F(LiveAttributesTest, TheRestIsBusyUnderPowerAndAParseErrorFirst) {
   ASSERT_THAT(Set("power", "1"), IsOk());
   EXPECT_THAT(Set("submit_queues", "1"), IsOk());
   EXPECT_THAT(Set("poll_queues", "1"), IsOk());
-  for (const char* name : {"size", "mbps", "cache_size", "discard", "blocksize", "max_sectors"}) {
+  for (const char* name : {"seed", "fua", "cache_size", "discard", "blocksize", "max_sectors"}) {
     EXPECT_THAT(Set(name, Get(name)), RefusedWith(EBUSY, name));  // also for the value it has
     EXPECT_THAT(Set(name, "much"), RefusedWith(EINVAL, name));
   }

@@ -2,7 +2,7 @@
 # scripts/demo and the examples, as a newcomer runs them: they work, and leave nothing behind, also
 # when they are interrupted or something is missing.
 . "$(dirname "$0")/../lib.sh"
-needs root fuse loop fio mkfs.ext4
+needs root fuse loop fio mkfs.ext4 mkfs.btrfs python3
 top=$(realpath "$tests/..")
 export TMPDIR=$scratch/tmp # where they put what they need
 mkdir "$TMPDIR"
@@ -67,7 +67,7 @@ leaves_nothing 'it'
 
 # --- The examples ---------------------------------------------------------------------------------
 
-for example in first-disk ext4-on-a-loop-device slow-disk slow-while-it-runs power-cuts reset-between-tests; do
+for example in first-disk ext4-on-a-loop-device slow-disk slow-while-it-runs disk-dies-under-raid1 power-cuts reset-between-tests; do
   check "examples/$example.sh" "$top/examples/$example.sh"
   leaves_nothing "examples/$example.sh"
 done

@@ -30,7 +30,7 @@ struct PowerCut {
 
   // Whether a sector of the change with that number has arrived.
   bool KeepsChanged(uint64_t change, uint64_t sector) const;
-  // The same where it is not known which changes there were: block by block, or by sectors.
+  // The same where it is not known which changes there were: block by block.
   bool KeepsCached(uint64_t sector) const;
 
   bool operator==(const PowerCut&) const = default;

@@ -40,7 +40,7 @@ struct Disk {
   MemoryLimit memory;
   DeviceCounters counters;
   Medium medium{
-      {.name = "bench", .cache_name = "bench cache", .memory = memory, .counters = counters.cache}};
+      {.name = "bench", .cache_name = "bench cache", .memory = memory, .counters = counters}};
   std::unique_ptr<Device> device = *Device::PowerOn({.size = kDiskMib, .memory_backed = true},
                                                     medium, counters, {Clock::Real(), completions});
 };

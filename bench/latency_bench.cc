@@ -84,10 +84,8 @@ void Run(uint64_t completion_nsec, int requests) {
   CompletionQueue completions(Clock::Real());
   MemoryLimit memory;
   DeviceCounters counters;
-  Medium medium{{.name = "latency",
-                 .cache_name = "latency cache",
-                 .memory = memory,
-                 .counters = counters.cache}};
+  Medium medium{
+      {.name = "latency", .cache_name = "latency cache", .memory = memory, .counters = counters}};
   const std::unique_ptr<Device> device =
       *Device::PowerOn({.irqmode = IrqMode::kTimer,
                         .completion_nsec = completion_nsec,

@@ -33,6 +33,7 @@ namespace rnullfs {
 class CompletionQueue;
 struct FaultPoint;
 struct FaultVerdict;
+struct Harms;
 struct Reply;
 
 // What devices share and tests replace.  All outlive the devices.
@@ -114,9 +115,9 @@ class Device {
   int64_t Patiently(FaultVerdict& verdict, Reply& reply) const;
   FaultVerdict Judge(const Command& command) const;
   int64_t Do(const Command& command, int64_t now_nsec, Reply& reply, FaultVerdict& verdict);
-  int64_t DoPieces(const Command& command, int64_t ready_nsec, Reply& reply);
+  int64_t DoPieces(const Command& command, const Harms& harms, int64_t ready_nsec, Reply& reply);
   std::pair<uint64_t, uint64_t> Touched(const Command& command) const;
-  int DoPiece(const Command& piece, char* to);
+  int DoPiece(const Command& piece, const Harms& harms, char* to);
   int64_t EndOf(int64_t ready_nsec);
 
   const DeviceConfig config_;  // as it was switched on: not what may change

@@ -73,6 +73,13 @@ struct CacheCounters {
   Cell& unflushed;     // writes since the last flush
 };
 
+// Of sectors that show something else than the disk has.
+struct DamageCounters {
+  Cell& sectors;   // there are now
+  Cell& injected;  // that have ever come to be it
+  Cell& healed;    // of these, by being written to
+};
+
 // Of power cuts.
 struct CutCounters {
   Cell& state;    // disk_power.cc's
@@ -105,6 +112,8 @@ class DeviceCounters : public Counters {
   FaultCounters init_hctx = Fault("init_hctx.passed", "init_hctx.asked", "faults.init_hctx");
   CacheCounters cache = {(*this)["cache.written_back"], (*this)["cache.dropped"],
                          (*this)["unflushed"]};
+  DamageCounters damage = {(*this)["damage.sectors"], (*this)["damage.injected_sectors"],
+                           (*this)["damage.healed_sectors"]};
   CutCounters cuts = {(*this)["cut_state"],
                       (*this)["cut_request"],
                       (*this)["power_cuts.count"],

@@ -156,6 +156,7 @@ class Disk {
     UniqueFd past;
     UniqueFd marks;
     UniqueFd faults;
+    UniqueFd damage;
   };
   absl::Status Restore(const DeviceRecord& record, Memfds memfds,
                        std::optional<Origin> origin = std::nullopt);
@@ -172,6 +173,7 @@ class Disk {
   absl::Status RestoreStore(const DeviceRecord& record, Memfds& memfds);
   absl::Status PrepareRules(const Settings& seen, const Settings& next);
   void TakeRules();
+  absl::Status LayDamage(const Settings& next);
   bool TakeBadBlocks(const Settings& seen, const Settings& next);
   using Edit = absl::FunctionRef<absl::Status(Settings&)>;
   absl::Status Update(Edit edit);

@@ -27,7 +27,14 @@ enum class FaultAction : uint8_t {
   kError,  // the request fails
   kDelay,  // it is answered later
   kHang,   // it is answered when the rule is off again
+  // It is answered as if all were well.
+  kLost,         // what it was to change is not
+  kTorn,         // of what it writes a part arrives
+  kCorrupt,      // bits of what it reads or writes are others
+  kMisdirected,  // it goes to another place
+  kStale,        // it reads what was there before
 };
+inline constexpr uint8_t kFaultActionCount = 8;
 
 // Whether a request that fails has done what it was to do.
 enum class FaultMoment : uint8_t { kBefore, kAfter };
@@ -44,6 +51,26 @@ enum FaultOps : uint8_t {
 
 inline constexpr size_t kFaultOpCount = 5;
 
+// Whether nobody is told that something is wrong.
+inline bool IsSilent(FaultAction action) { return action >= FaultAction::kLost; }
+
+// The operations that an action can do something to.
+inline uint8_t OpsOf(FaultAction action) {
+  switch (action) {
+    case FaultAction::kLost:
+      return kFaultAllOps & ~kFaultRead;
+    case FaultAction::kTorn:
+      return kFaultWrite;
+    case FaultAction::kCorrupt:
+    case FaultAction::kMisdirected:
+      return kFaultRead | kFaultWrite;
+    case FaultAction::kStale:
+      return kFaultRead;
+    default:
+      return kFaultAllOps;
+  }
+}
+
 // Ascending, with a gap between any two.
 using SectorRanges = std::vector<BadBlocks::Range>;
 
@@ -57,6 +84,20 @@ struct FaultDelay {
   uint64_t until_nsec = 0;  // the longest, or the 99th percentile; nothing of a fixed one
 
   bool operator==(const FaultDelay&) const = default;
+};
+
+// Which sectors of a torn write arrive.
+enum class FaultPart : uint8_t { kFirst, kLast, kRandom };
+
+// How much of a sector becomes another.
+struct FaultAmount {
+  static constexpr uint32_t kBytesMax = 512;
+
+  bool bytes = false;  // or bits
+  uint32_t count = 1;
+
+  uint32_t Most() const { return bytes ? kBytesMax : 8 * kBytesMax; }
+  bool operator==(const FaultAmount&) const = default;
 };
 
 struct FaultRule {
@@ -79,6 +120,11 @@ struct FaultRule {
   FaultMoment when = FaultMoment::kBefore;
   FaultDelay delay = {};
   uint32_t lanes = 0;  // how many are delayed at once; 0: any number
+  FaultPart torn = FaultPart::kFirst;
+  bool acknowledged = true;  // a torn write is answered as if all of it had arrived
+  FaultAmount corrupt = {};
+  int64_t shift = 0;    // sectors that a misdirected request goes astray; 0: by the seed
+  bool stored = false;  // what a read is made to bring stays
 
   // How often it has been written: what it has counted begins anew then, also when it is the same.
   // It is none of what the rule says.
@@ -127,6 +173,15 @@ inline void SetRules(FaultRules rules, FaultRules& list) {
     rule.writes.count = std::max(rule.writes.count, least);
   }
   list = std::move(rules);
+}
+
+// What it sees, if it is on.
+inline uint8_t OpsOf(const FaultRule& rule) { return rule.ops & OpsOf(rule.action); }
+
+// Whether one that is on is silent.
+inline bool AnySilent(const FaultRules& rules) {
+  return std::any_of(rules.begin(), rules.end(),
+                     [](const FaultRule& rule) { return rule.enabled && IsSilent(rule.action); });
 }
 
 inline bool AnyEnabled(const FaultRules& rules) {

@@ -4,11 +4,12 @@
 // The store exists from the first power-on with memory_backed=1 on; a power-on with another size
 // truncates or grows it, and one with memory_backed=0 leaves it as it is.  Over it lies, where the
 // disk has an origin, what it shares with that; on it there may be a write cache, which is lost
-// when the power goes, and on that a past, which keeps what snapshots and the history want.
+// when the power goes, and on that a past, which keeps what snapshots and the history want.  Over
+// all of it there may lie what the disk shows instead.
 //
 // Thread safety: Prepare(), Adopt(), SetOrigin() and DropCache() must be alone, but for views of
-// its past (nobody has the disk open then), StandAlone(), Grow(), Remember() and Forget() one at a
-// time; the rest from any thread.
+// its past (nobody has the disk open then), StandAlone(), Grow(), Remember(), Forget() and
+// LayDamage() one at a time; the rest from any thread.
 #ifndef RNULLFS_MEDIUM_H_
 #define RNULLFS_MEDIUM_H_
 
@@ -29,22 +30,24 @@ namespace rnullfs {
 
 class BadBlockTable;
 class CloneStore;
+class Damage;
 class FaultRuleTable;
 class Past;
 class WriteCache;
 
 class Medium {
  public:
-  // What its memfds are called, whose memory they take, and who holds them, too; what is counted of
-  // the cache.  All outlive it.
+  // What its memfds are called, whose memory they take, and who holds them, too; what is counted.
+  // All outlive it.
   struct Services {
     std::string name;
     std::string cache_name;
     std::string past_name = {};    // of what is kept of the past
     std::string marks_name = {};   // of what a clone no longer shares
     std::string faults_name = {};  // of what its fault rules count
+    std::string damage_name = {};  // of what it shows instead
     MemoryLimit& memory;
-    CacheCounters& counters;
+    DeviceCounters& counters;
     MemfdKeeper& keeper = MemfdKeeper::None();
     // Bad blocks have become good by themselves (badblocks_once); called without a lock.
     std::function<void()> badblocks_spent = nullptr;
@@ -59,6 +62,8 @@ class Medium {
   absl::Status AdoptClone(UniqueFd marks);
   absl::Status AdoptCache(const DeviceConfig& config, UniqueFd memfd);
   absl::Status AdoptPast(uint64_t history_bytes, UniqueFd memfd);
+  // The last; whether it died while the power was being cut.
+  absl::Status AdoptDamage(UniqueFd memfd, bool in_cut);
 
   // What the store will begin as; null: as zeros.  Only while there is none.
   void SetOrigin(std::shared_ptr<View> origin) { origin_ = std::move(origin); }
@@ -97,9 +102,15 @@ class Medium {
   // Nothing is to be kept any more; nobody looks at a moment.
   void Forget();
 
+  // Sees to it that it can come to show something else than it has, also while requests come; with
+  // a store.  ENOSPC, EMFILE, EINVAL.
+  absl::Status LayDamage();
+
   // What requests change, within an RcuReadGuard; only with a store.
   Store& top() const { return *top_.load(std::memory_order_acquire); }
-  // What they read: for that a past is not asked, which comes and goes.
+  // What they read.
+  Store& shown() const;
+  // What that lies over, the truth: for it a past is not asked, which comes and goes.
   Store& contents() const;
 
   // Null until the first memory-backed power-on.
@@ -110,6 +121,7 @@ class Medium {
   Past* past() const { return past_.get(); }
   BadBlockTable& bad_blocks() const { return *bad_blocks_; }
   FaultRuleTable& fault_rules() const { return *fault_rules_; }
+  Damage& damage() const { return *damage_; }
   // The number of the newest change, 0 while there is nothing to remember; from any thread.
   uint64_t sequence() const;
   // Whether a disk as `config` says would fit into what the memory limit leaves to it, all of it.
@@ -127,7 +139,9 @@ class Medium {
   absl::Status Resize(uint64_t size_bytes);
   absl::Status PrepareCache(const DeviceConfig& config);
   int LoseCached(const PowerCut& cut);
+  int LoseAll(const PowerCut& cut);
   void Stack();
+  void SetTop();
   absl::Status OpenCache(const DeviceConfig& config, UniqueFd memfd);
 
   const Services services_;
@@ -138,6 +152,8 @@ class Medium {
   std::unique_ptr<CloneStore> clone_;  // null without an origin
   std::unique_ptr<WriteCache> cache_;
   std::unique_ptr<Past> past_;
+  const std::unique_ptr<Damage> damage_;
+  std::atomic<bool> lies_{false};  // damage_ is in the way of requests
   std::atomic<Store*> top_{nullptr};
   std::atomic<const Past*> remembers_{nullptr};  // past_.get() while it is on top, for requests
 };

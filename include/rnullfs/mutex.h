@@ -5,6 +5,7 @@
 #ifndef RNULLFS_MUTEX_H_
 #define RNULLFS_MUTEX_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <shared_mutex>
@@ -37,6 +38,35 @@ class ABSL_LOCKABLE SharedMutex {
   std::shared_mutex mutex_;
 };
 
+// The same, where there are always readers: who wants it exclusively is waited for by those who
+// come later.
+class ABSL_LOCKABLE WriterFirstMutex {
+ public:
+  void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    waiting_.fetch_add(1);
+    turnstile_.lock();
+    mutex_.lock();
+    turnstile_.unlock();
+    waiting_.fetch_sub(1);
+  }
+  void unlock() ABSL_UNLOCK_FUNCTION() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex_.unlock(); }
+  void lock_shared() ABSL_SHARED_LOCK_FUNCTION() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    if (waiting_.load() > 0) {
+      turnstile_.lock();
+      turnstile_.unlock();
+    }
+    mutex_.lock_shared();
+  }
+  void unlock_shared() ABSL_UNLOCK_FUNCTION() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    mutex_.unlock_shared();
+  }
+
+ private:
+  std::atomic<int> waiting_{0};
+  Mutex turnstile_;
+  SharedMutex mutex_;
+};
+
 // Holds a Mutex or, exclusively, a SharedMutex for a scope.
 template <typename M>
 class ABSL_SCOPED_LOCKABLE LockGuard {
@@ -53,9 +83,10 @@ class ABSL_SCOPED_LOCKABLE LockGuard {
 };
 
 // Holds a SharedMutex for reading for a scope.
+template <typename M>
 class ABSL_SCOPED_LOCKABLE SharedLockGuard {
  public:
-  explicit SharedLockGuard(SharedMutex& mutex) ABSL_SHARED_LOCK_FUNCTION(mutex) : mutex_(mutex) {
+  explicit SharedLockGuard(M& mutex) ABSL_SHARED_LOCK_FUNCTION(mutex) : mutex_(mutex) {
     mutex_.lock_shared();
   }
   ~SharedLockGuard() ABSL_UNLOCK_FUNCTION() { mutex_.unlock_shared(); }
@@ -63,7 +94,7 @@ class ABSL_SCOPED_LOCKABLE SharedLockGuard {
   SharedLockGuard& operator=(const SharedLockGuard&) = delete;
 
  private:
-  SharedMutex& mutex_;
+  M& mutex_;
 };
 
 }  // namespace rnullfs

@@ -30,7 +30,7 @@
 namespace rnullfs {
 
 using Value = std::variant<bool, uint64_t, int64_t, RateLimit, BadBlocks, std::string, SectorRanges,
-                           FaultDelay, FaultRules>;
+                           FaultDelay, FaultAmount, FaultRules>;
 
 // A piece of JSON.  Not the JSON library's tree: to destroy one takes memory, of which there may be
 // none.

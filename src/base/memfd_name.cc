@@ -12,6 +12,7 @@ constexpr std::string_view kDiskPrefix = "rnullfs:";
 constexpr std::string_view kPast = "past/";
 constexpr std::string_view kMarks = "marks/";
 constexpr std::string_view kFaults = "faults/";
+constexpr std::string_view kDamage = "damage/";
 
 // What memfd_create() was called with; nothing for what is no memfd.
 std::string_view NameIn(std::string_view link) {
@@ -62,6 +63,10 @@ std::string FaultsMemfdName(uint64_t id, std::string_view device) {
   return DiskMemfdName(id, absl::StrCat(std::string(kFaults), std::string(device)));
 }
 
+std::string DamageMemfdName(uint64_t id, std::string_view device) {
+  return DiskMemfdName(id, absl::StrCat(std::string(kDamage), std::string(device)));
+}
+
 std::optional<DiskMemfd> ParseDiskMemfd(std::string_view link) {
   std::optional<DiskMemfd> disk = ParseAny(link);
   // Another program may call a memfd what it likes, but no disk of ours.
@@ -73,6 +78,7 @@ std::optional<uint64_t> ParseCacheMemfd(std::string_view link) { return ParseKin
 std::optional<uint64_t> ParsePastMemfd(std::string_view link) { return ParseKind(link, kPast); }
 std::optional<uint64_t> ParseMarksMemfd(std::string_view link) { return ParseKind(link, kMarks); }
 std::optional<uint64_t> ParseFaultsMemfd(std::string_view link) { return ParseKind(link, kFaults); }
+std::optional<uint64_t> ParseDamageMemfd(std::string_view link) { return ParseKind(link, kDamage); }
 
 bool IsStateMemfd(std::string_view link) { return NameIn(link) == kStateMemfdName; }
 

@@ -29,6 +29,9 @@ std::string MarksMemfdName(uint64_t id, std::string_view device);
 // "rnullfs:7:faults/fast", for what its fault rules have counted.
 std::string FaultsMemfdName(uint64_t id, std::string_view device);
 
+// "rnullfs:7:damage/fast", for what it shows instead of what it has.
+std::string DamageMemfdName(uint64_t id, std::string_view device);
+
 struct DiskMemfd {
   uint64_t id;
   std::string device;  // cut where the kernel cuts the names of memfds
@@ -44,6 +47,8 @@ std::optional<uint64_t> ParsePastMemfd(std::string_view link);
 std::optional<uint64_t> ParseMarksMemfd(std::string_view link);
 // The same of the counts of fault rules.
 std::optional<uint64_t> ParseFaultsMemfd(std::string_view link);
+// The same of damage.
+std::optional<uint64_t> ParseDamageMemfd(std::string_view link);
 bool IsStateMemfd(std::string_view link);
 
 }  // namespace rnullfs

@@ -29,9 +29,27 @@ bool BeginsNumber(std::string_view word) {
   return !word.empty() && absl::ascii_isdigit(static_cast<unsigned char>(word.front()));
 }
 
-// What an action's word, that of an error, may be followed by.
 bool IsErrno(std::string_view word) {
   return word.starts_with('E') || ParseUnsigned(word).has_value();
+}
+
+// "3bits", and no range of sectors.
+bool IsAmount(std::string_view word) {
+  return BeginsNumber(word) && absl::ascii_isalpha(static_cast<unsigned char>(word.back()));
+}
+
+// What may be thought to be an action's, and would be a sector.
+bool IsLoneNumber(std::string_view action, std::string_view word) {
+  const bool silent =
+      action == "torn" || action == "corrupt" || action == "misdirected" || action == "lost";
+  return silent && ParseUnsigned(word).has_value();
+}
+
+// Whether `word` is what the word of an action before it takes, where that may be left out.
+bool Follows(std::string_view action, std::string_view word) {
+  if (action == "error") return IsErrno(word);
+  if (action == "corrupt") return IsAmount(word);
+  return action != "torn" || IsWordOf("torn", word);
 }
 
 bool IsBoolean(std::string_view word) {
@@ -98,16 +116,20 @@ class LineReader {
     return absl::OkStatus();
   }
 
-  // An action, and what it takes, which for an error may be left out.
+  // An action, and what it takes, which mostly may be left out.
   absl::Status ReadAction(std::string_view word) {
     if (std::find(actions_.begin(), actions_.end(), word) == actions_.end()) {
       actions_.push_back(word);
     }
     absl::Status stored = chosen_ ? absl::OkStatus() : Store(Row("action"), word);
     const RuleAttribute* const takes = FindRuleAttribute(word);
-    if (!stored.ok() || takes == nullptr) return stored;
-    const bool left_out = word == "error" && (words_.empty() || !IsErrno(words_.front()));
-    return left_out ? absl::OkStatus() : ReadValue(*takes);
+    const bool left_out =
+        takes == nullptr || (word != "delay" && (words_.empty() || !Follows(word, words_.front())));
+    if (stored.ok() && !left_out) stored = ReadValue(*takes);
+    if (!stored.ok() || words_.empty() || !IsLoneNumber(word, words_.front())) return stored;
+    const std::string_view number = words_.front();
+    return Refuse(Concat({number, " behind ", word, " is not clear: a sector is ", number, "-",
+                          number, ", and what is misdirected goes by shift ", number}));
   }
 
   absl::Status ReadValue(const RuleAttribute& row) {
@@ -238,7 +260,8 @@ bool IsRuleWord(std::string_view word) {
   if (words.empty()) return false;
   if (word.find('=') != std::string_view::npos) return FindRuleAttribute(words[0]) != nullptr;
   return words[0] == kOff || words[0] == kOn || words[0] == "all" || IsWordOf("op", words[0]) ||
-         IsWordOf("action", words[0]) || BeginsNumber(words[0]) || IsErrno(words[0]);
+         IsWordOf("action", words[0]) || IsWordOf("torn", words[0]) || BeginsNumber(words[0]) ||
+         IsErrno(words[0]);
 }
 
 }  // namespace rnullfs

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "config/field_of.h"
+#include "config/types/amount.h"
 #include "config/types/boolean.h"
 #include "config/types/chance.h"
 #include "config/types/delay.h"
@@ -27,12 +28,20 @@ constexpr Integer<int64_t> kTimes({.min = -1,
                                    .max = INT32_MAX,
                                    .accepts = "0 to 2147483647, or -1 for no limit"});
 constexpr Chance kChance;
-constexpr std::string_view kActions[] = {"error", "delay", "hang"};
+constexpr std::string_view kActions[] = {"error", "delay",   "hang",        "lost",
+                                         "torn",  "corrupt", "misdirected", "stale"};
+static_assert(std::size(kActions) == kFaultActionCount);
 constexpr Word kAction(kActions);
 constexpr ErrnoName kErrno;
 constexpr std::string_view kMoments[] = {"before", "after"};
 constexpr Word kMoment(kMoments);
 constexpr Delay kDelay;
+constexpr std::string_view kParts[] = {"first", "last", "random"};
+constexpr Word kPart(kParts);
+constexpr Amount kAmount;
+constexpr Integer<int64_t> kShift({.min = INT32_MIN,
+                                   .max = INT32_MAX,
+                                   .accepts = "a number of sectors, -2147483648 to 2147483647"});
 constexpr Integer<uint64_t> kLanes({.max = 65536, .accepts = "0 to 65536, 0 for any number"});
 
 template <auto kMember>
@@ -57,7 +66,9 @@ constexpr RuleAttribute kTable[] = {
     {"once_per_sector", &kBoolean, At<&FaultRule::once_per_sector>(),
      "whether it fires only for requests with a sector for which it has not fired yet"},
     {"action", &kAction, At<&FaultRule::action>(),
-     "what is done: the request fails, is answered later, or not until the rule is off"},
+     "what is done: the request fails, is answered later, or not until the rule is off; or it is "
+     "answered as if all were well, and is lost, torn, corrupt, misdirected, or brings what was "
+     "there before"},
     {"error", &kErrno, At<&FaultRule::error>(), "the errno that a request fails with",
      FaultAction::kError},
     {"when", &kMoment, At<&FaultRule::when>(),
@@ -66,6 +77,23 @@ constexpr RuleAttribute kTable[] = {
      FaultAction::kDelay},
     {"lanes", &kLanes, At<&FaultRule::lanes>(),
      "how many requests are delayed at once; the others queue for that", FaultAction::kDelay},
+    {"torn", &kPart, At<&FaultRule::torn>(),
+     "which sectors of a write arrive: so many first or last ones as the seed of the disk has it, "
+     "or some",
+     FaultAction::kTorn},
+    {"acknowledged", &kBoolean, At<&FaultRule::acknowledged>(),
+     "whether a torn write is answered as if all of it had arrived, or with EIO",
+     FaultAction::kTorn},
+    {"corrupt", &kAmount, At<&FaultRule::corrupt>(),
+     "how much of each sector becomes another, where by the seed and by what it contains",
+     FaultAction::kCorrupt},
+    {"shift", &kShift, At<&FaultRule::shift>(),
+     "how many sectors further a misdirected request goes, round the end of the disk; with 0 as "
+     "many as the seed has it",
+     FaultAction::kMisdirected},
+    {"stored", &kBoolean, At<&FaultRule::stored>(),
+     "whether what a read is made to bring stays, until the sector is written to or healed; what "
+     "is done to a write always does"},
 };
 
 }  // namespace

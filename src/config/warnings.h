@@ -9,10 +9,11 @@
 #include <vector>
 
 #include "rnullfs/device_config.h"
+#include "rnullfs/fault_rule.h"
 
 namespace rnullfs {
 
-std::vector<std::string> Warnings(const DeviceConfig& config);
+std::vector<std::string> Warnings(const DeviceConfig& config, const FaultRules& rules = {});
 
 }  // namespace rnullfs
 

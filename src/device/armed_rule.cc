@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numbers>
 #include <utility>
 
@@ -29,6 +30,16 @@ double LogNormal(double median, double percentile99, uint64_t a, uint64_t b) {
   return median * std::exp(sigma * normal);
 }
 
+// Those of the ranges that the request has something of.
+SectorRanges Within(const SectorRanges& ranges, const FaultRequest& request) {
+  SectorRanges within;
+  std::copy_if(ranges.begin(), ranges.end(), std::back_inserter(within),
+               [&request](const BadBlocks::Range& range) {
+                 return range.first <= request.last && request.first <= range.last;
+               });
+  return within;
+}
+
 uint64_t Count(std::atomic<uint64_t>& count) {
   return count.fetch_add(1, std::memory_order_relaxed) + 1;
 }
@@ -43,7 +54,9 @@ ArmedRule::ArmedRule(FaultRule rule, std::shared_ptr<RulePlace> place)
       lanes_(rule_.lanes) {}
 
 bool ArmedRule::Matches(const FaultRequest& request) const {
-  if ((rule_.ops & request.op) == 0) return false;
+  if ((OpsOf(rule_) & request.op) == 0) return false;
+  // A sector arrives whole, or not at all.
+  if (rule_.action == FaultAction::kTorn && request.first == request.last) return false;
   return rule_.sectors.empty() || !request.has_sectors() ||
          Touch(rule_.sectors, request.first, request.last);
 }
@@ -58,11 +71,39 @@ void ArmedRule::Judge(const FaultRequest& request, FaultVerdict& verdict) {
   FaultFile::Page& page = place_->page();
   RuleCount& count = verdict.counts.emplace_back(RuleCount{place_, place_->series});
   const uint64_t number = Count(page.counts.seen);
-  if ((!Waits() && verdict.error != 0) || !Fires(request, number, count)) return;
+  if (IsDecided(request, verdict) || !Fires(request, number, count)) return;
   Count(page.counts.hits);
   count.hit = true;
   verdict.fired = true;
   Note(request, Do(request, number, verdict));
+}
+
+// Whether a rule before has taken from it what this one would do.
+bool ArmedRule::IsDecided(const FaultRequest& request, const FaultVerdict& verdict) const {
+  if (Waits()) return false;
+  const bool harmed = !verdict.harms.empty();
+  if (!IsSilent(rule_.action)) {
+    return verdict.error != 0 || (rule_.when == FaultMoment::kBefore && harmed);
+  }
+  if (!harmed || verdict.fails_before()) return verdict.fails_before();
+  return IsOfAll(rule_.action, request.op) || !HasSectorLeft(request, verdict.harms);
+}
+
+// Whether one of its sectors of the request has been left to it.
+bool ArmedRule::HasSectorLeft(const FaultRequest& request, const Harms& harms) const {
+  if (rule_.sectors.empty()) {
+    for (uint64_t sector = request.first; sector <= request.last; ++sector) {
+      if (harms.At(sector) == nullptr) return true;
+    }
+    return false;
+  }
+  for (const BadBlocks::Range& range : rule_.sectors) {
+    const uint64_t last = std::min(range.last, request.last);
+    for (uint64_t sector = std::max(range.first, request.first); sector <= last; ++sector) {
+      if (harms.At(sector) == nullptr) return true;
+    }
+  }
+  return false;
 }
 
 // Adds what is done to the verdict; returns what there is to note of it.
@@ -77,11 +118,46 @@ uint64_t ArmedRule::Do(const FaultRequest& request, uint64_t number, FaultVerdic
     verdict.gates.push_back(gate_);
     return 0;
   }
+  if (IsSilent(rule_.action)) {
+    return DetailOf(verdict.harms.list.emplace_back(HarmOf(request, number)));
+  }
   const int64_t ready_nsec = request.now_nsec + verdict.delay_nsec;
   const int64_t nsec = DelayNsec(request, number);
   const int64_t begin_nsec = rule_.lanes == 0 ? ready_nsec : lanes_.Take(ready_nsec, nsec);
   verdict.delay_nsec = std::min(begin_nsec, kNever) - request.now_nsec + nsec;
   return static_cast<uint64_t>(nsec);
+}
+
+Harm ArmedRule::HarmOf(const FaultRequest& request, uint64_t number) const {
+  return {.action = rule_.action,
+          .rule = rule_.name,
+          .sectors = Within(rule_.sectors, request),
+          .op = request.op,
+          .first = request.first,
+          .last = request.last,
+          .sequence = request.sequence,
+          .seed = Mix(request.seed ^ name_hash_),
+          .draw = Chance(request, number, 3),
+          .part = rule_.torn,
+          .acknowledged = rule_.acknowledged,
+          .amount = rule_.corrupt,
+          .shift = rule_.shift,
+          .stored = rule_.stored,
+          .disk_sectors = request.disk_sectors};
+}
+
+// For who reads it in `last`.
+uint64_t ArmedRule::DetailOf(const Harm& harm) {
+  switch (harm.action) {
+    case FaultAction::kTorn:
+      return harm.ArrivingCount();
+    case FaultAction::kCorrupt:
+      return uint64_t{harm.amount.bytes} << 32 | harm.amount.count;
+    case FaultAction::kMisdirected:
+      return harm.Elsewhere(harm.first);
+    default:
+      return 0;
+  }
 }
 
 // In the order of the kernel's should_fail_ex().

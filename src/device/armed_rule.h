@@ -32,6 +32,7 @@ struct FaultRequest {
   uint64_t last = 0;
   uint64_t sequence = 0;  // of the newest change of the disk
   uint64_t seed = 0;
+  uint64_t disk_sectors = 0;
   int64_t now_nsec = 0;
   bool may_wait = true;  // there is room for one more that does
 
@@ -53,7 +54,13 @@ class ArmedRule {
   void Judge(const FaultRequest& request, FaultVerdict& verdict);
 
  private:
-  bool Waits() const { return rule_.action != FaultAction::kError; }
+  bool Waits() const {
+    return rule_.action == FaultAction::kDelay || rule_.action == FaultAction::kHang;
+  }
+  bool IsDecided(const FaultRequest& request, const FaultVerdict& verdict) const;
+  bool HasSectorLeft(const FaultRequest& request, const Harms& harms) const;
+  Harm HarmOf(const FaultRequest& request, uint64_t number) const;
+  static uint64_t DetailOf(const Harm& harm);
   bool Fires(const FaultRequest& request, uint64_t number, RuleCount& count)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(place_->mutex);
   uint64_t Do(const FaultRequest& request, uint64_t number, FaultVerdict& verdict)

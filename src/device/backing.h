@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "damage/harm.h"
 #include "device/power_supply.h"
 #include "rnullfs/command.h"
 #include "rnullfs/medium.h"
@@ -27,14 +28,16 @@ class Backing {
   bool stored() const { return medium_ != nullptr; }
 
   // What the disk reads as.
-  View& view() const {
-    return medium_ == nullptr ? static_cast<View&>(hole_) : medium_->contents();
-  }
+  View& view() const { return medium_ == nullptr ? static_cast<View&>(hole_) : medium_->shown(); }
 
-  // Does what the command says, if that is not to read; EIO without power.
-  int Change(const Command& command) const;
+  // Does what the command says, if that is not to read, or what the harms make of it; EIO without
+  // power.
+  int Change(const Command& command, const Harms* harms = nullptr) const;
+  // What it reads as, or what the harms make of that.
+  int CopyOut(const Command& command, char* to, const Harms& harms) const;
 
  private:
+  int ChangeHarmed(const Command& command, const Harms& harms) const;
   int Write(Store& top, const Command& command) const;
 
   const Medium* const medium_;  // null: not memory backed

@@ -41,6 +41,11 @@ constexpr CounterRow kRows[] = {
     {"cache.dropped", kCounter, kSingle, "pages", "that a power-off has lost"},
     {"unflushed", kValue, kSingle, "writes", "to the cache since the last flush"},
 
+    {"damage.sectors", kGauge, kSingle, "sectors", "that show something else than the disk has"},
+    {"damage.injected_sectors", kCounter, kSingle, "sectors", "that have come to do so"},
+    {"damage.healed_sectors", kGauge, kSingle, "sectors",
+     "of these, that have been written to since"},
+
     {"power_cuts.count", kCounter, kSingle, "", "how often the power was cut"},
     {"power_cuts.lost_requests", kGauge, kSingle, "requests",
      "of which the last cut has lost something"},

@@ -42,7 +42,7 @@ class FaultFile {
     uint64_t sequence;  // of the newest change of the disk
     uint64_t sector;
     uint64_t sectors;
-    uint64_t detail;  // the errno, the nanoseconds
+    uint64_t detail;  // the errno, the nanoseconds; sectors that arrive, the amount, where it went
     uint8_t op;       // of FaultOps, a bit
     FaultAction action;
   };

@@ -17,7 +17,7 @@ class Reach {
  public:
   void Add(const FaultRule& rule) {
     for (size_t op = 0; op < kFaultOpCount; ++op) {
-      if ((rule.ops >> op & 1) == 0) continue;
+      if ((OpsOf(rule) >> op & 1) == 0) continue;
       if (rule.sectors.empty() || (1U << op) == kFaultFlush) {
         ranges_[op].push_back({0, UINT64_MAX});
       } else {

@@ -6,8 +6,8 @@
 // that have fired, but that those which hang are let go: Commit() says which.
 //
 // Several rules fire in the order of their names.  The first that makes a request fail decides
-// which error, and when; delays add up; a request that hangs waits until every rule that holds it
-// is off.
+// which error, and when; the first that does something silently decides what; delays add up; a
+// request that hangs waits until every rule that holds it is off.
 //
 // Thread safety: armed(), Reaches() and Judge() from any thread; the others one at a time.  A disk
 // without a rule that is on pays one load. Errors: ENOSPC, EMFILE, with a sentence.

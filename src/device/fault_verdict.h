@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "damage/harm.h"
 #include "device/rule_place.h"
 #include "rnullfs/fault_rule.h"
 
@@ -24,6 +25,7 @@ struct FaultVerdict {
   int error = 0;  // 0: it does not fail
   FaultMoment when = FaultMoment::kBefore;
   std::string rule = {};  // that makes it fail
+  Harms harms = {};       // what is done to its data
   int64_t delay_nsec = 0;
   std::vector<std::shared_ptr<HangGate>> gates = {};  // all of them have to open
   bool busy = false;   // a rule would have it wait, and it may not: it has counted nothing
@@ -31,6 +33,7 @@ struct FaultVerdict {
   std::vector<RuleCount> counts = {};  // of all that have seen it
   PendingFaults pending = {};          // the same, when one has fired
 
+  bool fails_before() const { return error != 0 && when == FaultMoment::kBefore; }
   bool waits() const { return delay_nsec > 0 || !gates.empty(); }
 };
 

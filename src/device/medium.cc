@@ -7,6 +7,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "base/kill_point.h"
+#include "damage/damage.h"
 #include "device/bad_block_table.h"
 #include "device/fault_rule_table.h"
 #include "past/clone_store.h"
@@ -30,7 +31,14 @@ uint64_t CacheBytes(const DeviceConfig& config) {
 Medium::Medium(Services services)
     : services_(std::move(services)),
       bad_blocks_(std::make_unique<BadBlockTable>(services_.badblocks_spent)),
-      fault_rules_(std::make_unique<FaultRuleTable>(services_.faults_name, services_.keeper)) {}
+      fault_rules_(std::make_unique<FaultRuleTable>(services_.faults_name, services_.keeper)),
+      damage_(
+          std::make_unique<Damage>(Damage::Services{.name = services_.damage_name,
+                                                    .memory = services_.memory,
+                                                    .keeper = services_.keeper,
+                                                    .sectors = services_.counters.damage.sectors,
+                                                    .injected = services_.counters.damage.injected,
+                                                    .healed = services_.counters.damage.healed})) {}
 
 Medium::~Medium() = default;
 
@@ -59,6 +67,7 @@ absl::Status Medium::Prepare(const DeviceConfig& config) {
   }
   Stack();
   if (past_ != nullptr) past_->NoteDurable();
+  damage_->ForgetHealed();
   return status;
 }
 
@@ -101,7 +110,9 @@ void Medium::Stack() {
     past_->SettleSize();
   }
   remembers_.store(past_.get(), std::memory_order_release);
-  top_.store(past_ != nullptr ? past_.get() : &contents(), std::memory_order_release);
+  lies_.store(damage_->IsNeeded(), std::memory_order_release);
+  SetTop();
+  damage_->Settle(Damage::After::kChange);
 }
 
 absl::Status Medium::Remember() {
@@ -111,18 +122,20 @@ absl::Status Medium::Remember() {
   if (!past.ok()) return past.status();
   past_ = *std::move(past);
   remembers_.store(past_.get(), std::memory_order_release);
-  top_.store(past_.get(), std::memory_order_release);
-  RcuSynchronize();  // what has not seen it is done
+  SetTop();
+  RcuSynchronize();                                // what has not seen it is done
+  if (cache_ == nullptr) damage_->ForgetHealed();  // all that there is counts as covered
   return absl::OkStatus();
 }
 
 void Medium::Forget() {
   if (past_ == nullptr) return;
   remembers_.store(nullptr, std::memory_order_release);
-  top_.store(&contents(), std::memory_order_release);
+  const std::unique_ptr<Past> forgotten = std::exchange(past_, nullptr);
+  SetTop();
   RcuSynchronize();  // nobody changes anything there any more
-  past_->GiveBack();
-  past_.reset();
+  forgotten->GiveBack();
+  if (cache_ == nullptr) damage_->ForgetHealed();
 }
 
 // The marks come first: a store that has none stands alone.
@@ -168,9 +181,12 @@ void Medium::DropStore() {
   DropCache();
   if (store_ != nullptr) store_->GiveBack();
   KillPoint("store-dropped");
+  damage_->Forget();
   if (clone_ != nullptr) clone_->GiveBack();  // last: a store that has no marks stands alone
   clone_.reset();
   store_.reset();
+  lies_ = false;
+  top_ = nullptr;
 }
 
 absl::Status Medium::StandAlone(uint64_t pages_max) {
@@ -181,7 +197,7 @@ absl::Status Medium::StandAlone(uint64_t pages_max) {
                                        : "origin: there is no memory for all that is still shared");
     }
     // What comes from now on need not come by it.
-    if (past_ == nullptr && cache_ == nullptr) top_.store(store_.get(), std::memory_order_release);
+    if (past_ == nullptr && cache_ == nullptr) SetTop();
   }
   origin_.reset();
   return absl::OkStatus();
@@ -198,7 +214,7 @@ Store& Medium::contents() const {
 
 absl::Status Medium::PrepareCache(const DeviceConfig& config) {
   DropCache();
-  services_.counters.unflushed.store(0, std::memory_order_relaxed);
+  services_.counters.cache.unflushed.store(0, std::memory_order_relaxed);
   return config.wants_cache() ? OpenCache(config, UniqueFd()) : absl::OkStatus();
 }
 
@@ -209,8 +225,8 @@ absl::Status Medium::OpenCache(const DeviceConfig& config, UniqueFd memfd) {
                         .keeper = services_.keeper,
                         .disk = below_cache(),
                         .disk_bytes = config.size << 20,
-                        .written_back = services_.counters.written_back,
-                        .unflushed = services_.counters.unflushed},
+                        .written_back = services_.counters.cache.written_back,
+                        .unflushed = services_.counters.cache.unflushed},
                        CacheBytes(config), std::move(memfd));
   if (!cache.ok()) return cache.status();
   cache_ = *std::move(cache);
@@ -223,6 +239,7 @@ void Medium::Remove() {
   if (clone_ != nullptr) clone_->GiveBack();
   if (store_ != nullptr) store_->GiveBack();
   fault_rules_->GiveBack();
+  damage_->GiveBack();
 }
 
 uint64_t Medium::sequence() const {

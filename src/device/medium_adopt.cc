@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "damage/damage.h"
 #include "past/clone_store.h"
 #include "past/past.h"
 #include "rnullfs/medium.h"
@@ -58,6 +59,20 @@ absl::Status Medium::AdoptCache(const DeviceConfig& config, UniqueFd memfd) {
   absl::Status opened = OpenCache(config, std::move(memfd));
   Stack();
   return opened;
+}
+
+absl::Status Medium::AdoptDamage(UniqueFd memfd, bool in_cut) {
+  if (store_ == nullptr) {
+    if (memfd.valid()) services_.keeper.Drop(memfd.get());
+    damage_->Forget();
+    return absl::OkStatus();
+  }
+  absl::Status adopted = damage_->Adopt(std::move(memfd));
+  if (!adopted.ok()) return adopted;
+  damage_->Settle(in_cut ? Damage::After::kChange : Damage::After::kDeath);
+  lies_.store(damage_->IsNeeded(), std::memory_order_release);
+  SetTop();
+  return absl::OkStatus();
 }
 
 }  // namespace rnullfs

@@ -159,6 +159,7 @@ FaultVerdict Device::Judge(const Command& command) const {
   }
   request.sequence = medium_.sequence();
   request.seed = counters_.random.seed.load(std::memory_order_relaxed);
+  request.disk_sectors = size_bytes() / kSectorBytes;
   request.now_nsec = services_.clock.NowNsec();
   request.may_wait = HasRoomFor(command);
   return rules.Judge(request);
@@ -193,19 +194,24 @@ int64_t Device::Do(const Command& command, int64_t now_nsec, Reply& reply, Fault
     stages_->refusals.ExplainBusy(stages_->waiting.requests());
     verdict.error = EBUSY;
   }
-  if (verdict.error != 0 && verdict.when == FaultMoment::kBefore) {
+  if (verdict.fails_before()) {
     reply.error = verdict.error;
     return EndOf(ready_nsec);
   }
-  const int64_t due_nsec = DoPieces(command, ready_nsec, reply);
+  if (verdict.error == 0 && verdict.harms.IsTold()) {
+    verdict.rule = verdict.harms.OfAll()->rule;
+    stages_->refusals.ExplainFault(verdict, command);
+  }
+  const int64_t due_nsec = DoPieces(command, verdict.harms, ready_nsec, reply);
   if (reply.error == 0) reply.error = verdict.error;
   return due_nsec;
 }
 
 // As the block layer splits a request; what fails of it fails the whole.
-int64_t Device::DoPieces(const Command& command, int64_t ready_nsec, Reply& reply) {
+int64_t Device::DoPieces(const Command& command, const Harms& harms, int64_t ready_nsec,
+                         Reply& reply) {
   const uint64_t piece_bytes =
-      config_.max_sectors == 0 || !MovesData(command.op)
+      config_.max_sectors == 0 || !MovesData(command.op) || !harms.empty()
           ? UINT64_MAX
           : uint64_t{config_.max_sectors} * kSectorBytes & ~uint64_t{config_.blocksize - 1};
   int64_t due_nsec = ready_nsec;
@@ -215,7 +221,8 @@ int64_t Device::DoPieces(const Command& command, int64_t ready_nsec, Reply& repl
     piece.offset += done;
     piece.length = std::min(piece_bytes, command.length - done);
     if (piece.data != nullptr) piece.data = static_cast<const char*>(piece.data) + done;
-    const int error = DoPiece(piece, reply.data == nullptr ? nullptr : reply.data.get() + done);
+    const int error =
+        DoPiece(piece, harms, reply.data == nullptr ? nullptr : reply.data.get() + done);
     if (reply.error == 0) reply.error = error;
     due_nsec = std::max(due_nsec, EndOf(ready_nsec));
     done += piece.length;
@@ -230,7 +237,7 @@ std::pair<uint64_t, uint64_t> Device::Touched(const Command& command) const {
 }
 
 // How much of it works, and where the bytes go.
-int Device::DoPiece(const Command& piece, char* to) {
+int Device::DoPiece(const Command& piece, const Harms& harms, char* to) {
   Command good = piece;
   int error = 0;
   if (piece.op != Op::kFlush && IsBlockRequest(piece) && medium_.bad_blocks().armed()) {
@@ -248,9 +255,9 @@ int Device::DoPiece(const Command& piece, char* to) {
   }
   int moved = 0;
   if (good.op != Op::kRead) {
-    moved = stages_->backing.Change(good);
+    moved = stages_->backing.Change(good, &harms);
   } else if (to != nullptr) {
-    moved = stages_->backing.view().CopyOut(good.offset, good.length, to);
+    moved = stages_->backing.CopyOut(good, to, harms);
   }
   if (error == 0 && moved != 0) stages_->refusals.ExplainError(moved, piece);
   return error != 0 ? error : moved;

@@ -8,8 +8,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "damage/damage_map.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
+#include "rnullfs/rule_attributes.h"
 
 namespace rnullfs {
 namespace {
@@ -37,6 +39,39 @@ absl::Status CheckLive(const Settings& seen, const Settings& next) {
       return Error(EBUSY, absl::StrCat(std::string(attribute.name),
                                        ": can only become larger while the device is powered; "
                                        "write 0 to power first"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRules(const Settings& next) {
+  const auto refuse = [](const FaultRule& rule, const std::string& why) {
+    return Error(EINVAL, absl::StrCat("faults: ", rule.name, ": ", why));
+  };
+  for (const FaultRule& rule : next.faults) {
+    if (!rule.enabled) continue;
+    if (OpsOf(rule) == 0) {
+      FaultRule possible = {.ops = OpsOf(rule.action), .action = rule.action};
+      const auto text = [&possible](std::string_view name) {
+        const RuleAttribute& row = *FindRuleAttribute(name);
+        return row.type->Text(row.field.get(possible));
+      };
+      return refuse(rule, absl::StrCat("its action, ", text("action"), ", is one for ", text("op"),
+                                       "; write that to op, or choose another action"));
+    }
+    if (!next.config.power || !IsSilent(rule.action)) continue;
+    if (!next.config.memory_backed) {
+      return refuse(rule,
+                    "what it does silently is done to what the disk stores, and that is nothing; "
+                    "write 1 to memory_backed while the device is off");
+    }
+    if (next.config.size > DamageMap::kDiskBytesMax >> 20) {
+      return refuse(rule, absl::StrCat("what it does silently takes a disk of at most ",
+                                       DamageMap::kDiskBytesMax >> 20, " MiB"));
+    }
+    if (rule.action == FaultAction::kStale && next.config.history == 0) {
+      return refuse(rule,
+                    "what was there before is what the history has; write a size (MiB) to it");
     }
   }
   return absl::OkStatus();

@@ -20,6 +20,9 @@ absl::Status BusyWhileOn(std::string_view attributes);
 // The same for what does change, but for a size that becomes larger.
 absl::Status CheckLive(const Settings& seen, const Settings& next);
 
+// EINVAL where a fault rule that is on cannot do what it says.
+absl::Status CheckRules(const Settings& next);
+
 // Makes `next` what is wanted, but for what nobody can want.  Of a disk with an origin, what is as
 // by default stays as it is: as its origin needs it.
 void Want(const Settings& wanted, Settings& next);

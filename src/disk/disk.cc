@@ -35,8 +35,9 @@ Disk::Disk(uint64_t id, const std::string& name, Services services)
                                                     .past_name = PastMemfdName(id_, name_),
                                                     .marks_name = MarksMemfdName(id_, name_),
                                                     .faults_name = FaultsMemfdName(id_, name_),
+                                                    .damage_name = DamageMemfdName(id_, name_),
                                                     .memory = memory_,
-                                                    .counters = counters_.cache,
+                                                    .counters = counters_,
                                                     .keeper = services_.keeper,
                                                     .badblocks_spent = services_.badblocks_spent})),
       past_(*medium_, services_.device.clock),
@@ -77,6 +78,7 @@ absl::StatusOr<bool> Disk::Become(const Settings& seen, const Settings& next, Re
   RaiseStoreLimit(next);
   const absl::Cleanup limit = [this] { SetStoreLimit(); };
   if (absl::Status status = origin_.Check(seen, next); !status.ok()) return status;
+  if (absl::Status status = CheckRules(next); !status.ok()) return status;
   if (!config_.power && next.config.power) {
     if (absl::Status dark = CheckPower(); !dark.ok()) return dark;
     return SwitchOn(seen, next, ready, origin);
@@ -99,6 +101,9 @@ absl::StatusOr<bool> Disk::Become(const Settings& seen, const Settings& next, Re
   };
   if (absl::Status status = grows ? medium_->Grow(next.config) : absl::OkStatus(); !status.ok()) {
     return status;
+  }
+  if (absl::Status laid = next.config.power ? LayDamage(next) : absl::OkStatus(); !laid.ok()) {
+    return laid;
   }
   if (absl::Status status = ready(); !status.ok()) return status;
   if (config_.power && !next.config.power) SwitchOff();
@@ -135,6 +140,7 @@ absl::StatusOr<bool> Disk::SwitchOn(const Settings& seen, const Settings& next, 
   if (!device.ok()) return device.status();
   KillPoint("power-prepared");
   if (absl::Status status = past_.Prepare(config.history); !status.ok()) return status;
+  if (absl::Status laid = LayDamage(next); !laid.ok()) return laid;
   if (absl::Status status = ready(); !status.ok()) return status;
   TakeBadBlocks(seen, next);
   // The last that may have no memory.
@@ -170,6 +176,12 @@ void Disk::Remove() {
 absl::Status Disk::PrepareRules(const Settings& seen, const Settings& next) {
   if (AreUntouched(seen.faults, next.faults)) return absl::OkStatus();
   return medium_->fault_rules().Prepare(next.faults);
+}
+
+// Where a rule that is on will do something silently.
+absl::Status Disk::LayDamage(const Settings& next) {
+  const bool wanted = next.config.memory_backed && AnySilent(next.faults);
+  return wanted ? medium_->LayDamage() : absl::OkStatus();
 }
 
 // What they do not hold any more goes on.

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/kill_point.h"
 #include "base/parse.h"
 #include "base/visible.h"
+#include "damage/damage.h"
 #include "past/past.h"
 #include "past/snapshots.h"
 #include "rnullfs/error.h"
@@ -149,7 +151,13 @@ absl::Status DiskPast::RollBack(std::string_view name, uint64_t request) {
   const absl::StatusOr<uint64_t> moment = MomentNamed(name);
   if (!moment.ok()) return moment.status();
   const int error = medium_->past()->RollBack(*moment, request);
-  if (error == 0) return absl::OkStatus();
+  if (error == 0) {
+    KillPoint("rolled-back-damaged");
+    medium_->damage().HealAll();
+    medium_->damage().ForgetHealed();
+    return absl::OkStatus();
+  }
+  medium_->damage().Settle(Damage::After::kChange);  // a part of the disk may be what it was
   if (error == ENOSPC) {
     return Error(error,
                  "rollback: there is no memory to keep what the disk is now, or to store what has "

@@ -60,7 +60,8 @@ absl::Status Disk::Restore(const DeviceRecord& record, Memfds memfds,
   if (!config_.power) {
     if (memfds.cache.valid()) services_.keeper.Drop(memfds.cache.get());
     if (store() != nullptr) store()->EndHolding();  // as it would have done
-    return past_.Restore(config_.history, std::move(memfds.past));
+    absl::Status past = past_.Restore(config_.history, std::move(memfds.past));
+    return past.ok() ? medium_->AdoptDamage(std::move(memfds.damage), is_cut()) : past;
   }
   // It died where it made it larger: what is new may have been used since.
   if (store() != nullptr && config_.memory_backed && !config_.wants_cache()) {
@@ -72,6 +73,8 @@ absl::Status Disk::Restore(const DeviceRecord& record, Memfds memfds,
   }
   absl::Status found = medium_->AdoptCache(config_, std::move(memfds.cache));
   if (found.ok()) found = past_.Restore(config_.history, std::move(memfds.past));
+  if (found.ok()) found = medium_->AdoptDamage(std::move(memfds.damage), IsBeingCut());
+  if (found.ok()) found = LayDamage(record.config);
   if (!found.ok()) return found;
   if (services_.indexes != nullptr) services_.indexes->Keep(config_.index);
   Start(Device::Resume(config_, *medium_, counters_, services_.device, services_.complain));

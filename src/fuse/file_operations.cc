@@ -23,7 +23,7 @@ void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   file->fh = *handle;
   // Contents that do not change may lie in the page cache, and be mapped.
   const std::shared_ptr<FileHandle> open = handles.Find(TreeOf(request), inode, *handle);
-  file->direct_io = open->view() == nullptr ? 1 : 0;
+  file->direct_io = open->lasts() ? 0 : 1;
   // A reply that fails means that the opener is gone, and no release will come.
   if (fuse_reply_open(request, file) != 0) handles.Remove(*handle);
 }

@@ -31,6 +31,7 @@
 #include "past/retention.h"
 #include "past/version_file.h"
 #include "past/version_index.h"
+#include "rnullfs/mutex.h"
 #include "rnullfs/power_cut.h"
 #include "rnullfs/store.h"
 #include "store/stripe_locks.h"
@@ -73,6 +74,8 @@ class Past final : public Store {
   int WriteZeroes(uint64_t offset, uint64_t length) override;
   int Allocate(uint64_t offset, uint64_t length) override;  // changes nothing that can be read
   int Flush() override;
+  int FlushFalsely() override;
+  int CopyBefore(uint64_t offset, uint64_t length, char* to) override;
 
   // What `cache`, below, has is lost: a change like any other.  What a snapshot needs of it takes
   // the cache's memory, so that a limit that has been reached is none for it.  Where the machine
@@ -91,6 +94,10 @@ class Past final : public Store {
   // want of memory.  Who adopts what a process left that died within this finishes it.
   CutLoss WhatIsLost(const PowerCut& cut) ABSL_LOCKS_EXCLUDED(locks_);
   int LoseUnflushed(const PowerCut& cut) ABSL_LOCKS_EXCLUDED(locks_);
+  // Before that: tells what a page comes to be, and what it would if flushes that were lost had not
+  // been, of those where these differ.  An errno that one has returned.
+  using Differ = absl::FunctionRef<int(uint64_t page, const char* is, const char* promised)>;
+  int ForEachBroken(const PowerCut& cut, Differ differ) ABSL_LOCKS_EXCLUDED(locks_);
   // All there is cannot be lost any more.
   void NoteDurable() { NoteDurable(sequence()); }
 
@@ -179,9 +186,11 @@ class Past final : public Store {
     PowerCut cut;
   };
   struct Left;
-  void NoteDurable(uint64_t number);
+  void NoteDurable(uint64_t number) ABSL_LOCKS_EXCLUDED(flushes_);
+  void NoteCovered(uint64_t number);
   uint64_t covered() const;  // the newest change that a flush has covered
   uint64_t durable() const;  // or that can no more be taken away
+  uint64_t firm() const;     // the same without flushes that were lost
   int FinishCut() ABSL_LOCKS_EXCLUDED(locks_);
   int LoseOfPage(uint64_t page, const Unflushed& unflushed, uint64_t number, bool history)
       ABSL_LOCKS_EXCLUDED(locks_);
@@ -202,6 +211,7 @@ class Past final : public Store {
   VersionIndex index_;
   Retention retention_;
   Store* below_;
+  Mutex flushes_;  // what they cover, and what they only promise, fits together
 };
 
 }  // namespace rnullfs

@@ -44,7 +44,17 @@ struct Past::Left {
 };
 
 // A flush covers what was counted before it; what counts while it is under way it may cover.
+// What one that was lost meanwhile has promised beyond that it does not cover.
 void Past::NoteDurable(uint64_t number) {
+  const LockGuard lock(flushes_);
+  NoteCovered(number);
+  const uint64_t firm = file_->header().firm;
+  if (firm == 0) return;
+  file_->header().firm = covered() > number ? std::max(firm, number + 1) : 0;
+}
+
+// So much has been promised.
+void Past::NoteCovered(uint64_t number) {
   std::atomic<uint64_t>& durable = file_->header().durable;
   uint64_t before = durable;
   while (before < number + 1 && !durable.compare_exchange_weak(before, number + 1)) {
@@ -58,11 +68,45 @@ uint64_t Past::covered() const {
 
 uint64_t Past::durable() const { return std::max(covered(), oldest()); }
 
+uint64_t Past::firm() const {
+  const uint64_t after = file_->header().firm;
+  return after == 0 ? durable() : std::max(after - 1, oldest());
+}
+
+int Past::FlushFalsely() {
+  const LockGuard lock(flushes_);
+  if (file_->header().firm == 0) file_->header().firm = covered() + 1;
+  KillPoint("flush-lost");
+  NoteCovered(sequence());
+  return 0;
+}
+
+int Past::ForEachBroken(const PowerCut& cut, Differ differ) {
+  if (file_->header().firm == 0) return 0;
+  const Unflushed so = {.from = firm(), .until = sequence(), .cut = cut};
+  const Unflushed promised = {.from = durable(), .until = so.until, .cut = cut};
+  int failed = 0;
+  ForEachUnflushed(so.from, [&](uint64_t page) {
+    Left is;
+    Left would_be;
+    int error = 0;
+    {
+      const StripeLocks::Shared lock(locks_, page, page);
+      error = MakeLeft(page, so, is, [](uint64_t /*number*/) {});
+      if (error == 0) error = MakeLeft(page, promised, would_be, [](uint64_t /*number*/) {});
+    }
+    const bool same = std::memcmp(is.bytes, would_be.bytes, kPageSize) == 0;
+    if (error == 0 && !same) error = differ(page, is.bytes, would_be.bytes);
+    if (error != 0) failed = error;
+  });
+  return failed;
+}
+
 CutLoss Past::WhatIsLost(const PowerCut& cut) {
   CutLoss loss;
   loss.forgotten = durable() - covered();
   std::unordered_set<uint64_t> requests;
-  const Unflushed unflushed = {.from = durable(), .until = sequence(), .cut = cut};
+  const Unflushed unflushed = {.from = firm(), .until = sequence(), .cut = cut};
   ForEachUnflushed(unflushed.from, [&](uint64_t page) {
     const StripeLocks::Shared lock(locks_, page, page);
     Left left;

@@ -62,6 +62,7 @@ class VersionFile {
     std::atomic<uint64_t> cut_keeps;         // and how
     std::atomic<uint64_t> cut_seed;
     std::atomic<uint64_t> cut_block_sectors;
+    std::atomic<uint64_t> firm;  // 1 + what `durable` was before flushes were lost; 0: none was
 
     bool IsKnown() const { return magic == kMagic && format == kFormat; }
   };

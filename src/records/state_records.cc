@@ -227,7 +227,7 @@ absl::StatusOr<Record> Read(std::string_view bytes, const char* what) {
   }
   std::string needs;
   for (const std::string& need : record.needs) {
-    const auto known = {kNeedsPast, kNeedsOrigin, kNeedsFaults, kNeedsCut};
+    const auto known = {kNeedsPast, kNeedsOrigin, kNeedsFaults, kNeedsCut, kNeedsDamage};
     if (std::find(known.begin(), known.end(), need) == known.end())
       absl::StrAppend(&needs, " ", Shown(need));
   }

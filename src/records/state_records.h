@@ -94,6 +94,7 @@ inline constexpr char kNeedsPast[] = "past";
 inline constexpr char kNeedsOrigin[] = "origin";
 inline constexpr char kNeedsFaults[] = "faults";
 inline constexpr char kNeedsCut[] = "cut";
+inline constexpr char kNeedsDamage[] = "damage";
 
 std::string WriteRecord(const DeviceRecord& record);
 std::string WriteRecord(const MountRecord& record);

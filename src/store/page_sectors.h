@@ -5,6 +5,7 @@
 #ifndef RNULLFS_STORE_PAGE_SECTORS_H_
 #define RNULLFS_STORE_PAGE_SECTORS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 
@@ -17,6 +18,20 @@ using PageSectors = uint8_t;
 
 inline constexpr uint64_t kSectorSize = 512;
 inline constexpr int kSectorsPerPage = 8;
+
+inline uint64_t FirstSector(uint64_t offset) { return offset / kSectorSize; }
+inline uint64_t LastSector(uint64_t end) { return (end - 1) / kSectorSize; }
+
+// The part of a range that lies in a sector of which it has one.
+struct SectorPart {
+  SectorPart(uint64_t sector, uint64_t offset, uint64_t end)
+      : begin(std::max(offset, sector * kSectorSize)),
+        length(std::min(end, (sector + 1) * kSectorSize) - begin),
+        within(begin % kSectorSize) {}
+  uint64_t begin;
+  uint64_t length;
+  uint64_t within;  // the sector
+};
 
 // The sectors of which a range, within one page and not empty, has a part.
 PageSectors SectorsOf(uint64_t begin, uint64_t end);

@@ -68,6 +68,7 @@ class WriteCache final : public Store {
   int Allocate(uint64_t offset, uint64_t length) override { return disk_.Allocate(offset, length); }
   bool IsOwn(uint64_t offset) const override { return disk_.IsOwn(offset); }
   int Flush() override ABSL_LOCKS_EXCLUDED(mutex_);  // writes all of it back
+  int ForEachCached(Look look) override ABSL_LOCKS_EXCLUDED(mutex_);
   uint64_t NextData(uint64_t offset) const override ABSL_LOCKS_EXCLUDED(mutex_);
   uint64_t NextHole(uint64_t offset) const override ABSL_LOCKS_EXCLUDED(mutex_);
   uint64_t size_bytes() const override { return disk_bytes_; }

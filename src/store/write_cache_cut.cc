@@ -1,6 +1,7 @@
 // What a power cut leaves of a write cache.
 
 #include <bit>
+#include <cstring>
 
 #include "store/page_sectors.h"
 #include "store/write_cache.h"
@@ -37,6 +38,23 @@ int WriteCache::KeepWhatIsLeft(const PowerCut& cut) {
     if (kept == 0) continue;
     int error = CopyBack(page, sectors, kept);
     if (error == 0 && kept == sectors) error = FreePage(page);
+    if (error != 0) return error;
+  }
+  return 0;
+}
+
+int WriteCache::ForEachCached(Look look) {
+  const LockGuard lock(mutex_);
+  for (const auto& [page, sectors] : pages_) {
+    char without[PageStore::kPageSize];
+    const uint64_t place = page * sizeof without;
+    if (const int error = disk_.CopyOut(place, sizeof without, without); error != 0) return error;
+    char with[sizeof without];
+    std::memcpy(with, without, sizeof with);
+    int error = ForEachRun(page, sectors, [&](uint64_t begin, uint64_t end) {
+      return store_->CopyOut(begin, end - begin, with + (begin - place));
+    });
+    if (error == 0) error = look(page, without, with);
     if (error != 0) return error;
   }
   return 0;

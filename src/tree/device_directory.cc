@@ -13,8 +13,10 @@
 #include "json/json.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
+#include "tree/damage_file.h"
 #include "tree/fault_rules.h"
 #include "tree/moments.h"
+#include "tree/pristine.h"
 #include "tree/rollback_file.h"
 #include "tree/snapshots.h"
 #include "tree/text_file.h"
@@ -153,6 +155,7 @@ std::vector<Row> MakeRows() {
   rows.push_back({.name = "config.json", .slot = 1, .mode = 0644, .show = ShowConfig});
   rows.push_back({.name = "stats.json", .slot = 2, .mode = 0444, .show = ShowStats});
   rows.push_back({.name = "last_error", .slot = 3, .mode = 0444, .show = ShowLastError});
+  rows.push_back({.name = "damage", .slot = kDamageSlot, .mode = kDamageMode});
   rows.push_back({.name = "rollback", .slot = kRollbackSlot, .mode = kRollbackMode});
   rows.push_back({.name = "disk", .slot = kDiskSlot, .mode = kDiskMode});
   return rows;
@@ -226,6 +229,7 @@ Sections DeviceSections() {
       {.name = "snapshots", .view = kSnapshotsView, .views = 3, .find = FindInSnapshots},
       {.name = "at", .view = kMomentsView, .views = 3, .find = FindInMoments},
       {.name = "faults", .view = kFaultRulesView, .views = 2, .find = FindInFaultRules},
+      {.name = "pristine", .view = kPristineView, .find = FindInPristine},
   };
   return kSections;
 }
@@ -241,6 +245,7 @@ std::shared_ptr<Entry> DeviceDirectory::Find(Place place) const {
   if (row == Rows().end() || !IsThere(*row, *node_)) return nullptr;
   if (row->is_directory) return std::make_shared<DeviceDirectory>(node_, Sections(), place);
   if (place == kDiskSlot) return std::make_shared<DiskFile>(node_, *row);
+  if (place == kDamageSlot) return std::make_shared<DamageFile>(node_);
   if (place == kRollbackSlot) return std::make_shared<RollbackFile>(node_);
   return std::make_shared<DeviceFile>(node_, *row);
 }

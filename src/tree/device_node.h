@@ -238,6 +238,7 @@ class DeviceNode {
   absl::Status Conclude(const absl::Status& how, const TextWrite& write = {})
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Save() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool MayShowOther(const FaultRules& rules) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const uint64_t id_;
   const std::string name_;

@@ -8,10 +8,24 @@
 #include "absl/strings/str_cat.h"
 #include "base/kill_point.h"
 #include "base/visible.h"
+#include "damage/damage.h"
 #include "rnullfs/error.h"
 #include "tree/device_node.h"
 
 namespace rnullfs {
+
+// A rule that is silent, or says what such a one takes, is not for a version that knows none.  Nor
+// is what is damaged; to ask for that, here, is enough, as it takes a rule, and who takes a rule
+// away saves.
+bool DeviceNode::MayShowOther(const FaultRules& rules) const {
+  const FaultRule anew;
+  return disk_.medium()->damage().IsNeeded() ||
+         std::any_of(rules.begin(), rules.end(), [&anew](const FaultRule& rule) {
+           return IsSilent(rule.action) || rule.torn != anew.torn ||
+                  rule.acknowledged != anew.acknowledged || rule.corrupt != anew.corrupt ||
+                  rule.shift != anew.shift || rule.stored != anew.stored;
+         });
+}
 
 // What has been done is done, also where there is no memory to note it.
 void DeviceNode::Save() const {
@@ -30,6 +44,7 @@ void DeviceNode::Save() const {
     const bool notes_flushes = saved_past_ && record.config.config.history > 0;
     if (disk_.is_cut() || notes_flushes) record.needs.emplace_back(kNeedsCut);
     if (!record.config.faults.empty()) record.needs.emplace_back(kNeedsFaults);
+    if (MayShowOther(record.config.faults)) record.needs.emplace_back(kNeedsDamage);
     doors_.Save(record);
     texts_.Save(record);
     owners_.Save(record);

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/kill_point.h"
+#include "damage/damage.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -61,6 +62,10 @@ absl::Status Doors::PassthroughPossible(const Settings& next) const {
   if (absl::Status status = CheckUnshaped(next); !status.ok()) return status;
   if (disk_.past().remembers()) {
     return Error(EINVAL, "the disk has snapshots or clones, for which what is overwritten is kept");
+  }
+  if (disk_.medium()->damage().any()) {
+    return Error(EINVAL,
+                 "the disk is damaged, of which the kernel would see nothing; damage lists where");
   }
   if (disk_.medium()->has_origin()) {
     return Error(

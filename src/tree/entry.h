@@ -69,6 +69,8 @@ class FileHandle {
   // What the file reads as, where that is a disk's contents: a front end may read from it without a
   // copy, and ask it for holes.
   virtual View* view() const { return nullptr; }
+  // Whether that stays as it is, so that a kernel may keep it.
+  virtual bool lasts() const { return view() != nullptr; }
 
   // close(), also of a duplicate: the last word on what has been written.
   virtual absl::Status Flush() { return absl::OkStatus(); }

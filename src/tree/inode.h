@@ -33,7 +33,8 @@ inline constexpr uint64_t kDeviceIdMax = (uint64_t{1} << kDeviceBits) - 1;
 inline constexpr Inode kRootInode = 1;  // what FUSE calls the root
 inline constexpr uint32_t kDirectorySlot = 0;
 inline constexpr uint32_t kDiskSlot = 4;
-inline constexpr unsigned kDiskMode = 0600;  // permission bits when new
+inline constexpr uint32_t kLastSlot = (1U << kSlotBits) - 1;  // attributes come from below
+inline constexpr unsigned kDiskMode = 0600;                   // permission bits when new
 
 inline constexpr uint8_t kWideViews = 0x80;  // from here on
 inline constexpr int kWideSlotBits = 32;

@@ -40,6 +40,10 @@ std::map<uint64_t, Disk::Memfds> MemfdsOf(const std::vector<DeviceRecord>& devic
       memfds[*faults].faults = std::move(memfd);
       continue;
     }
+    if (const auto damage = ParseDamageMemfd(name)) {
+      memfds[*damage].damage = std::move(memfd);
+      continue;
+    }
     if (!disk && !cache) continue;
     const uint64_t id = disk ? disk->id : *cache;
     Disk::Memfds& taken = memfds[id];
@@ -72,7 +76,7 @@ void DropMemfds(const std::map<uint64_t, Disk::Memfds>& untaken, const std::vect
   };
   for (const auto& [id, memfds] : untaken) {
     for (const UniqueFd* memfd : {&memfds.disk, &memfds.moving_to, &memfds.cache, &memfds.past,
-                                  &memfds.marks, &memfds.faults}) {
+                                  &memfds.marks, &memfds.faults, &memfds.damage}) {
       drop(*memfd);
     }
   }

@@ -6,6 +6,7 @@
 
 #include "base/kill_point.h"
 #include "base/parse.h"
+#include "damage/damage.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -38,7 +39,11 @@ absl::Status RollBack(DeviceNode& node, std::string_view text, const Writer& wri
   if (text.ends_with('\n')) text.remove_suffix(1);
   return node.Apply(writer, [&](Disk& disk, const Doors& doors, Owners& owners) {
     // Somebody may have opened the disk since it was done, if who did it died before the answer.
-    if (disk.past().RolledBackBy(writer.request)) return absl::OkStatus();
+    if (disk.past().RolledBackBy(writer.request)) {
+      disk.medium()->damage().HealAll();  // it may have died before that
+      disk.medium()->damage().ForgetHealed();
+      return absl::OkStatus();
+    }
     if (doors.InUse()) {
       return writer.if_open == IfOpen::kAgain ? Error(EAGAIN, "disk is open")
                                               : doors.Busy("rollback: cannot go back");

@@ -18,7 +18,7 @@ namespace rnullfs {
 // A write to it: the name that DiskPast::RollBack() takes, and a newline.
 absl::Status RollBack(DeviceNode& node, std::string_view text, const Writer& writer = {});
 
-inline constexpr uint32_t kRollbackSlot = 65535;  // the last: attributes come from below
+inline constexpr uint32_t kRollbackSlot = kLastSlot;
 inline constexpr mode_t kRollbackMode = 0600;
 
 class RollbackFile final : public DeviceEntry<File> {

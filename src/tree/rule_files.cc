@@ -43,6 +43,7 @@ std::string EventText(const FaultFile::Event& event) {
   FaultRule done = {.ops = event.op, .action = event.action};
   done.error = static_cast<uint32_t>(event.detail);
   done.delay.nsec = event.detail;
+  done.corrupt = {.bytes = event.detail >> 32 != 0, .count = static_cast<uint32_t>(event.detail)};
   const auto text = [&done](std::string_view attribute) {
     const RuleAttribute& row = *FindRuleAttribute(attribute);
     return row.type->Text(row.field.get(done));
@@ -51,6 +52,11 @@ std::string EventText(const FaultFile::Event& event) {
                                   event.sectors, " ", text("action"));
   if (event.action == FaultAction::kError) absl::StrAppend(&line, " ", text("error"));
   if (event.action == FaultAction::kDelay) absl::StrAppend(&line, " ", text("delay"));
+  if (event.action == FaultAction::kCorrupt) absl::StrAppend(&line, " ", text("corrupt"));
+  // How many sectors have arrived; where the first one went, or came from.
+  const bool numbered =
+      event.action == FaultAction::kTorn || event.action == FaultAction::kMisdirected;
+  if (numbered) absl::StrAppend(&line, " ", event.detail);
   return line + "\n";
 }
 

@@ -60,8 +60,8 @@ std::string StatsText(const Disk& disk, const Doors& doors) {
     members.AddNumber(name, counter.value);
   });
   add_group();
-  document.AddList("warnings",
-                   disk.is_cut() ? std::vector<std::string>{kCutAndHeld} : Warnings(disk.config()));
+  document.AddList("warnings", disk.is_cut() ? std::vector<std::string>{kCutAndHeld}
+                                             : Warnings(disk.config(), disk.settings().faults));
   return document.Text();
 }
 

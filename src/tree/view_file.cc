@@ -46,7 +46,7 @@ absl::StatusOr<std::unique_ptr<FileHandle>> ViewFile::MakeHandle(int /*flags*/, 
   absl::StatusOr<std::shared_ptr<View>> view =
       OpenView(opener.empty() ? "a process that fuser -v shows" : std::string(opener));
   if (!view.ok()) return view.status();
-  return std::make_unique<ViewHandle>(*std::move(view));
+  return std::make_unique<ViewHandle>(*std::move(view), lasts());
 }
 
 }  // namespace rnullfs

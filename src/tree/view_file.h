@@ -17,12 +17,15 @@ namespace rnullfs {
 // An open one.  A front end may read from view() itself, and so without a copy.
 class ViewHandle final : public FileHandle {
  public:
-  explicit ViewHandle(std::shared_ptr<View> view) : view_(std::move(view)) {}
+  explicit ViewHandle(std::shared_ptr<View> view, bool lasts)
+      : view_(std::move(view)), lasts_(lasts) {}
   absl::StatusOr<std::string> Read(uint64_t offset, uint64_t length) override;
   View* view() const override { return view_.get(); }
+  bool lasts() const override { return lasts_; }
 
  private:
   const std::shared_ptr<View> view_;
+  const bool lasts_;
 };
 
 class ViewFile : public DeviceEntry<File> {
@@ -39,6 +42,7 @@ class ViewFile : public DeviceEntry<File> {
                                                          std::string_view opener) override;
   // `who` opens it.
   virtual absl::StatusOr<std::shared_ptr<View>> OpenView(const std::string& who) = 0;
+  virtual bool lasts() const { return true; }
 };
 
 }  // namespace rnullfs

@@ -126,7 +126,8 @@ TEST(RuleLine, SaysWhatDiffersFromANewRule) {
 TEST(RuleLine, SaysWhatItRefuses) {
   EXPECT_EQ(Line(""), "faults: a rule says nothing");
   EXPECT_EQ(Line("x: write 0-7"),
-            "faults: x: it says nothing of what is done: error, delay or hang");
+            "faults: x: it says nothing of what is done: error, delay, hang, lost, torn, corrupt, "
+            "misdirected or stale");
   EXPECT_EQ(Line("x: raed hang"),
             "faults: x: raed: a rule has no such word. Did you mean read? One is said like this: "
             "slow: read 2048-4095 delay 50ms");

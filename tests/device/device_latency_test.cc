@@ -103,7 +103,7 @@ TEST(DeviceLatency, TheLongestDelayIsNotAnOverflow) {
   MemoryLimit memory;
   DeviceCounters counters;
   Medium medium{
-      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters.cache}};
+      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
   const auto device =
       *Device::PowerOn(Delayed(UINT64_MAX), medium, counters, {Clock::Real(), *completions});
   Request request;

@@ -281,7 +281,7 @@ TEST(DevicePower, RefusesASizeThatCannotBe) {
   MemoryLimit memory;
   DeviceCounters counters;
   Medium medium{
-      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters.cache}};
+      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
   const auto device = Device::PowerOn({.size = UINT64_MAX, .memory_backed = true}, medium, counters,
                                       {Clock::Real(), completions});
   EXPECT_EQ(ErrnoOf(device.status()), EINVAL);

@@ -115,7 +115,7 @@ class TestDisk {
   MemoryLimit memory_;
   DeviceCounters counters_;
   Medium medium_{
-      {.name = "test", .cache_name = "test cache", .memory = memory_, .counters = counters_.cache}};
+      {.name = "test", .cache_name = "test cache", .memory = memory_, .counters = counters_}};
   std::unique_ptr<Device> device_;
 };
 

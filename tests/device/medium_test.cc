@@ -24,9 +24,7 @@ void Write(Medium& medium, uint64_t offset, const std::string& data) {
 TEST(Medium, HasNoStoreUntilItIsNeeded) {
   MemoryLimit memory;
   DeviceCounters all;
-  CacheCounters& counters = all.cache;
-  Medium medium{
-      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
+  Medium medium{{.name = "test", .cache_name = "test cache", .memory = memory, .counters = all}};
   EXPECT_EQ(medium.store(), nullptr);
   ASSERT_TRUE(medium.Prepare(Config(1, false)).ok());
   EXPECT_EQ(medium.store(), nullptr);
@@ -39,9 +37,7 @@ TEST(Medium, HasNoStoreUntilItIsNeeded) {
 TEST(Medium, KeepsTheStoreWhileItIsNotUsed) {
   MemoryLimit memory;
   DeviceCounters all;
-  CacheCounters& counters = all.cache;
-  Medium medium{
-      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
+  Medium medium{{.name = "test", .cache_name = "test cache", .memory = memory, .counters = all}};
   ASSERT_TRUE(medium.Prepare(Config(2, true)).ok());
   Write(medium, (1 << 20) + 5, "kept");
   ASSERT_TRUE(medium.Prepare(Config(1, false)).ok());
@@ -52,9 +48,7 @@ TEST(Medium, KeepsTheStoreWhileItIsNotUsed) {
 TEST(Medium, FollowsTheSize) {
   MemoryLimit memory;
   DeviceCounters all;
-  CacheCounters& counters = all.cache;
-  Medium medium{
-      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
+  Medium medium{{.name = "test", .cache_name = "test cache", .memory = memory, .counters = all}};
   ASSERT_TRUE(medium.Prepare(Config(2, true)).ok());
   Write(medium, 5, "stays");
   Write(medium, (1 << 20) + 5, "goes");
@@ -68,9 +62,7 @@ TEST(Medium, FollowsTheSize) {
 TEST(Medium, IsAsItWasWhenThereCanBeNoCache) {
   MemoryLimit memory;
   DeviceCounters all;
-  CacheCounters& counters = all.cache;
-  Medium medium{
-      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
+  Medium medium{{.name = "test", .cache_name = "test cache", .memory = memory, .counters = all}};
   ASSERT_TRUE(medium.Prepare(Config(2, true)).ok());
   Write(medium, (1 << 20) + 5, "kept");
   DeviceConfig cached = Config(1, true);
@@ -100,9 +92,8 @@ TEST(Medium, RefusesASizeBeyondAnyFile) {
     for (const uint64_t size : {kLargestMib + 1, UINT64_MAX}) {
       MemoryLimit memory;
       DeviceCounters all;
-      CacheCounters& counters = all.cache;
       Medium medium{
-          {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
+          {.name = "test", .cache_name = "test cache", .memory = memory, .counters = all}};
       const absl::Status status = medium.Prepare(Config(size, memory_backed));
       EXPECT_EQ(ErrnoOf(status), EINVAL);
       const std::string sentence(status.message());
@@ -117,9 +108,7 @@ TEST(Medium, RefusesASizeBeyondAnyFile) {
 TEST(Medium, IsUnchangedWhenRefused) {
   MemoryLimit memory;
   DeviceCounters all;
-  CacheCounters& counters = all.cache;
-  Medium medium{
-      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
+  Medium medium{{.name = "test", .cache_name = "test cache", .memory = memory, .counters = all}};
   ASSERT_TRUE(medium.Prepare(Config(1, true)).ok());
   Write(medium, 0, "kept");
   EXPECT_FALSE(medium.Prepare(Config(kLargestMib + 1, true)).ok());
@@ -130,9 +119,7 @@ TEST(Medium, IsUnchangedWhenRefused) {
 TEST(Medium, TakesTheLargestSize) {
   MemoryLimit memory;
   DeviceCounters all;
-  CacheCounters& counters = all.cache;
-  Medium medium{
-      {.name = "test", .cache_name = "test cache", .memory = memory, .counters = counters}};
+  Medium medium{{.name = "test", .cache_name = "test cache", .memory = memory, .counters = all}};
   ASSERT_TRUE(medium.Prepare(Config(kLargestMib, true)).ok());
   Write(medium, (kLargestMib << 20) - 3, "end");
   EXPECT_EQ(medium.stored_pages(), 1);

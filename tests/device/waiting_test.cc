@@ -79,10 +79,8 @@ TEST(WaitingDevices, OneThatHoldsItsRequestsLeavesTheOtherAlone) {
   CompletionQueue completions(Clock::Real());
   MemoryLimit memory;
   DeviceCounters counters[2];
-  Medium slow_medium(
-      {.name = "slow", .cache_name = "", .memory = memory, .counters = counters[0].cache});
-  Medium medium(
-      {.name = "other", .cache_name = "", .memory = memory, .counters = counters[1].cache});
+  Medium slow_medium({.name = "slow", .cache_name = "", .memory = memory, .counters = counters[0]});
+  Medium medium({.name = "other", .cache_name = "", .memory = memory, .counters = counters[1]});
   std::string said;
   const auto slow =
       Device::PowerOn({.size = 1, .irqmode = IrqMode::kTimer, .completion_nsec = 3'600'000'000'000},

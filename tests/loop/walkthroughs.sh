@@ -67,7 +67,7 @@ leaves_nothing 'it'
 
 # --- The examples ---------------------------------------------------------------------------------
 
-for example in first-disk ext4-on-a-loop-device slow-disk slow-while-it-runs disk-dies-under-raid1 power-cuts reset-between-tests; do
+for example in first-disk ext4-on-a-loop-device slow-disk slow-while-it-runs disk-dies-under-raid1 score-a-scrubber power-cuts reset-between-tests; do
   check "examples/$example.sh" "$top/examples/$example.sh"
   leaves_nothing "examples/$example.sh"
 done

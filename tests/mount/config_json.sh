@@ -14,7 +14,7 @@ same 'the first attributes, with their types' \
     '"irqmode": 0, "completion_nsec": 10000, "memory_backed": false, "datapath": "auto"}' | jq -c .)" \
   "$(jq -c 'to_entries[:8] | from_entries' "$config")"
 same 'every file of an attribute is a key, but index and second names' \
-  "$(cd "$(dirname "$config")" && find . -perm 644 -type f ! -name config.json ! -name cache_size_mib ! -path './faults/*' -printf '%P\n' | sort)" \
+  "$(cd "$(dirname "$config")" && find . -perm 644 -type f ! -name config.json ! -name damage ! -name cache_size_mib ! -path './faults/*' -printf '%P\n' | sort)" \
   "$(jq -r 'paths(type != "object" and type != "array") | join("/")' "$config" | cat - <(echo badblocks) | sort)"
 same 'pretty-printed' "$(jq . "$config")" "$(<"$config")"
 same 'stat knows its length' "$(wc -c <"$config")" "$(stat -c %s "$config")"

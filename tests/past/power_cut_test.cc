@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <map>
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "from_environment.h"
@@ -91,6 +93,92 @@ TEST(PowerCutTest, NeedsNoMemoryButForSnapshots) {
   EXPECT_EQ(disk.Now(), std::string(32, 'a') + std::string(32, '.'));
 }
 
+// --- Flushes that are lost ---------------------------------------------------------------------
+
+// The pages that differ from what was promised: "1 a b" is a, and would be b.
+std::string Broken(Past& past, const PowerCut& cut = {}) {
+  std::string broken;
+  const int error =
+      past.ForEachBroken(cut, [&](uint64_t page, const char* is, const char* promised) {
+        broken += std::to_string(page) + " " + is[0] + " " + promised[0] + "\n";
+        return 0;
+      });
+  EXPECT_EQ(error, 0);
+  return broken;
+}
+
+TEST(PowerCutTest, ALostFlushPromisesWhatATrueOneCovers) {
+  DiskWithPast disk(4);
+  disk.past().SetHistory(kHistory);
+  ASSERT_EQ(disk.Write(0, "aaaa"), 0);
+  ASSERT_EQ(disk.past().Flush(), 0);
+  EXPECT_EQ(Broken(disk.past()), "") << "none has been lost";
+  ASSERT_EQ(disk.Write(1, "b"), 0);
+  ASSERT_EQ(disk.past().FlushFalsely(), 0);
+  ASSERT_EQ(disk.Write(1, "cc"), 0);
+  ASSERT_EQ(disk.past().FlushFalsely(), 0);
+  ASSERT_EQ(disk.Write(3, "d"), 0);
+  disk.BeKilled(kHistory);
+  EXPECT_EQ(Broken(disk.past()), "1 a c\n2 a c\n");
+  EXPECT_EQ(disk.past().WhatIsLost({}).sectors, 24);
+  EXPECT_EQ(disk.past().LoseUnflushed({}), 0);
+  EXPECT_EQ(disk.Now(), "acca") << "what was promised";
+  EXPECT_EQ(Broken(disk.past()), "");
+  ASSERT_EQ(disk.past().FlushFalsely(), 0);
+  ASSERT_EQ(disk.Write(0, "x"), 0);
+  ASSERT_EQ(disk.past().Flush(), 0);
+  EXPECT_EQ(Broken(disk.past()), "") << "a true one covers";
+}
+
+// Below, something else is done while a flush is under way.
+class SlowToFlush final : public Store {
+ public:
+  explicit SlowToFlush(Store& below) : below_(below) {}
+  void Meanwhile(std::function<void()> meanwhile) { meanwhile_ = std::move(meanwhile); }
+
+  int Read(uint64_t offset, uint64_t length, Sink sink) override {
+    return below_.Read(offset, length, sink);
+  }
+  uint64_t NextData(uint64_t offset) const override { return below_.NextData(offset); }
+  uint64_t NextHole(uint64_t offset) const override { return below_.NextHole(offset); }
+  uint64_t size_bytes() const override { return below_.size_bytes(); }
+  int Write(uint64_t offset, uint64_t length, const void* data) override {
+    return below_.Write(offset, length, data);
+  }
+  int Discard(uint64_t offset, uint64_t length) override { return below_.Discard(offset, length); }
+  int WriteZeroes(uint64_t offset, uint64_t length) override {
+    return below_.WriteZeroes(offset, length);
+  }
+  int Allocate(uint64_t offset, uint64_t length) override {
+    return below_.Allocate(offset, length);
+  }
+  int Flush() override {
+    if (meanwhile_ != nullptr) std::exchange(meanwhile_, nullptr)();
+    return 0;
+  }
+
+ private:
+  Store& below_;
+  std::function<void()> meanwhile_;
+};
+
+TEST(PowerCutTest, AFlushDoesNotCoverWhatIsPromisedWhileItIsUnderWay) {
+  const std::unique_ptr<PageStore> store = NewStore(4 * kPage);
+  SlowToFlush slow(*store);
+  const std::unique_ptr<Past> past = *Past::Create("past", test_memory, MemfdKeeper::None(), slow);
+  past->SetHistory(kHistory);
+  const auto write = [&](uint64_t page, char letter) {
+    EXPECT_EQ(past->Write(page * kPage, kPage, std::string(kPage, letter).data()), 0);
+  };
+  write(0, 'a');
+  slow.Meanwhile([&] {
+    write(1, 'b');
+    EXPECT_EQ(past->FlushFalsely(), 0);
+  });
+  ASSERT_EQ(past->Flush(), 0);
+  EXPECT_EQ(Broken(*past), std::string("1 ") + '\0' + " b\n");
+}
+
 // --- Against a model ---------------------------------------------------------------------------
 
 // What sectors have been since they were durable, by the number of the change; 0: that.
@@ -123,15 +211,22 @@ class PowerCutRandomTest : public testing::Test {
                       : kind == 1 ? past.WriteZeroes(begin * kSector, data.size())
                                   : past.Write(begin * kSector, data.size(), data.data());
     ASSERT_EQ(error, 0);
-    for (uint64_t i = 0; i < count; ++i) model_[begin + i].been[past.sequence()] = letter;
+    for (uint64_t i = 0; i < count; ++i) {
+      model_[begin + i].been[past.sequence()] = letter;
+      firm_[begin + i].been[past.sequence()] = letter;
+    }
   }
-  void Settle() {
+  void Flush() {
+    const bool lost = Below(2) == 0;
+    ASSERT_EQ(lost ? disk_.past().FlushFalsely() : disk_.past().Flush(), 0);
     for (SectorModel& sector : model_) sector.Settle();
+    if (!lost) firm_ = model_;
   }
 
   // Applies, in their order, the changes that the cut keeps of the sector.
-  char Expected(const PowerCut& cut, uint64_t sector) const {
-    const auto& been = model_[sector].been;
+  static char Expected(const std::vector<SectorModel>& model, const PowerCut& cut,
+                       uint64_t sector) {
+    const auto& been = model[sector].been;
     char is = been.at(0);
     char was = is;
     for (const auto& [change, letter] : been) {
@@ -141,6 +236,27 @@ class PowerCutRandomTest : public testing::Test {
     return is;
   }
 
+  // All pages where a flush that was lost makes a difference, and what.
+  void ExpectBroken(const PowerCut& cut) {
+    std::map<uint64_t, std::string> expected;
+    for (uint64_t page = 0; page < kPages; ++page) {
+      std::string is;
+      std::string promised;
+      for (uint64_t i = page * 8; i < page * 8 + 8; ++i) {
+        is += std::string(kSector, Expected(firm_, cut, i));
+        promised += std::string(kSector, Expected(model_, cut, i));
+      }
+      if (is != promised) expected[page] = is + promised;
+    }
+    std::map<uint64_t, std::string> broken;
+    const auto note = [&](uint64_t page, const char* is, const char* promised) {
+      broken[page] = std::string(is, kPage) + std::string(promised, kPage);
+      return 0;
+    };
+    ASSERT_EQ(disk_.past().ForEachBroken(cut, note), 0);
+    ASSERT_TRUE(broken == expected);
+  }
+
   void CutPower() {
     const PowerCut cut = {.keeps = static_cast<CutKeeps>(Below(4)),
                           .seed = random_(),
@@ -148,6 +264,7 @@ class PowerCutRandomTest : public testing::Test {
     if (Below(2) == 0) disk_.BeKilled(kHistory);
     const std::string before = Read(disk_.past(), 0, kPages * kPage);
     const CutLoss loss = disk_.past().WhatIsLost(cut);
+    ExpectBroken(cut);
     ASSERT_EQ(disk_.past().LoseUnflushed(cut), 0);
     if (Below(2) == 0) {
       ASSERT_EQ(disk_.past().LoseUnflushed(cut), 0) << "a cut made twice is one";
@@ -155,11 +272,12 @@ class PowerCutRandomTest : public testing::Test {
     const std::string after = Read(disk_.past(), 0, kPages * kPage);
     uint64_t lost = 0;
     for (uint64_t i = 0; i < kSectors; ++i) {
-      const char expected = Expected(cut, i);
+      const char expected = Expected(model_, cut, i);
       ASSERT_EQ(after.substr(i * kSector, kSector), std::string(kSector, expected)) << i;
-      lost += after[i * kSector] != before[i * kSector] ? 1 : 0;
+      lost += Expected(firm_, cut, i) != before[i * kSector] ? 1 : 0;
       model_[i].been = {{0, expected}};
     }
+    firm_ = model_;
     ASSERT_EQ(loss.sectors, lost);
   }
 
@@ -167,6 +285,7 @@ class PowerCutRandomTest : public testing::Test {
   std::mt19937_64 random_;
   DiskWithPast disk_{kPages};
   std::vector<SectorModel> model_ = std::vector<SectorModel>(kSectors);
+  std::vector<SectorModel> firm_ = model_;  // but for what flushes covered that were lost
 };
 
 TEST_F(PowerCutRandomTest, LeavesWhatTheModelSays) {
@@ -177,8 +296,7 @@ TEST_F(PowerCutRandomTest, LeavesWhatTheModelSays) {
     if (kind == 0) {
       CutPower();
     } else if (kind < 4) {
-      ASSERT_EQ(disk_.past().Flush(), 0);
-      Settle();
+      Flush();
     } else {
       Change();
     }

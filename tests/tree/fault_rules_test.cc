@@ -61,7 +61,8 @@ TEST_F(FaultRulesTreeTest, ARuleIsADirectoryOfItsAttributesAndCounts) {
   EXPECT_THAT(List(Rule("slow")),
               ElementsAre(".", "..", "op", "sectors", "probability", "interval", "times", "space",
                           "after", "once_per_sector", "action", "error", "when", "delay", "lanes",
-                          "enabled", "seen", "hits", "pending", "last"));
+                          "torn", "acknowledged", "corrupt", "shift", "stored", "enabled", "seen",
+                          "hits", "pending", "last"));
   for (const std::string& name : List(Rule("slow"))) {
     if (name[0] == '.') continue;
     const Inode file = Find(Rule("slow"), name);

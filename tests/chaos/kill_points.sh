@@ -5,10 +5,12 @@
 #        kill_points.sh clones         rollback, and disks that begin as others
 #        kill_points.sh faults         fault rules
 #        kill_points.sh cuts           power cuts
+#        kill_points.sh damage         silent faults
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/kill_points_clones.sh"
 . "$(dirname "$0")/kill_points_faults.sh"
 . "$(dirname "$0")/kill_points_cuts.sh"
+. "$(dirname "$0")/kill_points_damage.sh"
 needs root fuse jq python3
 export RNULLFS_KILL_POINTS=$scratch/points
 mkdir "$RNULLFS_KILL_POINTS"
@@ -314,6 +316,7 @@ case $1 in
     ;;
   faults) walk_faults ;;
   cuts) walk_cuts ;;
+  damage) walk_damage ;;
   auto) if passthrough_possible; then walk auto; fi ;;
 esac
 same 'nothing is left' 'features power status.json' "$(names "$mnt")"

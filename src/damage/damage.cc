@@ -248,7 +248,12 @@ void Damage::CountInjected(uint64_t sector) {
 void Damage::ForgetHealed() {
   if (!has_healed_.load(std::memory_order_acquire)) return;
   const LockGuard lock(mutex_);
-  ForgetHealedLocked(0, UINT64_MAX - 1);
+  ForgetHealedLocked();
+}
+
+void Damage::HealForGood() {
+  HealAll();
+  ForgetHealed();
 }
 
 void Damage::ForgetHealedLocked(uint64_t first, uint64_t last) {
@@ -266,12 +271,11 @@ void Damage::Count() {
   has_healed_.store(healed, std::memory_order_release);
 }
 
+// Of a sector that is whole.
 int Damage::Lie(uint64_t sector, const char* shows, const char* truth, const Harm& harm) {
   if (map_ == nullptr) return ENOSPC;
   DamageMap::Entry entry = {};
-  if (map_->Has(sector)) static_cast<void>(map_->Get(sector, entry));
   entry.truth = DamageMap::HashOf(truth);
-  entry.before = 0;
   int error = map_->Name(harm.action, harm.rule, harm.sequence, entry);
   if (error == 0) error = map_->Put(sector, shows, entry);
   Count();

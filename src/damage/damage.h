@@ -125,11 +125,14 @@ class Damage final : public Store {
   // Shows what there is again, in sectors first to last.
   void Heal(uint64_t first, uint64_t last) ABSL_LOCKS_EXCLUDED(mutex_);
   void HealAll() { Heal(0, UINT64_MAX - 1); }
+  // The same for who has put all of the disk back, and made that last: nor does a power cut show
+  // any more what had been lost, or damaged, before.
+  void HealForGood() ABSL_LOCKS_EXCLUDED(mutex_);
   // The truth has changed by other ways than this one: what it says no more is damage of what there
   // was.  Where the power has gone, so has what had healed something, if it was not covered.
   enum class After : uint8_t { kChange, kDeath, kPowerLoss };
   void Settle(After after) ABSL_LOCKS_EXCLUDED(mutex_);
-  // What has been healed stays so.
+  // What has been healed stays so, and what a flush that was lost has promised is so.
   void ForgetHealed() ABSL_LOCKS_EXCLUDED(mutex_);
   // A flush that was lost has cost something, as the power has gone: a page shows `shown`, and will
   // be `truth`.

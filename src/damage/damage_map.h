@@ -79,8 +79,7 @@ class DamageMap {
   int PutHealed(uint64_t sector, const char* shows, const Entry& entry);
   // Forgets it, whether it is healed or not.
   int Erase(uint64_t sector);
-  // It shows what it has, for now; and shows the other again.
-  // ENOMEM.
+  // It shows what it has, for now; and shows the other again.  ENOMEM.
   int Heal(uint64_t sector) { return Move(sector, sectors_, healed_, kHealed); }
   int Unheal(uint64_t sector) { return Move(sector, healed_, sectors_, 0); }
   uint64_t NextHealed(uint64_t sector) const;

@@ -4,6 +4,9 @@
 // past knows by itself what it was (Past::ForEachBroken()); of a cache it is what lies below that,
 // noted before the truth is flushed.
 
+#include <cstdint>
+#include <cstring>
+
 #include "damage/damage.h"
 
 namespace rnullfs {

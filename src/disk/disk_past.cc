@@ -153,8 +153,7 @@ absl::Status DiskPast::RollBack(std::string_view name, uint64_t request) {
   const int error = medium_->past()->RollBack(*moment, request);
   if (error == 0) {
     KillPoint("rolled-back-damaged");
-    medium_->damage().HealAll();
-    medium_->damage().ForgetHealed();
+    medium_->damage().HealForGood();
     return absl::OkStatus();
   }
   medium_->damage().Settle(Damage::After::kChange);  // a part of the disk may be what it was

@@ -40,8 +40,7 @@ absl::Status RollBack(DeviceNode& node, std::string_view text, const Writer& wri
   return node.Apply(writer, [&](Disk& disk, const Doors& doors, Owners& owners) {
     // Somebody may have opened the disk since it was done, if who did it died before the answer.
     if (disk.past().RolledBackBy(writer.request)) {
-      disk.medium()->damage().HealAll();  // it may have died before that
-      disk.medium()->damage().ForgetHealed();
+      disk.medium()->damage().HealForGood();  // it may have died before that
       return absl::OkStatus();
     }
     if (doors.InUse()) {

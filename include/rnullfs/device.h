@@ -34,6 +34,7 @@ class CompletionQueue;
 struct FaultPoint;
 struct FaultVerdict;
 struct Harms;
+class LoggedRequest;
 struct Reply;
 
 // What devices share and tests replace.  All outlive the devices.
@@ -117,7 +118,8 @@ class Device {
   int64_t Do(const Command& command, int64_t now_nsec, Reply& reply, FaultVerdict& verdict);
   int64_t DoPieces(const Command& command, const Harms& harms, int64_t ready_nsec, Reply& reply);
   std::pair<uint64_t, uint64_t> Touched(const Command& command) const;
-  int DoPiece(const Command& piece, const Harms& harms, char* to);
+  int DoPiece(const Command& piece, const Harms& harms, Reply& reply, char* to);
+  int Change(const Command& command, const Harms* harms, LoggedRequest& logged);
   int64_t EndOf(int64_t ready_nsec);
 
   const DeviceConfig config_;  // as it was switched on: not what may change

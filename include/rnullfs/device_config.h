@@ -105,7 +105,11 @@ struct DeviceConfig {
   uint64_t seed = 0;             // 0: another one at each power-on
   uint64_t io_timeout = 30'000;  // ms
   CutKeeps cut_keeps = CutKeeps::kNone;
+  bool log_reads = false;
+  bool log_fua = false;
+  uint32_t atomic = 0;  // bytes; 0: blocksize
 
+  uint32_t atomic_bytes() const { return atomic == 0 ? blocksize : atomic; }
   bool wants_cache() const { return memory_backed && cache_size != 0; }
   // UINT64_MAX for no limit.
   uint64_t store_limit_bytes() const {

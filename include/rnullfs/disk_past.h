@@ -13,16 +13,19 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "rnullfs/clock.h"
 #include "rnullfs/medium.h"
 #include "rnullfs/snapshot.h"
+#include "rnullfs/store.h"
 #include "rnullfs/view.h"
 
 namespace rnullfs {
 
+class CrashStates;
 class Snapshots;
 
 // What stats.json shows of it.
@@ -39,6 +42,22 @@ struct Moments {
   uint64_t first;
   uint64_t last;  // now
   uint64_t size_bytes;
+};
+
+// The formats of the log of requests (src/past/log_files.h).
+enum class LogKind : uint8_t { kText, kIolog, kWrites };
+
+// What that has: the oldest number and the newest, and the moment that kWrites begins behind.
+struct LogFigures {
+  uint64_t first;
+  uint64_t last;
+  uint64_t writes_begin;
+};
+
+// A moment that somebody has given a name.
+struct NamedMoment {
+  uint64_t number;
+  std::string name;
 };
 
 class DiskPast {
@@ -67,9 +86,9 @@ class DiskPast {
   // Of one without a name that nobody uses any more, which takes no memory; and of all of them.
   void RemoveHidden(uint64_t serial);
   void RemoveUnusedHidden();
-  // Makes the disk what it was when the snapshot was taken, or at the moment that is written as a
-  // number; nobody has it open.  `request` is whose it is; 0: none.  EINVAL, ENOENT, ESTALE, for
-  // what cannot be; ENOSPC, and nothing has changed.
+  // Makes the disk what it was when the snapshot was taken, or at the moment that is a mark's, or
+  // written as a number; nobody has it open.  `request` is whose it is; 0: none.  EINVAL, ENOENT,
+  // ESTALE, for what cannot be; ENOSPC, and nothing has changed.
   absl::Status RollBack(std::string_view name, uint64_t request = 0);
   // Whether that has been done for the request, which is heard again.
   bool RolledBackBy(uint64_t request) const;
@@ -91,6 +110,24 @@ class DiskPast {
   // has not.
   absl::StatusOr<std::shared_ptr<View>> OpenAt(uint64_t moment,
                                                const std::string& who = "somebody");
+  // The log of what the disk has been asked to do, while it has history, of which it goes on.
+  // `finds_fua`: as the attribute log_fua; `disk` is what an iolog calls it.  ESTALE without.
+  absl::StatusOr<std::shared_ptr<View>> OpenLog(LogKind kind, bool finds_fua,
+                                                const std::string& disk, const std::string& who);
+  std::optional<LogFigures> log() const;  // nothing without
+  // The first flushes, and writes with FUA, that it has from the number on, at most so many.
+  std::vector<uint64_t> Flushes(uint64_t from, size_t at_most) const;
+  // Gives this moment a name, and returns its number; EINVAL without history, or for a name that
+  // means something else; ENOSPC.  `request` as for Take().
+  absl::StatusOr<uint64_t> SetMark(std::string_view name, uint64_t request);
+  std::optional<uint64_t> FindMark(std::string_view name) const;  // the newest one so called
+  std::vector<NamedMoment> Marks() const;                         // oldest first
+
+  // The states that a power cut may have left (src/crash/states.h); null without history.
+  std::shared_ptr<CrashStates> crash();
+  // The disk of one of them, for `who`; as CrashStates::Open().
+  absl::StatusOr<std::shared_ptr<Store>> OpenCrash(uint32_t id, const std::string& who);
+
   // Who has one of them, as long as which the disk cannot be removed; for a sentence.
   std::string Users() const;
 
@@ -109,12 +146,15 @@ class DiskPast {
   absl::Status Begin();
   absl::StatusOr<uint64_t> MomentNamed(std::string_view name) const;
   void EndIfUnwanted();
+  void EndStates();
+  std::shared_ptr<View> Watched(std::unique_ptr<View> view, const std::string& who);
 
   Medium* medium_;  // null once removed
   const Clock& clock_;
   uint64_t history_mib_ = 0;
   bool prepared_ = false;  // SetHistory() follows, which wants it
   std::shared_ptr<Snapshots> snapshots_;
+  std::shared_ptr<CrashStates> states_;  // null, or of that past
 };
 
 }  // namespace rnullfs

@@ -29,9 +29,11 @@
 namespace rnullfs {
 
 class BadBlockTable;
+class CountedRequest;
 class CloneStore;
 class Damage;
 class FaultRuleTable;
+struct LogEntry;
 class Past;
 class WriteCache;
 
@@ -119,11 +121,17 @@ class Medium {
   WriteCache* cache() const { return cache_.get(); }
   // Null while there is nothing to remember.
   Past* past() const { return past_.get(); }
+  MemoryLimit& memory() const { return services_.memory; }
   BadBlockTable& bad_blocks() const { return *bad_blocks_; }
   FaultRuleTable& fault_rules() const { return *fault_rules_; }
   Damage& damage() const { return *damage_; }
   // The number of the newest change, 0 while there is nothing to remember; from any thread.
   uint64_t sequence() const;
+  // Whether what is asked for is logged; and, from any thread, its lines: of what changes nothing,
+  // and of what is about to be answered.
+  bool logs() const;
+  void CountLogged(const LogEntry& what) const;
+  void EndLogged(const CountedRequest& request, int error, int64_t now_nsec) const;
   // Whether a disk as `config` says would fit into what the memory limit leaves to it, all of it.
   bool Fits(const DeviceConfig& config) const;
 
@@ -155,7 +163,7 @@ class Medium {
   const std::unique_ptr<Damage> damage_;
   std::atomic<bool> lies_{false};  // damage_ is in the way of requests
   std::atomic<Store*> top_{nullptr};
-  std::atomic<const Past*> remembers_{nullptr};  // past_.get() while it is on top, for requests
+  std::atomic<Past*> remembers_{nullptr};  // past_.get() while it is on top, for requests
 };
 
 }  // namespace rnullfs

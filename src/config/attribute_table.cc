@@ -30,6 +30,10 @@ constexpr Unsigned kBlockSize({.min = 512,
                                .accepts = "a power of two from 512 to 4096"},
                               "bytes");
 constexpr Unsigned kSize({.bare_text = true}, "MiB");  // as it always could be written
+constexpr Unsigned kAtomicUnit({.max = 4096,
+                                .valid = [](uint64_t x) { return (x & ((x - 1) | 511)) == 0; },
+                                .accepts = "0, or a power of two from 512 to 4096"},
+                               "bytes");
 constexpr Unsigned kIrqMode({.max = 2, .accepts = "0 (none), 1 (soft) or 2 (timer)"});
 constexpr Unsigned kQueueMode({.max = 2, .accepts = "0, 1 or 2"});
 // The kernel takes what a signed 64-bit ktime holds.  A request that is out for more than an hour
@@ -360,6 +364,29 @@ constexpr Attribute kTable[] = {
          "what is left, when cut is written to power, of what no flush has covered: nothing, "
          "all, some requests by chance, or also parts of requests; but for all the disk "
          "needs history or cache_size",
+     .takes_effect = TakesEffect::kAtOnce,
+     .live = true,
+     .ours = true},
+    {.name = "log_reads",
+     .type = &kBoolean,
+     .field = InConfig<&DeviceConfig::log_reads>(),
+     .summary = "whether log/ has reads as well; it then does not go back as far",
+     .takes_effect = TakesEffect::kNextRequest,
+     .live = true,
+     .ours = true},
+    {.name = "log_fua",
+     .type = &kBoolean,
+     .field = InConfig<&DeviceConfig::log_fua>(),
+     .summary = "whether log/ has a lone write that a flush follows at once as one with FUA, of "
+                "which a loop device makes these two",
+     .takes_effect = TakesEffect::kAtOnce,
+     .live = true,
+     .ours = true},
+    {.name = "atomic",
+     .type = &kAtomicUnit,
+     .field = InConfig<&DeviceConfig::atomic>(),
+     .summary = "what the disk writes wholly or not at all when the power goes, as crash/ has it; "
+                "0 for a block",
      .takes_effect = TakesEffect::kAtOnce,
      .live = true,
      .ours = true},

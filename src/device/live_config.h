@@ -24,6 +24,7 @@ class LiveConfig {
     io_timeout_msec_.store(static_cast<int64_t>(config.io_timeout), std::memory_order_relaxed);
     badblocks_once_.store(config.badblocks_once, std::memory_order_relaxed);
     badblocks_partial_io_.store(config.badblocks_partial_io, std::memory_order_relaxed);
+    log_reads_.store(config.log_reads, std::memory_order_relaxed);
     shaped_.store(config.irqmode != IrqMode::kNone || config.mbps.any() || config.iops.any(),
                   std::memory_order_relaxed);
     // What is larger is there: whoever sees this may use it.
@@ -45,6 +46,7 @@ class LiveConfig {
   bool badblocks_partial_io() const {
     return badblocks_partial_io_.load(std::memory_order_relaxed);
   }
+  bool log_reads() const { return log_reads_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr int64_t kInline = -2;
@@ -64,6 +66,7 @@ class LiveConfig {
   std::atomic<bool> shaped_;
   std::atomic<bool> badblocks_once_;
   std::atomic<bool> badblocks_partial_io_;
+  std::atomic<bool> log_reads_;
 };
 
 }  // namespace rnullfs

@@ -65,8 +65,8 @@ absl::Status Medium::Prepare(const DeviceConfig& config) {
     // It has grown by nothing but a hole.
     if (old_bytes < size_bytes) static_cast<void>(Resize(old_bytes));
   }
+  if (past_ != nullptr) past_->Settle();
   Stack();
-  if (past_ != nullptr) past_->NoteDurable();
   damage_->ForgetHealed();
   return status;
 }
@@ -246,6 +246,25 @@ uint64_t Medium::sequence() const {
   const RcuReadGuard guard;
   const Past* const past = remembers_.load(std::memory_order_acquire);
   return past == nullptr ? 0 : past->sequence();
+}
+
+bool Medium::logs() const {
+  if (remembers_.load(std::memory_order_relaxed) == nullptr) return false;
+  const RcuReadGuard guard;
+  const Past* const past = remembers_.load(std::memory_order_acquire);
+  return past != nullptr && past->log().on();
+}
+
+void Medium::CountLogged(const LogEntry& what) const {
+  const RcuReadGuard guard;
+  Past* const past = remembers_.load(std::memory_order_acquire);
+  if (past != nullptr) static_cast<void>(past->Count(what));
+}
+
+void Medium::EndLogged(const CountedRequest& request, int error, int64_t now_nsec) const {
+  const RcuReadGuard guard;
+  Past* const past = remembers_.load(std::memory_order_acquire);
+  if (past != nullptr) past->log().End(request, error, now_nsec);
 }
 
 uint64_t Medium::cached_pages() const { return cache_ == nullptr ? 0 : cache_->cached_pages(); }

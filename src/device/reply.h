@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "device/fault_verdict.h"
+#include "device/logged_request.h"
 #include "device/waiting.h"
 #include "rnullfs/command.h"
 #include "rnullfs/device_counters.h"
@@ -26,6 +27,7 @@ struct Reply {
   Waiting* waiting = nullptr;              // the disk's, where it is counted until it is sent
   std::vector<std::shared_ptr<HangGate>> gates = {};  // where it is held before
   PendingFaults pending = {};                         // what has fired for it
+  LoggedRequest logged = {};
 
   // Of memory that it holds.
   uint64_t data_bytes() const { return data == nullptr ? 0 : bytes; }

@@ -60,8 +60,11 @@ void Device::Submit(const Command& command, Completion done) {
 }
 
 void Device::AnswerNow(Command command, Completion done) {
+  LoggedRequest logged(command, medium_, stages_->supply, services_.clock,
+                       stages_->live.log_reads());
   const auto answer = [&](const Answer& answer) {
     counters_.statistics.Finished(command.op, answer.bytes, answer.error);
+    logged.End(answer.error);
     done(answer);
   };
   int error = stages_->refusals.Check(command);
@@ -69,6 +72,7 @@ void Device::AnswerNow(Command command, Completion done) {
     if (!has_power()) return answer({EIO, 0});
     if (FaultVerdict verdict = Judge(command); verdict.fired || verdict.busy) {
       Reply reply = {.done = done, .statistics = &counters_.statistics, .op = command.op};
+      reply.logged = std::move(logged);
       return AnswerLater(command, std::move(reply), std::move(verdict));
     }
   }
@@ -82,7 +86,7 @@ void Device::AnswerNow(Command command, Completion done) {
     // Whoever has the answer may destroy the device.
     if (error == 0) return;
   } else if (error == 0) {
-    error = stages_->backing.Change(command);
+    error = Change(command, nullptr, logged);
     if (error != 0) stages_->refusals.ExplainError(error, command);
   }
   answer({error, error == 0 ? command.length : 0});
@@ -90,6 +94,8 @@ void Device::AnswerNow(Command command, Completion done) {
 
 void Device::AnswerShaped(Command command, Completion done) {
   Reply reply = {.done = done, .statistics = &counters_.statistics, .op = command.op};
+  reply.logged =
+      LoggedRequest(command, medium_, stages_->supply, services_.clock, stages_->live.log_reads());
   reply.error = has_power() ? stages_->refusals.Check(command) : EIO;
   if (!MayWait(command)) {
     reply.error = EBUSY;
@@ -222,7 +228,7 @@ int64_t Device::DoPieces(const Command& command, const Harms& harms, int64_t rea
     piece.length = std::min(piece_bytes, command.length - done);
     if (piece.data != nullptr) piece.data = static_cast<const char*>(piece.data) + done;
     const int error =
-        DoPiece(piece, harms, reply.data == nullptr ? nullptr : reply.data.get() + done);
+        DoPiece(piece, harms, reply, reply.data == nullptr ? nullptr : reply.data.get() + done);
     if (reply.error == 0) reply.error = error;
     due_nsec = std::max(due_nsec, EndOf(ready_nsec));
     done += piece.length;
@@ -237,7 +243,7 @@ std::pair<uint64_t, uint64_t> Device::Touched(const Command& command) const {
 }
 
 // How much of it works, and where the bytes go.
-int Device::DoPiece(const Command& piece, const Harms& harms, char* to) {
+int Device::DoPiece(const Command& piece, const Harms& harms, Reply& reply, char* to) {
   Command good = piece;
   int error = 0;
   if (piece.op != Op::kFlush && IsBlockRequest(piece) && medium_.bad_blocks().armed()) {
@@ -255,12 +261,17 @@ int Device::DoPiece(const Command& piece, const Harms& harms, char* to) {
   }
   int moved = 0;
   if (good.op != Op::kRead) {
-    moved = stages_->backing.Change(good, &harms);
+    moved = Change(good, &harms, reply.logged);
   } else if (to != nullptr) {
     moved = stages_->backing.CopyOut(good, to, harms);
   }
   if (error == 0 && moved != 0) stages_->refusals.ExplainError(moved, piece);
   return error != 0 ? error : moved;
+}
+
+int Device::Change(const Command& command, const Harms* harms, LoggedRequest& logged) {
+  const CountedRequest::Scope scope(logged.counted());
+  return stages_->backing.Change(command, harms);
 }
 
 bool Device::HasRoomFor(const Command& command) const {

@@ -10,6 +10,7 @@
 #include "base/kill_point.h"
 #include "base/parse.h"
 #include "base/visible.h"
+#include "crash/states.h"
 #include "damage/damage.h"
 #include "past/past.h"
 #include "past/snapshots.h"
@@ -43,7 +44,14 @@ int64_t Nsec(const timespec& time) { return time.tv_sec * 1'000'000'000 + time.t
 DiskPast::DiskPast(Medium& medium, const Clock& clock) : medium_(&medium), clock_(clock) {}
 DiskPast::~DiskPast() = default;
 
+// Who has them, and no disk of theirs open, may be about to ask them.
+void DiskPast::EndStates() {
+  if (states_ != nullptr) states_->End();
+  states_.reset();
+}
+
 void DiskPast::Remove() {
+  EndStates();
   snapshots_.reset();
   medium_ = nullptr;
 }
@@ -64,6 +72,7 @@ void DiskPast::SetHistory(uint64_t mib) {
 
 void DiskPast::DropStore() {
   prepared_ = false;
+  EndStates();
   snapshots_.reset();
   medium_->Forget();
 }
@@ -102,6 +111,7 @@ absl::Status DiskPast::Begin() {
 void DiskPast::EndIfUnwanted() {
   if (snapshots_ == nullptr || snapshots_->in_use()) return;
   if (prepared_ || history_mib_ > 0 || snapshots_->count() > 0) return;
+  EndStates();
   snapshots_.reset();
   medium_->Forget();
 }
@@ -176,16 +186,17 @@ bool DiskPast::RolledBackBy(uint64_t request) const {
   return snapshots_ != nullptr && medium_->past()->RolledBackBy(request);
 }
 
-// A snapshot's name, or else a number.
+// A snapshot's name, or else a mark's, or a number.
 absl::StatusOr<uint64_t> DiskPast::MomentNamed(std::string_view name) const {
   if (const std::optional<Snapshot> snapshot = Find(name)) {
     if (snapshot->size_bytes == medium_->store()->size_bytes()) return snapshot->moment;
     return Error(EINVAL, absl::StrCat("rollback: the disk had ", snapshot->size_bytes >> 20,
                                       " MiB then; write that to size, and switch it on, first"));
   }
-  const std::optional<uint64_t> number = ParseNumber(name);
+  const std::optional<uint64_t> mark = FindMark(name);
+  const std::optional<uint64_t> number = mark ? mark : ParseNumber(name);
   if (!number) {
-    return Error(ENOENT, absl::StrCat("rollback: there is no snapshot ", Visible(name)));
+    return Error(ENOENT, absl::StrCat("rollback: there is no snapshot or mark ", Visible(name)));
   }
   const std::optional<Moments> there = moments();
   if (!there) {
@@ -239,8 +250,13 @@ absl::StatusOr<std::shared_ptr<View>> DiskPast::OpenAt(uint64_t moment, const st
   if (!there || moment < there->first || moment > there->last) {
     return Error(ESTALE, absl::StrCat("the history does not have the moment ", moment));
   }
+  return Watched(medium_->past()->ViewAt(moment, there->size_bytes, /*held=*/false), who);
+}
+
+// Of a past that stays as long.
+std::shared_ptr<View> DiskPast::Watched(std::unique_ptr<View> view, const std::string& who) {
   const auto open = std::make_shared<OpenView>();
-  open->view = medium_->past()->ViewAt(moment, there->size_bytes, /*held=*/false);
+  open->view = std::move(view);
   open->end = [snapshots = snapshots_, who] { snapshots->EndWatch(who); };
   snapshots_->Watch(who);
   open->in_use = true;

@@ -90,12 +90,21 @@ void ReplyWrite(void* tag, const Answer& answer) {
   }
 }
 
-void Allocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_t length,
-              fuse_file_info* /*file*/) {
-  if (!IsDisk(inode)) {
+// Of what is no device's disk nothing is ever allocated.
+void AllocateInFile(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_t length,
+                    const fuse_file_info* file) {
+  const std::shared_ptr<FileHandle> open = HandleOf(request, inode, file);
+  const bool zeroes = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0;
+  if (open == nullptr || !zeroes) {
     fuse_reply_err(request, EOPNOTSUPP);
     return;
   }
+  Reply(request, open->Zero(static_cast<uint64_t>(offset), static_cast<uint64_t>(length)));
+}
+
+void Allocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_t length,
+              fuse_file_info* file) {
+  if (!IsDisk(inode)) return AllocateInFile(request, inode, mode, offset, length, file);
   Op op = Op::kAllocate;
   switch (mode & ~FALLOC_FL_KEEP_SIZE) {
     case 0:

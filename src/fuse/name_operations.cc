@@ -117,6 +117,12 @@ void ReadDirectory(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offs
   fuse_reply_buf(request, buffer.data(), used);
 }
 
+void ReadLink(fuse_req_t request, fuse_ino_t inode) {
+  const absl::StatusOr<std::string> target = EntryOf(request, inode)->ReadLink();
+  if (!target.ok()) return Reply(request, target.status());
+  fuse_reply_readlink(request, target->c_str());
+}
+
 void SyncDirectory(fuse_req_t request, fuse_ino_t, int, fuse_file_info*) {
   fuse_reply_err(request, 0);
 }
@@ -133,6 +139,7 @@ void AddNameOperations(fuse_lowlevel_ops& operations) {
   operations.unlink = Guarded<Unlink>::Call;
   operations.symlink = Guarded<MakeLink<const char*>>::Call;
   operations.link = Guarded<MakeLink<fuse_ino_t>>::Call;
+  operations.readlink = Guarded<ReadLink>::Call;
   operations.readdir = Guarded<ReadDirectory>::Call;
   operations.fsyncdir = Guarded<SyncDirectory>::Call;
 }

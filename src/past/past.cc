@@ -40,6 +40,7 @@ absl::StatusOr<std::unique_ptr<Past>> Past::Adopt(MemoryLimit& memory, MemfdKeep
   std::unique_ptr<Past> past(new Past(*std::move(file), below));
   const uint64_t oldest = past->file_->header().oldest;
   past->retention_.SetHistory(history_bytes);
+  past->log_.Adopt(history_bytes);
   // It is later than now where a history had ended.
   if (history_bytes > 0 && oldest <= past->sequence()) past->file_->header().oldest = oldest;
   if (absl::Status found = past->Find(); !found.ok()) return found;
@@ -49,7 +50,8 @@ absl::StatusOr<std::unique_ptr<Past>> Past::Adopt(MemoryLimit& memory, MemfdKeep
     static_cast<void>(past->FinishRollBack());
     past->file_->EndReservation();
   }
-  if (past->file_->header().durable == 0) past->NoteDurable();  // as who noted none would have it
+  if (past->file_->header().durable == 0)
+    past->NoteDurable(past->sequence());  // as who noted none would have it
   if (past->file_->header().cut_from != 0) {
     past->file_->ReserveAnyway();
     static_cast<void>(past->FinishCut());
@@ -64,12 +66,12 @@ Past::~Past() { const StripeLocks::Exclusive all(locks_, 0, UINT64_MAX); }
 
 // --- Changes -----------------------------------------------------------------------------------
 
-int Past::Make(uint64_t offset, uint64_t length, bool all, Change change) {
+int Past::Make(uint64_t offset, uint64_t length, const LogEntry& what, Change change) {
   const uint64_t end = offset + length;
   for (uint64_t begin = offset; begin < end;) {
     const uint64_t batch_end = BatchEnd(begin, end);
     const int error = WithRoom(UINT64_MAX, [&](bool history) {
-      return MakePiece(begin, batch_end, {.all = all, .history = history}, change);
+      return MakePiece(begin, batch_end, {.what = what, .history = history}, change);
     });
     if (error != 0) return error;
     begin = batch_end;
@@ -80,8 +82,14 @@ int Past::Make(uint64_t offset, uint64_t length, bool all, Change change) {
 
 int Past::MakePiece(uint64_t begin, uint64_t end, const How& how, Change change) {
   const StripeLocks::Exclusive lock(locks_, FirstPage(begin), LastPage(end));
-  const uint64_t number = file_->header().sequence.fetch_add(1) + 1;
-  if (const int error = KeepRange(begin, end, how, number); error != 0) return error;
+  LogEntry what = how.what;
+  what.offset = begin;
+  what.length = end - begin;
+  const uint64_t number = Count(what);
+  if (const int error = KeepRange(begin, end, how, number); error != 0) {
+    log_.TakeBack(number);
+    return error;
+  }
   KillPoint("past-kept");
   return change(begin, end - begin);
 }
@@ -90,27 +98,29 @@ int Past::MakePiece(uint64_t begin, uint64_t end, const How& how, Change change)
 
 int Past::Write(uint64_t offset, uint64_t length, const void* data) {
   const auto* const bytes = static_cast<const char*>(data);
-  return Make(offset, length, /*all=*/true, [&](uint64_t begin, uint64_t count) {
-    return below_->Write(begin, count, bytes + (begin - offset));
-  });
+  return Make(offset, length, {.kind = LogEntry::Kind::kWrite},
+              [&](uint64_t begin, uint64_t count) {
+                return below_->Write(begin, count, bytes + (begin - offset));
+              });
 }
 
 int Past::WriteThrough(uint64_t offset, uint64_t length, const void* data) {
   const auto* const bytes = static_cast<const char*>(data);
-  const int error = Make(offset, length, /*all=*/true, [&](uint64_t begin, uint64_t count) {
+  const LogEntry what = {.kind = LogEntry::Kind::kWrite, .flags = LogEntry::kFua};
+  const int error = Make(offset, length, what, [&](uint64_t begin, uint64_t count) {
     return below_->WriteThrough(begin, count, bytes + (begin - offset));
   });
-  if (error == 0) NoteDurable();
+  if (error == 0) NoteDurable(sequence());
   return error;
 }
 
 int Past::Discard(uint64_t offset, uint64_t length) {
-  return Make(offset, length, /*all=*/false,
+  return Make(offset, length, {.kind = LogEntry::Kind::kDiscard},
               [&](uint64_t begin, uint64_t count) { return below_->Discard(begin, count); });
 }
 
 int Past::WriteZeroes(uint64_t offset, uint64_t length) {
-  return Make(offset, length, /*all=*/false,
+  return Make(offset, length, {.kind = LogEntry::Kind::kWriteZeroes},
               [&](uint64_t begin, uint64_t count) { return below_->WriteZeroes(begin, count); });
 }
 
@@ -119,7 +129,7 @@ int Past::Allocate(uint64_t offset, uint64_t length) {
 }
 
 int Past::Flush() {
-  const uint64_t number = file_->header().sequence.fetch_add(1) + 1;
+  const uint64_t number = Count({.kind = LogEntry::Kind::kFlush});
   const int error = WithRoom(UINT64_MAX, [this](bool /*history*/) { return below_->Flush(); });
   if (error == 0) NoteDurable(number);
   return error;
@@ -129,7 +139,7 @@ int Past::Lose(WriteCache& cache) {
   file_->ReserveAnyway();
   const absl::Cleanup reserved = [this] { file_->EndReservation(); };
   for (uint64_t page = cache.NextPage(0); page != UINT64_MAX; page = cache.NextPage(page)) {
-    const int error = Make(page * kPageSize, kPageSize, /*all=*/true,
+    const int error = Make(page * kPageSize, kPageSize, {.kind = LogEntry::Kind::kPowerCut},
                            [&](uint64_t, uint64_t) { return cache.Lose(page); });
     if (error != 0) return cache.Flush();
   }
@@ -139,12 +149,12 @@ int Past::Lose(WriteCache& cache) {
 // --- Keeping -----------------------------------------------------------------------------------
 
 int Past::KeepRange(uint64_t begin, uint64_t end, const How& how, uint64_t number) {
-  if (!how.all) begin = below_->NextData(begin);
+  if (!how.all()) begin = below_->NextData(begin);
   while (begin < end) {
     const int error = KeepPage(FirstPage(begin), number, how.history);
     if (error != 0) return error;
     begin = (FirstPage(begin) + 1) * kPageSize;
-    if (!how.all && begin < end) begin = below_->NextData(begin);
+    if (!how.all() && begin < end) begin = below_->NextData(begin);
   }
   return 0;
 }
@@ -225,6 +235,7 @@ void Past::Forget(Version version) {
 
 void Past::SetHistory(uint64_t bytes) {
   retention_.SetHistory(bytes);
+  log_.SetHistory(bytes);
   Trim();
 }
 
@@ -276,6 +287,7 @@ absl::Status Past::Find() {
     const uint64_t page = file_->PageOf(version);
     const uint64_t since = index_.SinceNow(page);
     if (index_.Append(page, version) != 0) return SystemError(ENOMEM, "the history of a disk");
+    log_.NoteChange(until);
     if (!retention_.Add(version, since)) Forget(version);
   }
   return absl::OkStatus();

@@ -28,6 +28,8 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "past/marks.h"
+#include "past/request_log.h"
 #include "past/retention.h"
 #include "past/version_file.h"
 #include "past/version_index.h"
@@ -98,8 +100,17 @@ class Past final : public Store {
   // been, of those where these differ.  An errno that one has returned.
   using Differ = absl::FunctionRef<int(uint64_t page, const char* is, const char* promised)>;
   int ForEachBroken(const PowerCut& cut, Differ differ) ABSL_LOCKS_EXCLUDED(locks_);
-  // All there is cannot be lost any more.
-  void NoteDurable() { NoteDurable(sequence()); }
+  // The disk has been off, and all there is cannot be lost any more: in the log a flush.
+  void Settle() ABSL_LOCKS_EXCLUDED(flushes_);
+
+  // What it has been asked to do, while there is history.
+  RequestLog& log() { return log_; }
+  const RequestLog& log() const { return log_; }
+  const Marks& marks() const { return marks_; }
+  // Counts what changes nothing, and is in the log all the same.
+  uint64_t Count(const LogEntry& what);
+  // Gives the moment that is now a name, for the request (0: none), and tells its number.  ENOSPC.
+  int SetMark(std::string_view name, uint64_t request, uint64_t& number);
 
   // The newest change, and the oldest moment that the history has whole.
   uint64_t sequence() const { return file_->header().sequence; }
@@ -126,6 +137,17 @@ class Past final : public Store {
   // Whether that has been done for the request.
   bool RolledBackBy(uint64_t request) const;
 
+  // Tells what a page was at `from`, as the change 0, and then each change of it up to `until` and
+  // what that has made of it; `hole`, where there was nothing.  An errno that a read has returned.
+  using Walk = absl::FunctionRef<void(uint64_t change, bool hole, const char* contents)>;
+  int WalkPage(uint64_t page, uint64_t from, uint64_t until, Walk walk)
+      ABSL_LOCKS_EXCLUDED(locks_) {
+    const StripeLocks::Shared lock(locks_, page, page);
+    return WalkLocked(page, from, until, walk);
+  }
+  // The first page >= `page` that has a version.
+  uint64_t NextChanged(uint64_t page) ABSL_LOCKS_EXCLUDED(locks_);
+
   // What a moment keeps that no other one does: of several holders, none does.
   uint64_t AloneBytes(uint64_t moment);
   uint64_t history_bytes() const { return retention_.history_bytes(); }
@@ -137,21 +159,28 @@ class Past final : public Store {
   friend class MomentView;
   using Change = absl::FunctionRef<int(uint64_t begin, uint64_t length)>;
   struct How {
-    bool all;      // also pages that are holes change
-    bool history;  // what only the history wants is kept, too
+    LogEntry what;  // its kind and flags
+    bool history;   // what only the history wants is kept, too
+    // Whether pages that are holes change as well.
+    bool all() const {
+      return what.kind == LogEntry::Kind::kWrite || what.kind == LogEntry::Kind::kPowerCut;
+    }
   };
 
   Past(std::unique_ptr<VersionFile> file, Store& below)
-      : file_(std::move(file)), index_(*file_), retention_(*file_), below_(&below) {}
+      : file_(std::move(file)),
+        log_(*file_),
+        marks_(*file_, log_),
+        index_(*file_),
+        retention_(*file_),
+        below_(&below) {}
   absl::Status Find();
-  int Make(uint64_t offset, uint64_t length, bool all, Change change);
+  int Make(uint64_t offset, uint64_t length, const LogEntry& what, Change change);
   int MakePiece(uint64_t begin, uint64_t end, const How& how, Change change);
   int KeepRange(uint64_t begin, uint64_t end, const How& how, uint64_t number)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks_);
   int KeepPage(uint64_t page, uint64_t number, bool history) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks_);
   int Keep(uint64_t page, uint64_t since, uint64_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(locks_);
-  // The first page >= `page` that has a version.
-  uint64_t NextChanged(uint64_t page) ABSL_LOCKS_EXCLUDED(locks_);
   int WithRoom(uint64_t before, absl::FunctionRef<int(bool history)> change);
   bool MakeRoom(uint64_t before) ABSL_LOCKS_EXCLUDED(locks_);
   // What a change of many pages needs memory for.
@@ -199,6 +228,8 @@ class Past final : public Store {
   template <typename F>
   int MakeLeft(uint64_t page, const Unflushed& unflushed, Left& left, F lost)
       ABSL_SHARED_LOCKS_REQUIRED(locks_);
+  int WalkLocked(uint64_t page, uint64_t from, uint64_t until, Walk walk)
+      ABSL_SHARED_LOCKS_REQUIRED(locks_);
   static bool AddKept(uint64_t page, uint64_t change, const PowerCut& cut, const char* was,
                       const char* is, Left& left);
   int CopyVersion(Version version, char* to);
@@ -207,6 +238,8 @@ class Past final : public Store {
   void Trim();
 
   const std::unique_ptr<VersionFile> file_;
+  RequestLog log_;
+  Marks marks_;
   StripeLocks locks_;
   VersionIndex index_;
   Retention retention_;

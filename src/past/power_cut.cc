@@ -77,7 +77,7 @@ int Past::FlushFalsely() {
   const LockGuard lock(flushes_);
   if (file_->header().firm == 0) file_->header().firm = covered() + 1;
   KillPoint("flush-lost");
-  NoteCovered(sequence());
+  NoteCovered(Count({.kind = LogEntry::Kind::kFlush, .flags = LogEntry::kLost}));
   return 0;
 }
 
@@ -138,7 +138,7 @@ int Past::FinishCut() {
       .cut = {.keeps = static_cast<CutKeeps>(header.cut_keeps.load()),
               .seed = header.cut_seed,
               .block_sectors = static_cast<uint32_t>(header.cut_block_sectors)}};
-  const uint64_t number = header.sequence.fetch_add(1) + 1;
+  const uint64_t number = Count({.kind = LogEntry::Kind::kPowerCut});
   bool history = true;
   int failed = 0;
   ForEachUnflushed(unflushed.from, [&](uint64_t page) {
@@ -189,25 +189,34 @@ void Past::ForEachUnflushed(uint64_t from, F f) {
 template <typename F>
 int Past::MakeLeft(uint64_t page, const Unflushed& unflushed, Left& left, F lost) {
   char was[kPageSize];  // before each change
+  const int error = WalkLocked(page, unflushed.from, unflushed.until,
+                               [&](uint64_t change, bool hole, const char* is) {
+                                 if (change == 0) {
+                                   std::memcpy(left.bytes, is, kPageSize);
+                                   left.hole = hole;
+                                 } else if (AddKept(page, change, unflushed.cut, was, is, left)) {
+                                   lost(change);
+                                 }
+                                 std::memcpy(was, is, kPageSize);
+                               });
+  if (error != 0) return error;
+  for (uint64_t at = 0; at < kPageSize; at += kSectorSize) {
+    if (std::memcmp(left.bytes + at, was + at, kSectorSize) != 0) ++left.sectors_lost;
+  }
+  return 0;
+}
+
+int Past::WalkLocked(uint64_t page, uint64_t from, uint64_t until, Walk walk) {
   char is[kPageSize];
   uint64_t change = 0;  // none yet
-  for (uint64_t moment = unflushed.from; change <= unflushed.until; moment = change) {
+  for (uint64_t moment = from; change <= until; moment = change) {
     const std::optional<Version> version = index_.At(page, moment);
     const int error =
         version ? CopyVersion(*version, is) : below_->CopyOut(page * kPageSize, kPageSize, is);
     if (error != 0) return error;
-    if (change == 0) {
-      std::memcpy(left.bytes, is, kPageSize);
-      left.hole = version && file_->IsHole(*version);
-    } else if (AddKept(page, change, unflushed.cut, was, is, left)) {
-      lost(change);
-    }
-    std::memcpy(was, is, kPageSize);
+    walk(change, version && file_->IsHole(*version), is);
     if (!version) break;
     change = file_->UntilOf(*version);
-  }
-  for (uint64_t at = 0; at < kPageSize; at += kSectorSize) {
-    if (std::memcmp(left.bytes + at, was + at, kSectorSize) != 0) ++left.sectors_lost;
   }
   return 0;
 }

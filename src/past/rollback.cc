@@ -45,7 +45,7 @@ int Past::FinishRollBack() {
   const int error = RollBackPages(moment, MayGoBefore(moment), header.rollback_alone == 0);
   KillPoint("rollback-made");
   if (error != 0) header.rollback_request = 0;
-  if (error == 0) NoteDurable();
+  if (error == 0) NoteDurable(sequence());
   header.rollback_to.store(0, std::memory_order_release);
   KillPoint("rollback-ended");
   if (error == 0) ForgetRestored(moment);
@@ -144,7 +144,7 @@ void Past::TakeBackHoles(uint64_t moment) {
 // --- Pages -------------------------------------------------------------------------------------
 
 int Past::RollBackPages(uint64_t moment, uint64_t before, bool history) {
-  const uint64_t number = file_->header().sequence.fetch_add(1) + 1;
+  const uint64_t number = Count({.kind = LogEntry::Kind::kRollback});
   const uint64_t pages = size_bytes() / kPageSize;
   for (uint64_t page = NextChanged(0); page < pages; page = NextChanged(page + 1)) {
     int error = PutBackPage(page, moment, number, history);

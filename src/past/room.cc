@@ -41,7 +41,7 @@ bool Past::MakeRoom(uint64_t before) {
     Forget(*version);
     made = true;
   }
-  return file_->GiveBackFree() || made;
+  return file_->GiveBackFree() || made || log_.GiveBack();
 }
 
 // --- Changes of many pages ---------------------------------------------------------------------
@@ -61,7 +61,8 @@ int Past::CutOff(uint64_t size_bytes, absl::FunctionRef<int()> prepare) {
     const uint64_t end = this->size_bytes();
     for (uint64_t begin = size_bytes; begin < end; begin = BatchEnd(begin, end)) {
       const int error =
-          MakePiece(begin, BatchEnd(begin, end), {.all = false, .history = false}, change);
+          MakePiece(begin, BatchEnd(begin, end),
+                    {.what = {.kind = LogEntry::Kind::kDiscard}, .history = false}, change);
       if (error != 0) return error;
     }
     return 0;

@@ -135,6 +135,17 @@ void VersionFile::ForEachSnapshot(absl::FunctionRef<void(uint32_t, SnapshotEntry
   }
 }
 
+int VersionFile::StorePage(uint64_t place) {
+  const LockGuard lock(mutex_);
+  return Store(place, kZeros);
+}
+
+void VersionFile::PunchPage(uint64_t place) {
+  const LockGuard lock(mutex_);
+  arena_.Punch(place, kPageSize);
+  account_.Settle(0, [this] { return AllocatedBytes(); });
+}
+
 // --- Versions ----------------------------------------------------------------------------------
 
 int VersionFile::Keep(uint64_t number, const char* page, uint64_t until, Version& version) {

@@ -3,6 +3,7 @@
 //     offset
 //     0        header: the sequence number, the oldest moment that is whole
 //     1 MiB    snapshots, 1024 bytes each
+//     128 MiB  what was asked for, 64 bytes each (request_log.h); 768 MiB: marks (marks.h)
 //     1 GiB    records, 16 bytes each
 //     96 GiB   for each record which one comes next in its list (version_list.h), 4 bytes; nothing
 //              that a process leaves
@@ -63,6 +64,10 @@ class VersionFile {
     std::atomic<uint64_t> cut_seed;
     std::atomic<uint64_t> cut_block_sectors;
     std::atomic<uint64_t> firm;  // 1 + what `durable` was before flushes were lost; 0: none was
+    std::atomic<uint64_t> log_first;  // the oldest number of which the log has a line; 0: none
+    std::atomic<uint64_t> log_jump;   // the newest of its lines that says jumps()
+    std::atomic<uint64_t> marks;      // how many there have been
+    std::atomic<int64_t> wall_nsec;   // what the log adds to its times (disk_log.cc); 0: not known
 
     bool IsKnown() const { return magic == kMagic && format == kFormat; }
   };
@@ -90,6 +95,9 @@ class VersionFile {
   struct Layout {
     static constexpr uint64_t kPageSize = 4096;
     static constexpr uint64_t kSnapshots = uint64_t{1} << 20;
+    static constexpr uint64_t kLog = uint64_t{128} << 20;
+    static constexpr uint64_t kLogPages = uint64_t{128} << 10;
+    static constexpr uint64_t kMarks = uint64_t{768} << 20;
     static constexpr uint64_t kRecords = uint64_t{1} << 30;
     static constexpr uint64_t kLinks = uint64_t{96} << 30;
     static constexpr uint64_t kContents = uint64_t{1} << 37;
@@ -116,6 +124,13 @@ class VersionFile {
   SnapshotEntry* MakeSnapshot(uint32_t number);
   // Tells all that are not free.  For who is alone.
   void ForEachSnapshot(absl::FunctionRef<void(uint32_t number, SnapshotEntry&)> f);
+
+  // Pages of the log, and of marks: each is stored, as zeros, before it is touched.  ENOSPC.
+  int StorePage(uint64_t place) ABSL_LOCKS_EXCLUDED(mutex_);
+  void PunchPage(uint64_t place) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool IsStored(uint64_t place) const { return arena_.NextData(place, place + kPageSize) == place; }
+  // They lie in the window of the header.
+  char* At(uint64_t place) const { return reinterpret_cast<char*>(header_) + place; }
 
   // Keeps `page` (4096 bytes; null: it was a hole) as what the page `number` was until `until`.
   // ENOSPC.

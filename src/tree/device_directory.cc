@@ -13,8 +13,10 @@
 #include "json/json.h"
 #include "rnullfs/attributes.h"
 #include "rnullfs/error.h"
+#include "tree/crash.h"
 #include "tree/damage_file.h"
 #include "tree/fault_rules.h"
+#include "tree/log_files.h"
 #include "tree/moments.h"
 #include "tree/pristine.h"
 #include "tree/rollback_file.h"
@@ -230,6 +232,8 @@ Sections DeviceSections() {
       {.name = "at", .view = kMomentsView, .views = 3, .find = FindInMoments},
       {.name = "faults", .view = kFaultRulesView, .views = 2, .find = FindInFaultRules},
       {.name = "pristine", .view = kPristineView, .find = FindInPristine},
+      {.name = "log", .view = kLogView, .views = 2, .find = FindInLog},
+      {.name = "crash", .view = kCrashView, .views = kCrashViews, .find = FindInCrash},
   };
   return kSections;
 }

@@ -58,6 +58,14 @@ absl::StatusOr<std::unique_ptr<FileHandle>> Entry::Open(int /*flags*/, uint64_t 
 }
 absl::Status Entry::Truncate(uint64_t /*length*/) { return NoSuchFile(); }
 
+absl::Status FileHandle::Zero(uint64_t /*offset*/, uint64_t /*length*/) {
+  return Error(EOPNOTSUPP, "the file has no holes");
+}
+
+absl::StatusOr<std::string> Entry::ReadLink() const {
+  return Error(EINVAL, "this is no symbolic link");
+}
+
 absl::StatusOr<std::shared_ptr<Entry>> Entry::Make(std::string_view /*name*/,
                                                    const Creation& /*creation*/) {
   return Error(EPERM,
@@ -93,6 +101,10 @@ absl::Status Directory::List(uint64_t offset, Show show) {
 
 absl::Status Directory::Truncate(uint64_t /*length*/) {
   return Error(EISDIR, "a directory has no length");
+}
+
+absl::StatusOr<struct stat> Link::Stat() const {
+  return MakeStat(inode(), S_IFLNK, ownership(), target().size());
 }
 
 absl::StatusOr<struct stat> File::Stat() const {

@@ -66,6 +66,9 @@ class FileHandle {
   // ftruncate().
   virtual absl::Status Truncate(uint64_t length);
 
+  // fallocate(2) to punch a hole, or to zero: [offset, offset + length) reads as zeros.
+  virtual absl::Status Zero(uint64_t offset, uint64_t length);
+
   // What the file reads as, where that is a disk's contents: a front end may read from it without a
   // copy, and ask it for holes.
   virtual View* view() const { return nullptr; }
@@ -113,6 +116,8 @@ class Entry {
   // `opener`: who, in words.
   virtual absl::StatusOr<std::unique_ptr<FileHandle>> Open(int flags, uint64_t handle = 0,
                                                            std::string_view opener = {});
+  // readlink(2), of a symbolic link.
+  virtual absl::StatusOr<std::string> ReadLink() const;
   // Whether truncate(2) is possible, for which nobody has to hold the file open.  A text has no
   // length to change, and nothing more is to be done.
   virtual absl::Status Truncate(uint64_t length);
@@ -133,6 +138,16 @@ class Directory : public Entry {
   virtual void ListBehind(uint64_t offset, Show show) = 0;
 };
 
+class Link : public Entry {
+ public:
+  absl::StatusOr<struct stat> Stat() const final;
+  absl::StatusOr<std::string> ReadLink() const final { return target(); }
+
+ protected:
+  virtual Ownership ownership() const = 0;
+  virtual std::string target() const = 0;
+};
+
 class File : public Entry {
  public:
   absl::StatusOr<struct stat> Stat() const override;
@@ -150,7 +165,7 @@ class File : public Entry {
                                                                  std::string_view opener) = 0;
 };
 
-// A Directory or File of a device, owned as the place in the device is.
+// A Directory, Link or File of a device, owned as the place in the device is.
 template <typename Kind>
 class DeviceEntry : public Kind {
  public:

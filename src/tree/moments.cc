@@ -1,5 +1,6 @@
 // at/ in a device's directory: at/N/disk is the disk as it was after its change number N, for every
-// N that the history has.  Only the first and the last are listed.
+// N that the history has.  Only the first and the last are listed, and the marks, which are
+// symbolic links to their numbers (marks.h).
 //
 // Slots are the low 32 bits of the numbers, in a view for the moments' directories and one for
 // their disks; they mean the newest number that has them.  So a number that is as old as 2^32
@@ -18,6 +19,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/parse.h"
 #include "rnullfs/error.h"
+#include "tree/forgotten.h"
+#include "tree/marks.h"
 #include "tree/view_file.h"
 
 namespace rnullfs {
@@ -39,31 +42,6 @@ std::optional<Moments> MomentsOf(DeviceNode& node) {
 Place PlaceOfMoment(uint8_t view, uint64_t number) {
   return MakePlace(view, static_cast<uint32_t>(number));
 }
-
-absl::Status Forgotten() { return Error(ESTALE, "the history has forgotten the moment"); }
-
-// What somebody still has of a moment that is gone.
-class ForgottenHandle final : public FileHandle {
- public:
-  absl::StatusOr<std::string> Read(uint64_t /*offset*/, uint64_t /*length*/) override {
-    return Forgotten();
-  }
-};
-
-class ForgottenEntry final : public Entry {
- public:
-  explicit ForgottenEntry(Inode inode) : inode_(inode) {}
-  Inode inode() const override { return inode_; }
-  absl::StatusOr<struct stat> Stat() const override { return Forgotten(); }
-  absl::Status List(uint64_t /*offset*/, Show /*show*/) override { return Forgotten(); }
-  absl::StatusOr<std::unique_ptr<FileHandle>> Open(int /*flags*/, uint64_t /*handle*/,
-                                                   std::string_view /*opener*/) override {
-    return std::make_unique<ForgottenHandle>();
-  }
-
- private:
-  const Inode inode_;
-};
 
 class MomentDisk final : public ViewFile {
  public:
@@ -115,9 +93,11 @@ class MomentsDirectory final : public DeviceEntry<Directory> {
  public:
   using DeviceEntry::DeviceEntry;
   std::shared_ptr<Entry> Lookup(std::string_view name) override {
-    const std::optional<uint64_t> number = ParseNumber(name);
     const std::optional<Moments> moments = MomentsOf(*node_);
-    if (!number || !moments || *number < moments->first || *number > moments->last) return nullptr;
+    const std::optional<uint64_t> number = ParseNumber(name);
+    const std::optional<uint64_t> named = number ? number : FindMark(*node_, name);
+    if (!named || !moments || *named < moments->first || *named > moments->last) return nullptr;
+    if (!number) return MakeMarkLink(node_, *named);
     return std::make_shared<MomentDirectory>(node_, *number, moments->size_bytes);
   }
 
@@ -127,7 +107,7 @@ class MomentsDirectory final : public DeviceEntry<Directory> {
     const std::optional<Moments> moments = MomentsOf(*node_);
     return !moments ? 0 : moments->first == moments->last ? 1 : 2;
   }
-  // Offsets: 1 behind the first, 2 behind the last.
+  // Offsets: 1 behind the first, 2 behind the last, and 2 + its number behind a mark.
   void ListBehind(uint64_t offset, Show show) override {
     const std::optional<Moments> moments = MomentsOf(*node_);
     if (!moments) return;
@@ -136,7 +116,8 @@ class MomentsDirectory final : public DeviceEntry<Directory> {
       return show(absl::StrCat(number), inode, S_IFDIR, next);
     };
     if (offset < 1 && !show_one(moments->first, 1)) return;
-    if (offset < 2 && moments->last != moments->first) show_one(moments->last, 2);
+    if (offset < 2 && moments->last != moments->first && !show_one(moments->last, 2)) return;
+    static_cast<void>(ShowMarks(*node_, moments->first, 2, offset, show));
   }
 };
 

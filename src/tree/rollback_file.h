@@ -1,4 +1,5 @@
-// `rollback`: takes the name of a snapshot, or the number of a moment, and the disk is what it was.
+// `rollback`: takes the name of a snapshot or a mark, or the number of a moment, and the disk is
+// what it was.
 //
 // It reads as nothing, so that who copies a directory copies nothing.
 //

@@ -35,11 +35,13 @@ class ViewFile : public DeviceEntry<File> {
   absl::StatusOr<struct stat> Stat() const override;
   absl::Status ChangeOwnership(const OwnershipChange& change) override;
 
+ protected:
+  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int flags, uint64_t handle,
+                                                         std::string_view opener) override;
+
  private:
   std::string_view name() const override { return "disk"; }
   Ownership ownership() const override;
-  absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int flags, uint64_t handle,
-                                                         std::string_view opener) override;
   // `who` opens it.
   virtual absl::StatusOr<std::shared_ptr<View>> OpenView(const std::string& who) = 0;
   virtual bool lasts() const { return true; }

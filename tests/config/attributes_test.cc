@@ -39,7 +39,8 @@ TEST(Attributes, AreTheSeedsThenTheKernelsThenOurs) {
             "virt_boundary,poll_queues,home_node,hw_queue_depth,max_sectors,badblocks,"
             "badblocks_once,badblocks_partial_io,cache_size,cache_size_mib,fua,mbps,zoned,index,"
             "queue_mode,timeout_inject,requeue_inject,init_hctx_fault_inject,datapath,iops,seed,"
-            "io_timeout,history,store_limit,origin,faults,cut_keeps\n");
+            "io_timeout,history,store_limit,origin,faults,cut_keeps,log_reads,"
+            "log_fua,atomic\n");
   EXPECT_EQ(Attributes().front().name, "power");
 }
 
@@ -108,7 +109,8 @@ TEST(Attributes, RowsKeepTheTablesPromises) {
                                              "completion_nsec", "hw_queue_depth",
                                              "badblocks_once",  "mbps",
                                              "io_timeout",      "badblocks_partial_io",
-                                             "cut_keeps"};
+                                             "cut_keeps",       "log_reads",
+                                             "log_fua",         "atomic"};
     EXPECT_EQ(row.only_larger, row.name == "size");
     EXPECT_EQ(row.live, live.contains(row.name) || !DirectoryOf(row).empty()) << row.name;
     const bool late = row.inert() || row.takes_effect == TakesEffect::kPowerOn;

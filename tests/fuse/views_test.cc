@@ -98,7 +98,8 @@ TEST_F(ViewsTest, RollbackTakesANameOrANumber) {
   EXPECT_EQ(kernel_.WriteFile(device_, "rollback", "2\n"), EBUSY);
   kernel_.Close(disk);
   EXPECT_EQ(kernel_.WriteFile(device_, "rollback", "none\n"), ENOENT);
-  EXPECT_EQ(kernel_.ReadFile(device_, "last_error"), "rollback: there is no snapshot none\n");
+  EXPECT_EQ(kernel_.ReadFile(device_, "last_error"),
+            "rollback: there is no snapshot or mark none\n");
 }
 
 }  // namespace

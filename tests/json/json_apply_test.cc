@@ -60,6 +60,9 @@ TEST(ShowJson, ShowsEveryAttributeWithItsType) {
   "origin": "",
   "faults": {},
   "cut_keeps": "none",
+  "log_reads": false,
+  "log_fua": false,
+  "atomic": 0,
   "timeout_inject": {
     "probability": 0,
     "interval": 1,

@@ -112,7 +112,7 @@ check 'what it was before is a moment' is_at "$before"
 check 'forth again, by number' put "$before" "$dev/rollback"
 check 'the disk is as it was before' is_the_model
 refused ENOENT 'no such snapshot' put none "$dev/rollback"
-says 'says so' 'no snapshot none' "$(last_error)"
+says 'says so' 'no snapshot or mark none' "$(last_error)"
 refused EINVAL 'a number to come' put 123456789 "$dev/rollback"
 says 'names those that there are' "the moments $(field "$dev/stats.json" .sequence_oldest) to $(now), and not 123456789" "$(last_error)"
 exec 5<"$dev/disk"

@@ -1,6 +1,7 @@
 // A process that dies between any two stores of its disk's past, again and again, in the middle of
 // anything: who takes over finds each snapshot as it was, and the disk as it was before the request
-// or after it, page by page; the request comes again.
+// or after it, page by page; the request comes again.  The log of requests has no gap then, and a
+// mark is there or not.
 //
 // The program is built with src/past as builds with kill points have it, and says itself who dies.
 
@@ -9,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -50,10 +52,21 @@ void KillPoint(const char* name) {
 namespace {
 
 constexpr uint64_t kPagesOfDisk = 12;
+constexpr uint64_t kLinesMin = 4096;  // of the log
 constexpr uint64_t kOperations = 24;  // of a process, at most
 
 struct Operation {
-  enum Kind { kWrite, kDiscard, kZero, kTake, kRemove, kRename, kRollBack } kind = kWrite;
+  enum Kind {
+    kWrite,
+    kDiscard,
+    kZero,
+    kFlush,
+    kMark,
+    kTake,
+    kRemove,
+    kRename,
+    kRollBack
+  } kind = kWrite;
   uint64_t page = 0;
   std::string letters;
   std::string name;
@@ -65,6 +78,7 @@ struct Operation {
 struct Model {
   std::string now = std::string(kPagesOfDisk, '.');
   std::map<std::string, std::string> snapshots;
+  std::vector<std::string> marks;
 
   void Do(const Operation& operation) {
     switch (operation.kind) {
@@ -72,6 +86,11 @@ struct Model {
       case Operation::kDiscard:
       case Operation::kZero:
         now.replace(operation.page, operation.letters.size(), operation.letters);
+        break;
+      case Operation::kFlush:
+        break;
+      case Operation::kMark:
+        marks.push_back(operation.name);
         break;
       case Operation::kTake:
         snapshots[operation.name] = now;
@@ -108,7 +127,10 @@ class PastDeathTest : public testing::Test {
   // One that makes sense for what is there.
   Operation Any(const Model& model) {
     Operation operation;
-    operation.kind = static_cast<Operation::Kind>(Below(7));
+    operation.kind = static_cast<Operation::Kind>(Below(9));
+    // With history there are more marks.
+    if (operation.kind == Operation::kFlush && Below(2) == 0) operation.kind = Operation::kMark;
+    if (operation.kind == Operation::kMark && history_ == 0) operation.kind = Operation::kWrite;
     const bool names = operation.kind >= Operation::kRemove;
     if (names && model.snapshots.empty()) operation.kind = Operation::kWrite;
     if (operation.kind >= Operation::kRemove) {
@@ -117,7 +139,9 @@ class PastDeathTest : public testing::Test {
       operation.name = it->first;
     }
     operation.number = ++number_;
-    if (operation.kind == Operation::kTake) operation.name = std::to_string(number_);
+    if (operation.kind == Operation::kTake || operation.kind == Operation::kMark) {
+      operation.name = std::to_string(number_);
+    }
     if (operation.kind == Operation::kRename) operation.to = std::to_string(number_);
     operation.page = Below(kPagesOfDisk);
     const uint64_t length = 1 + Below(kPagesOfDisk - operation.page);
@@ -138,6 +162,12 @@ class PastDeathTest : public testing::Test {
         return past_->Discard(offset, bytes.size()) == 0;
       case Operation::kZero:
         return past_->WriteZeroes(offset, bytes.size()) == 0;
+      case Operation::kFlush:
+        return past_->Flush() == 0;
+      case Operation::kMark: {
+        uint64_t counted = 0;
+        return past_->SetMark(operation.name, operation.number, counted) == 0;
+      }
       case Operation::kTake:
         return snapshots_->Take(operation.name, 0, operation.number).ok();
       case Operation::kRemove:  // it may have been done
@@ -192,7 +222,26 @@ class PastDeathTest : public testing::Test {
     return found;
   }
 
+  // It goes as far back as it did, or as it can.
+  void ExpectWholeLog(uint64_t first) {
+    const RequestLog& log = past_->log();
+    EXPECT_TRUE(log.first() == first || log.last() - log.first() >= kLinesMin) << log.first();
+    for (uint64_t number = log.first(); number <= log.last(); ++number) {
+      const std::optional<LogEntry> entry = log.At(number);
+      ASSERT_TRUE(entry && entry->answered > number) << number;
+    }
+  }
+
+  // Their oldest may have gone with the log's.
+  bool HasMarks(const std::vector<std::string>& all) {
+    const std::vector<Mark> found = past_->marks().List();
+    if (found.size() > all.size() || found.empty() != all.empty()) return false;
+    return std::equal(found.rbegin(), found.rend(), all.rbegin(),
+                      [](const Mark& mark, const std::string& name) { return mark.name == name; });
+  }
+
   void ExpectEitherOr(const Model& before, const Model& after) {
+    EXPECT_TRUE(HasMarks(before.marks) || HasMarks(after.marks));
     const auto found = Found();
     EXPECT_TRUE(found == before.snapshots || found == after.snapshots);
     const std::string now = Letters(Read(*past_, 0, kPagesOfDisk * kPage));
@@ -215,6 +264,12 @@ TEST_F(PastDeathTest, LosesNothingThatWasAnswered) {
   const uint64_t rounds = FromEnvironment("RNULLFS_TEST_STEPS", 300);
   Model model;
   for (uint64_t round = 0; round < rounds && !HasFailure(); ++round) {
+    if (Below(8) == 0) {
+      history_ = Below(4) == 0 ? 0 : (1 + Below(40)) * kPage;
+      past_->SetHistory(history_);
+      if (history_ == 0) model.marks.clear();
+    }
+    const uint64_t first = past_->log().first();
     std::vector<Operation> operations;
     std::vector<Model> models = {model};
     for (uint64_t i = 0; i < kOperations; ++i) {
@@ -222,16 +277,13 @@ TEST_F(PastDeathTest, LosesNothingThatWasAnswered) {
       models.push_back(models.back());
       models.back().Do(operations.back());
     }
-    if (Below(8) == 0) {
-      history_ = Below(2) * Below(40) * kPage;
-      past_->SetHistory(history_);
-    }
     Die(operations);
     if (HasFatalFailure()) return;
     const uint64_t done = deaths->done;
     SCOPED_TRACE(testing::Message()
                  << "round " << round << " died at " << deaths->last << " in " << done);
     TakeOver();
+    if (history_ > 0) ExpectWholeLog(first);
     ExpectEitherOr(models[done], models[std::min(done + 1, kOperations)]);
     if (done < kOperations) {
       ASSERT_TRUE(Do(operations[done])) << "it comes again";
@@ -239,8 +291,9 @@ TEST_F(PastDeathTest, LosesNothingThatWasAnswered) {
     model = models[std::min(done + 1, kOperations)];
     ExpectEitherOr(model, model);
   }
-  for (const char* const point : {"version-kept", "version-recorded", "past-kept", "version-freed",
-                                  "snapshot-begun", "snapshot-taken", "snapshot-removed"}) {
+  for (const char* const point :
+       {"counted", "mark-counted", "mark-stored", "version-kept", "version-recorded", "past-kept",
+        "version-freed", "snapshot-begun", "snapshot-taken", "snapshot-removed"}) {
     EXPECT_TRUE(died_.contains(point)) << point;
   }
   for (const auto& [name, was] : model.snapshots) {

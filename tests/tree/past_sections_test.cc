@@ -157,7 +157,7 @@ TEST_F(PastSectionsTest, AnotherSizeBeginsTheHistoryAnew) {
   EXPECT_THAT(open->Read(0, 1), Refused(ESTALE));
 }
 
-TEST_F(PastSectionsTest, ADeviceWithALateNumberHasNoAtAndNoFaults) {
+TEST_F(PastSectionsTest, ADeviceWithALateNumberHasNoAtNoFaultsAndNoLog) {
   const auto late = std::make_shared<DeviceNode>(
       kWideDeviceIdMax + 1, "late", Ownership(),
       NodeServices{.device = {.clock = Clock::Real(), .completions = completions_},
@@ -166,8 +166,9 @@ TEST_F(PastSectionsTest, ADeviceWithALateNumberHasNoAtAndNoFaults) {
   DeviceDirectory directory(late, DeviceSections());
   EXPECT_EQ(directory.Lookup("at"), nullptr);
   EXPECT_EQ(directory.Lookup("faults"), nullptr);
+  EXPECT_EQ(directory.Lookup("log"), nullptr);
   EXPECT_NE(directory.Lookup("snapshots"), nullptr);
-  EXPECT_EQ(directory.Stat()->st_nlink, Stat(directory_).st_nlink - 2);
+  EXPECT_EQ(directory.Stat()->st_nlink, Stat(directory_).st_nlink - 4);
   std::vector<std::string> names;
   EXPECT_THAT(directory.List(0,
                              [&](std::string_view name, Inode, mode_t, uint64_t) {

@@ -84,7 +84,7 @@ TEST_F(RollbackTest, GoesBackToAMomentAndForthAgain) {
 
 TEST_F(RollbackTest, RefusesWhatCannotBe) {
   const auto node = Make("d", kOn);
-  EXPECT_THAT(RollBack(*node, "clean"), RefusedWith(ENOENT, "no snapshot clean"));
+  EXPECT_THAT(RollBack(*node, "clean"), RefusedWith(ENOENT, "no snapshot or mark clean"));
   EXPECT_THAT(RollBack(*node, "0"), RefusedWith(ESTALE, "no history"));
   Take(*node, "clean");
   EXPECT_THAT(RollBack(*node, ""), Refused(ENOENT));

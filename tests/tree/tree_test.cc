@@ -55,12 +55,14 @@ TEST_F(TreeTest, ADeviceHasAFileForEachAttribute) {
     expected.emplace_back(row.name);
     if (row.alias_is_file) expected.emplace_back(row.alias);
   }
-  expected.insert(expected.end(), {"power", "config.json", "stats.json", "last_error", "damage",
-                                   "rollback", "snapshots", "at", "faults", "pristine"});
+  expected.insert(expected.end(),
+                  {"power", "config.json", "stats.json", "last_error", "damage", "rollback",
+                   "snapshots", "at", "faults", "pristine", "log", "crash"});
   EXPECT_EQ(List(directory), expected);
   for (const std::string& name : List(directory)) {
     if (name[0] == '.' || name.ends_with("_inject")) continue;
-    const std::set<std::string> others = {"rollback", "snapshots", "at", "faults", "pristine"};
+    const std::set<std::string> others = {"rollback", "snapshots", "at",   "faults",
+                                          "pristine", "log",       "crash"};
     if (others.contains(name)) continue;
     const struct stat st = tree_.Lookup(directory, name).value()->Stat().value();
     EXPECT_EQ(tree_.Find(st.st_ino)->Stat().value().st_size, st.st_size) << name;
@@ -77,7 +79,7 @@ TEST_F(TreeTest, ADeviceHasAFileForEachAttribute) {
 TEST_F(TreeTest, FaultsHaveDirectories) {
   const auto device = Device("d");
   const Inode directory = Find(kRootInode, "d");
-  EXPECT_EQ(tree_.Find(directory)->Stat().value().st_nlink, 9U);
+  EXPECT_EQ(tree_.Find(directory)->Stat().value().st_nlink, 11U);
   for (const FaultGroup& group : FaultGroups()) {
     const Inode faults = Find(directory, std::string(group.name));
     EXPECT_EQ(tree_.Find(faults)->Stat().value().st_mode, S_IFDIR | 0755U);

@@ -119,6 +119,8 @@ libnbd-bin command nbdcopy
 rsync command rsync
 attr command setfattr
 btrfs-progs command mkfs.btrfs
+gdisk command sgdisk
+fdisk command sfdisk
 jq command jq
 procps command pgrep
 systemd command systemd-analyze

@@ -136,6 +136,18 @@ take_over() { kill -KILL "$(field "$mnt/status.json" .worker_pid)" && is datapat
 
 saving=(record-appended record-committed unsaved saved)
 
+# mark_moment: the newest mark is of this moment, and there is one more.
+mark_moment() {
+  local marks
+  marks=$(wc -l <"$dev/log/mark")
+  echo moment >"$dev/log/mark" && [[ $(wc -l <"$dev/log/mark") == $((marks + 1)) ]] &&
+    cmp "$dev/at/moment/disk" "$dev/disk"
+}
+log_is_whole() {
+  [[ $(wc -l <"$dev/log/entries") -gt 0 ]] && ! grep -q ' write .* - *$' "$dev/log/entries" &&
+    awk 'NR > 1 && $1 <= before { exit 1 } { before = $1 }' "$dev/log/entries"
+}
+
 walk() {
   datapath=$1
   dev=$mnt/$datapath
@@ -271,7 +283,10 @@ walk_past() {
     take_write_and_drop
   check 'past: the other one is as it was' kept_is_right
   put 1 "$dev/history"
-  each version-kept past-kept version-freed -- 'writes while there is history' patch 11 0 2500000
+  each counted version-kept past-kept version-freed -- 'writes while there is history' patch 11 0 2500000
+  each counted mark-counted mark-stored received answered -- 'a mark' mark_moment
+  each counted -- 'a flush while there is history' sync "$dev/disk"
+  check 'past: what was asked for is in the log, without a gap' log_is_whole
   put 0 "$dev/history"
   check 'past: the snapshot is as it was without history' kept_is_right
   drop kept

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/parse.h"
 #include "base/visible.h"
+#include "disk/wall_time.h"
 #include "past/log_files.h"
 #include "past/past.h"
 #include "rnullfs/disk_past.h"
@@ -19,11 +20,9 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
 
-int64_t Nsec(const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
-
 // As it has been said before, so that a line says the same to all who read it; but for a clock that
 // has been set.
-int64_t WallNsec(int64_t now, std::atomic<int64_t>& said) {
+int64_t AsSaidBefore(int64_t now, std::atomic<int64_t>& said) {
   int64_t nsec = said;
   if (nsec == 0 || std::abs(nsec - now) > kSecond) said = nsec = now;
   return nsec;
@@ -37,7 +36,7 @@ absl::StatusOr<std::shared_ptr<View>> DiskPast::OpenLog(LogKind kind, bool finds
   if (!moments()) return Error(ESTALE, "log: the disk has no history any more");
   Past& past = *medium_->past();
   const int64_t wall_nsec =
-      WallNsec(Nsec(clock_.WallTime()) - clock_.NowNsec(), past.file().header().wall_nsec);
+      AsSaidBefore(WallNsec(clock_) - clock_.NowNsec(), past.file().header().wall_nsec);
   const LogFormat format = {.finds_fua = finds_fua, .wall_nsec = wall_nsec, .disk = disk};
   switch (kind) {
     case LogKind::kIolog:

@@ -12,6 +12,7 @@
 #include "base/visible.h"
 #include "crash/states.h"
 #include "damage/damage.h"
+#include "disk/wall_time.h"
 #include "past/past.h"
 #include "past/snapshots.h"
 #include "rnullfs/error.h"
@@ -36,8 +37,6 @@ struct OpenView {
 
 // In a past's units; what is too large for them is without end.
 uint64_t BytesOf(uint64_t mib) { return std::min(mib, UINT64_MAX >> 20) << 20; }
-
-int64_t Nsec(const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
 
 }  // namespace
 
@@ -125,7 +124,7 @@ absl::StatusOr<Snapshot> DiskPast::Take(std::string_view name, uint64_t request)
   }
   if (absl::Status begun = Begin(); !begun.ok()) return begun;
   try {
-    absl::StatusOr<Snapshot> taken = snapshots_->Take(name, Nsec(clock_.WallTime()), request);
+    absl::StatusOr<Snapshot> taken = snapshots_->Take(name, WallNsec(clock_), request);
     EndIfUnwanted();
     return taken;
   } catch (const std::bad_alloc&) {

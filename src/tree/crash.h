@@ -20,12 +20,14 @@
 #include <cerrno>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include "crash/states.h"
 #include "rnullfs/error.h"
+#include "rnullfs/value_type.h"
 #include "tree/entry.h"
 #include "tree/marks.h"
 
@@ -91,6 +93,10 @@ class CrashEntry : public DeviceEntry<Kind> {
  private:
   const mode_t mask_;
 };
+
+inline JsonValue JsonNumber(std::string digits, std::string key = {}) {
+  return {JsonValue::Kind::kNumber, std::move(digits), std::move(key)};
+}
 
 // What a cut's units.json says.
 std::string CrashUnitsText(const CrashCut& cut);

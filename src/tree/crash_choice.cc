@@ -17,10 +17,6 @@
 namespace rnullfs {
 namespace {
 
-JsonValue Number(std::string text, std::string key = {}) {
-  return {JsonValue::Kind::kNumber, std::move(text), std::move(key)};
-}
-
 using Kind = CrashChoice::Kind;
 
 Kind KindOf(uint8_t view) {
@@ -34,10 +30,10 @@ std::string ChoiceText(DeviceNode& node, uint32_t id, Kind kind) {
   if (!known.ok() || known->choice->kind != kind) return {};
   JsonValue shown = {kind == Kind::kUnits ? JsonValue::Kind::kObject : JsonValue::Kind::kList};
   for (const uint64_t request : known->choice->requests) {
-    shown.parts.push_back(Number(absl::StrCat(request)));
+    shown.parts.push_back(JsonNumber(absl::StrCat(request)));
   }
   for (const auto& [index, version] : known->choice->units) {
-    shown.parts.push_back(Number(absl::StrCat(version), absl::StrCat(index)));
+    shown.parts.push_back(JsonNumber(absl::StrCat(version), absl::StrCat(index)));
   }
   return WriteJson(shown, JsonLayout::kDense) + "\n";
 }

@@ -33,13 +33,9 @@ StateOr Look(const std::shared_ptr<CrashStates>& states, uint32_t id) {
                            : states->Look(id);
 }
 
-JsonValue Number(std::string text, std::string key = {}) {
-  return {JsonValue::Kind::kNumber, std::move(text), std::move(key)};
-}
-
 JsonValue Numbers(const std::vector<uint64_t>& numbers) {
   JsonValue list = {JsonValue::Kind::kList};
-  for (const uint64_t number : numbers) list.parts.push_back(Number(absl::StrCat(number)));
+  for (const uint64_t number : numbers) list.parts.push_back(JsonNumber(absl::StrCat(number)));
   return list;
 }
 
@@ -143,12 +139,12 @@ JsonValue Shown(const LogEntry& request, uint64_t lost_bytes) {
   const uint64_t first = request.offset / kSectorSize;
   const uint64_t end = (request.offset + request.length + kSectorSize - 1) / kSectorSize;
   JsonValue shown = {JsonValue::Kind::kObject};
-  shown.parts.push_back(Number(absl::StrCat(request.number), "sequence"));
+  shown.parts.push_back(JsonNumber(absl::StrCat(request.number), "sequence"));
   shown.parts.push_back({JsonValue::Kind::kText, std::string(NameOf(request.kind)), "op"});
-  shown.parts.push_back(Number(absl::StrCat(first), "sector"));
-  shown.parts.push_back(Number(absl::StrCat(end - first), "sectors"));
+  shown.parts.push_back(JsonNumber(absl::StrCat(first), "sector"));
+  shown.parts.push_back(JsonNumber(absl::StrCat(end - first), "sectors"));
   if (lost_bytes > 0) {
-    shown.parts.push_back(Number(absl::StrCat(lost_bytes / kSectorSize), "lost_sectors"));
+    shown.parts.push_back(JsonNumber(absl::StrCat(lost_bytes / kSectorSize), "lost_sectors"));
   }
   return shown;
 }
@@ -174,7 +170,7 @@ std::string InfoText(DeviceNode& node, const CrashStates::Known& known) {
   Document info;
   info.AddNumber("cut", cut.number()).AddNumber("moment", cut.moment());
   info.AddNumber("atomic", cut.unit_bytes()).AddNumber("units", cut.units().size());
-  info.Add("states_log2", Number(absl::StrFormat("%.1f", cut.states_log2())));
+  info.Add("states_log2", JsonNumber(absl::StrFormat("%.1f", cut.states_log2())));
   info.AddText("identity", identified ? absl::StrFormat("%016x", identity) : "");
   info.AddBool("forgotten", cut.forgotten());
   info.AddNumber("lost_bytes", lost_bytes).Add("kept", kept).Add("lost", lost);
@@ -192,9 +188,9 @@ std::string ConsultedText(DeviceNode& node, const CrashStates::Known& known) {
     const CrashUnit& unit = *cut.FindUnit(index);
     const uint32_t pick = (*state)->picks()[static_cast<size_t>(&unit - cut.units().data())];
     JsonValue& shown = list.parts.emplace_back(JsonValue{JsonValue::Kind::kObject});
-    shown.parts.push_back(Number(absl::StrCat(index), "unit"));
-    shown.parts.push_back(Number(absl::StrCat(unit.versions.size()), "versions"));
-    shown.parts.push_back(Number(absl::StrCat(pick), "version"));
+    shown.parts.push_back(JsonNumber(absl::StrCat(index), "unit"));
+    shown.parts.push_back(JsonNumber(absl::StrCat(unit.versions.size()), "versions"));
+    shown.parts.push_back(JsonNumber(absl::StrCat(pick), "version"));
   }
   return WriteJson(list, JsonLayout::kDense) + "\n";
 }
@@ -236,9 +232,9 @@ std::string CrashUnitsText(const CrashCut& cut) {
     JsonValue versions = Numbers(moments);
     versions.key = "versions";
     JsonValue& shown = list.parts.emplace_back(JsonValue{JsonValue::Kind::kObject});
-    shown.parts.push_back(Number(absl::StrCat(unit.index), "unit"));
+    shown.parts.push_back(JsonNumber(absl::StrCat(unit.index), "unit"));
     shown.parts.push_back(std::move(versions));
-    shown.parts.push_back(Number(absl::StrCat(unit.newest()), "newest"));
+    shown.parts.push_back(JsonNumber(absl::StrCat(unit.newest()), "newest"));
   }
   return WriteJson(list, JsonLayout::kDense) + "\n";
 }

@@ -164,6 +164,7 @@ class Disk {
  private:
   absl::StatusOr<bool> SwitchOn(const Settings& seen, const Settings& next, Ready ready,
                                 std::optional<Origin>& origin);
+  absl::Status GoThrough(const DeviceConfig& config, const std::optional<Origin>& origin);
   absl::Status CheckPower() const;
   bool IsBeingCut() const;
   void HoldCut();

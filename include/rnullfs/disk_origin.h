@@ -39,6 +39,8 @@ class DiskOrigin {
   absl::StatusOr<Origin> Find(const std::string& text, const Requester& who, bool again) const;
   std::string text() const { return origin_ ? origin_->text() : std::string(); }
   const OriginKey* key() const { return origin_ ? &origin_->key : nullptr; }
+  // Of the log that the disk has yet to go through; null without.
+  const OriginKey* log_key() const { return origin_ && origin_->log ? &origin_->log_key : nullptr; }
   // Why what the disk shares cannot be read; empty if it can.
   std::string trouble() const;
 
@@ -51,6 +53,13 @@ class DiskOrigin {
                                const std::optional<Origin>& found);
   void Commit(std::optional<Origin>& found) noexcept;
   void Undo() noexcept;
+  // Between these, for a disk that has just got its store and its history: what is to be gone
+  // through, if anything.
+  const WrittenLog* LogOf(const std::optional<Origin>& found) const;
+  // How many MiB of history that one needs which has yet to be gone through; 0 without.
+  uint64_t history_mib() const;
+  // That has been done.  Until LetGo() another process would find it still to be gone through.
+  void EndLog() noexcept;
 
   // What was given up is let go of: nobody who comes after this process will look for it.
   void LetGo();
@@ -70,6 +79,7 @@ class DiskOrigin {
   const FindDisk find_disk_;
   std::optional<Origin> origin_;
   std::optional<Origin> given_up_;
+  std::function<void()> forget_log_;  // that has been gone through
   enum class Prepared { kNothing, kToTake, kToEnd } prepared_ = Prepared::kNothing;
 };
 

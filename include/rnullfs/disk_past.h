@@ -7,6 +7,7 @@
 #ifndef RNULLFS_DISK_PAST_H_
 #define RNULLFS_DISK_PAST_H_
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,8 +26,10 @@
 
 namespace rnullfs {
 
+class CrashState;
 class CrashStates;
 class Snapshots;
+struct LogFormat;
 
 // What stats.json shows of it.
 struct PastFigures {
@@ -115,6 +118,8 @@ class DiskPast {
   absl::StatusOr<std::shared_ptr<View>> OpenLog(LogKind kind, bool finds_fua,
                                                 const std::string& disk, const std::string& who);
   std::optional<LogFigures> log() const;  // nothing without
+  // How long that is now, in bytes, for who opens it, or has been the last to do so; 0 without.
+  uint64_t LogSize(LogKind kind, bool finds_fua, const std::string& disk);
   // The first flushes, and writes with FUA, that it has from the number on, at most so many.
   std::vector<uint64_t> Flushes(uint64_t from, size_t at_most) const;
   // Gives this moment a name, and returns its number; EINVAL without history, or for a name that
@@ -126,7 +131,7 @@ class DiskPast {
   // The states that a power cut may have left (src/crash/states.h); null without history.
   std::shared_ptr<CrashStates> crash();
   // The disk of one of them, for `who`; as CrashStates::Open().
-  absl::StatusOr<std::shared_ptr<Store>> OpenCrash(uint32_t id, const std::string& who);
+  absl::StatusOr<std::shared_ptr<CrashState>> OpenCrash(uint32_t id, const std::string& who);
 
   // Who has one of them, as long as which the disk cannot be removed; for a sentence.
   std::string Users() const;
@@ -146,7 +151,8 @@ class DiskPast {
   absl::Status Begin();
   absl::StatusOr<uint64_t> MomentNamed(std::string_view name) const;
   void EndIfUnwanted();
-  void EndStates();
+  void EndViews();
+  LogFormat FormatOf(bool finds_fua, const std::string& disk) const;
   std::shared_ptr<View> Watched(std::unique_ptr<View> view, const std::string& who);
 
   Medium* medium_;  // null once removed
@@ -155,6 +161,15 @@ class DiskPast {
   bool prepared_ = false;  // SetHistory() follows, which wants it
   std::shared_ptr<Snapshots> snapshots_;
   std::shared_ptr<CrashStates> states_;  // null, or of that past
+  // What is known of the length of a log, which takes a walk along all its lines to know.
+  struct Sized {
+    std::shared_ptr<View> view;  // of nobody
+    uint64_t first = 0;          // its first line
+    uint64_t last = 0;           // the newest one, where it goes no further
+    bool finds_fua = false;
+    std::vector<std::weak_ptr<View>> opened;  // by others, in order
+  };
+  std::array<Sized, 3> logs_;  // by kind
 };
 
 }  // namespace rnullfs

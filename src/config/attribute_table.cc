@@ -62,8 +62,8 @@ constexpr Ranges kRanges;
 constexpr Rate kBandwidth("MiB/s");
 constexpr Rate kRequests("requests/s");
 constexpr Line kOrigin({.bytes_max = 4000,
-                        .accepts = "a disk of the mount, DISK@SNAPSHOT, the path of a raw image "
-                                   "or of a block device, or nothing"});
+                        .accepts = "a disk of the mount, DISK@SNAPSHOT, the path of a raw image, "
+                                   "a block device or a log, or nothing"});
 constexpr RuleList kRules;
 constexpr Unsigned kGiven({.max = UINT32_MAX, .accepts = "nothing"});
 constexpr Signed kPercent({.min = 0, .max = 100}, "percent");
@@ -343,9 +343,9 @@ constexpr Attribute kTable[] = {
      .type = &kOrigin,
      .field = At<&Settings::origin>(),
      .summary =
-         "what the disk begins as, copy on write: DISK@SNAPSHOT, a DISK as it is now, or the "
-         "path of a raw image; written before the first power-on; to write nothing copies what "
-         "is still shared, also while it is on",
+         "what the disk begins as, copy on write: DISK@SNAPSHOT, a DISK as it is now, "
+         "DISK/crash/CUT/STATE, the path of a raw image, or of a log of dm-log-writes; written "
+         "before the first power-on; nothing: what is still shared is copied, also while it is on",
      .live = true,
      .ours = true},
     {.name = "faults",

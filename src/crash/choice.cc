@@ -18,13 +18,11 @@ constexpr std::pair<std::string_view, CrashChoice::Kind> kNames[] = {
     {"torn", CrashChoice::Kind::kTorn},
 };
 
-}  // namespace
-
-std::optional<CrashChoice> CrashChoice::Parse(std::string_view name) {
-  if (name == "none") return CrashChoice{.kind = Kind::kNone};
-  if (name == "all") return CrashChoice{.kind = Kind::kAll};
+std::optional<CrashChoice> ParseName(std::string_view name) {
+  if (name == "none") return CrashChoice{.kind = CrashChoice::Kind::kNone};
+  if (name == "all") return CrashChoice{.kind = CrashChoice::Kind::kAll};
   if (const std::optional<uint64_t> seed = ParseNumber(name)) {
-    return CrashChoice{.kind = Kind::kSeed, .number = *seed};
+    return CrashChoice{.kind = CrashChoice::Kind::kSeed, .number = *seed};
   }
   const size_t dash = name.find('-');
   const auto kind = std::find_if(std::begin(kNames), std::end(kNames), [&](const auto& each) {
@@ -33,7 +31,7 @@ std::optional<CrashChoice> CrashChoice::Parse(std::string_view name) {
   if (dash == std::string_view::npos || kind == std::end(kNames)) return std::nullopt;
   CrashChoice choice = {.kind = kind->second};
   std::string_view number = name.substr(dash + 1);
-  if (choice.kind == Kind::kTorn) {
+  if (choice.kind == CrashChoice::Kind::kTorn) {
     const size_t second = number.find('-');
     if (second == std::string_view::npos) return std::nullopt;
     const std::optional<uint64_t> sectors = ParseNumber(number.substr(second + 1));
@@ -45,6 +43,14 @@ std::optional<CrashChoice> CrashChoice::Parse(std::string_view name) {
   if (!request) return std::nullopt;
   choice.number = *request;
   choice.requests = {*request};
+  return choice;
+}
+
+}  // namespace
+
+std::optional<CrashChoice> CrashChoice::Parse(std::string_view name) {
+  std::optional<CrashChoice> choice = ParseName(name);
+  if (choice) choice->name = name;
   return choice;
 }
 
@@ -112,7 +118,7 @@ std::vector<uint32_t> CrashChoice::Pick(const CrashCut& cut) const {
       pick = static_cast<uint32_t>(Scaled(bits, unit.versions.size()));
     } else if (kind == Kind::kUnits) {
       const auto chosen = units.find(unit.index);
-      if (chosen != units.end()) pick = chosen->second;
+      pick = chosen != units.end() ? chosen->second : others_newest ? unit.newest() : 0;
     } else {
       for (const auto& [change, version] : unit.changes) {
         if (Has(cut, unit, change)) pick = version;

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,13 +35,15 @@ struct CrashChoice {
     kOnly,     // these alone
     kTorn,
     kSeed,
-    kUnits,  // those of the map; else the durable one
+    kUnits,  // those of the map; else the durable one, or the newest
   };
   Kind kind = Kind::kAll;
   uint64_t number = 0;   // a request's; a seed
   uint64_t sectors = 0;  // of a torn one
   std::vector<uint64_t> requests = {};
   std::map<uint64_t, uint32_t> units = {};  // index -> version
+  bool others_newest = false;               // units that are not in the map
+  std::string name = {};                    // that describes it, if one does
 
   // By its name.
   static std::optional<CrashChoice> Parse(std::string_view name);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/mix.h"
+#include "rnullfs/page_store.h"
 
 namespace rnullfs {
 namespace {
@@ -17,14 +18,16 @@ uint64_t PartOf(uint64_t index, uint64_t hash) { return Mix(hash ^ Mix(index + k
 }  // namespace
 
 CrashState::CrashState(Past& past, std::shared_ptr<const CrashCut> cut, const CrashChoice& choice,
-                       MemoryLimit& memory)
+                       MemoryLimit& memory, bool is_first)
     : past_(past),
       cut_(std::move(cut)),
       picks_(choice.Pick(*cut_)),
       size_bytes_(past.size_bytes()),
       rest_(past.ViewAt(cut_->moment(), size_bytes_, /*held=*/false)),
       account_(memory),
-      is_consulted_(picks_.size()) {}
+      is_consulted_(picks_.size()),
+      is_refused_(picks_.size()),
+      is_first_(is_first) {}
 
 CrashState::~CrashState() = default;
 
@@ -91,6 +94,22 @@ void CrashState::Consult(const CrashUnit& unit) {
   consulted_.push_back(unit.index);
 }
 
+bool CrashState::MayReadAhead(uint64_t offset, uint64_t length) {
+  if (length <= PageStore::kPageSize) return true;
+  const std::vector<CrashUnit>& units = cut_->units();
+  const LockGuard lock(mutex_);
+  bool new_ones = false;
+  for (auto unit = FirstUnit(UnitOf(offset));
+       unit != units.end() && unit->index <= UnitOf(offset + length - 1); ++unit) {
+    const auto place = static_cast<size_t>(unit - units.begin());
+    if (is_consulted_[place] || own_.contains(unit->index)) continue;
+    if (is_refused_[place]) return true;  // somebody needs the rest of a large folio, it may be
+    is_refused_[place] = true;
+    new_ones = true;
+  }
+  return !new_ones;
+}
+
 std::vector<uint64_t> CrashState::Consulted() const {
   const LockGuard lock(mutex_);
   return consulted_;
@@ -107,12 +126,18 @@ std::vector<uint64_t> CrashState::Written() const {
 
 // --- Holes -------------------------------------------------------------------------------------
 
-// The first unit from there on that is not certain, or has been written to; UINT64_MAX: none.
+// The first from there on that is not certain.
+std::vector<CrashUnit>::const_iterator CrashState::FirstUnit(uint64_t index) const {
+  const std::vector<CrashUnit>& units = cut_->units();
+  return std::lower_bound(
+      units.begin(), units.end(), index,
+      [](const CrashUnit& each, uint64_t wanted) { return each.index < wanted; });
+}
+
+// The same, or the first that has been written to; UINT64_MAX: none.
 uint64_t CrashState::NextSpecial(uint64_t index) const {
   const std::vector<CrashUnit>& units = cut_->units();
-  const auto unit =
-      std::lower_bound(units.begin(), units.end(), index,
-                       [](const CrashUnit& each, uint64_t wanted) { return each.index < wanted; });
+  const auto unit = FirstUnit(index);
   const auto own = own_.lower_bound(index);
   return std::min(unit == units.end() ? UINT64_MAX : unit->index,
                   own == own_.end() ? UINT64_MAX : own->first);

@@ -10,6 +10,7 @@
 #ifndef RNULLFS_CRASH_STATE_H_
 #define RNULLFS_CRASH_STATE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -29,7 +30,7 @@ class CrashState final : public Store {
  public:
   // What is written takes its memory from `memory`, which outlives it.
   CrashState(Past& past, std::shared_ptr<const CrashCut> cut, const CrashChoice& choice,
-             MemoryLimit& memory);
+             MemoryLimit& memory, bool is_first = true);
   ~CrashState() override;
 
   // Takes the memory that it needs itself, before it is used; ENOSPC.
@@ -49,6 +50,16 @@ class CrashState final : public Store {
   const CrashCut& cut() const { return *cut_; }
   // For each of the cut's units the version that it has been given.
   const std::vector<uint32_t>& picks() const { return picks_; }
+  // Whether a kernel may keep what it has read of it: of a file that has been another state before,
+  // it might be that one's.
+  bool is_first() const { return is_first_; }
+  // Somebody has it open, or had.
+  void NoteOpen() { opened_.store(true, std::memory_order_relaxed); }
+  bool was_open() const { return opened_.load(std::memory_order_relaxed); }
+  // False, once, for a read of more than a page with units in it that are not certain, and that it
+  // would be the first to read: that they have been read is to be said of who needs them, and not
+  // of who reads ahead.
+  bool MayReadAhead(uint64_t offset, uint64_t length) ABSL_LOCKS_EXCLUDED(mutex_);
   // Indexes of units.
   std::vector<uint64_t> Consulted() const ABSL_LOCKS_EXCLUDED(mutex_);
   bool IsWritten() const ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -65,6 +76,7 @@ class CrashState final : public Store {
   using Own = std::map<uint64_t, std::unique_ptr<char[]>>;
 
   uint64_t UnitOf(uint64_t offset) const { return offset / cut_->unit_bytes(); }
+  std::vector<CrashUnit>::const_iterator FirstUnit(uint64_t index) const;
   void Consult(const CrashUnit& unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int CopyUnits(uint64_t begin, uint64_t end, char* to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int CopyUnit(uint64_t index, uint64_t begin, uint64_t end, char* to)
@@ -87,6 +99,9 @@ class CrashState final : public Store {
   Own own_ ABSL_GUARDED_BY(mutex_);
   std::vector<uint64_t> consulted_ ABSL_GUARDED_BY(mutex_);
   std::vector<bool> is_consulted_ ABSL_GUARDED_BY(mutex_);  // by their place among the cut's units
+  std::vector<bool> is_refused_ ABSL_GUARDED_BY(mutex_);    // to who read ahead
+  const bool is_first_;
+  std::atomic<bool> opened_ = false;
 };
 
 }  // namespace rnullfs

@@ -31,6 +31,7 @@ void CrashStates::End() {
   const LockGuard lock(mutex_);
   ended_ = true;
   ids_.clear();
+  made_.clear();
   entries_.clear();
 }
 
@@ -97,6 +98,7 @@ absl::StatusOr<CrashStates::Known> CrashStates::Add(Known known) {
       entries_.emplace(known.id, Entry{.known = known, .used_nsec = clock_.NowNsec()})
           .first->second.known;
   ids_.emplace(Key{added.cut, added.name}, added.id);
+  if (added.made) ++made_[added.cut];
   return added;
 }
 
@@ -108,15 +110,23 @@ void CrashStates::ForgetIdle() {
   const int64_t before = now - kIdleNsec;
   for (auto each = entries_.begin(); each != entries_.end();) {
     const Entry& entry = each->second;
-    const bool idle = entry.opens == 0 && !entry.known.made && entry.used_nsec < before;
-    if (idle) ForgetName(entry.known);
-    each = idle ? entries_.erase(each) : std::next(each);
+    const bool forget = IsForgettable(entry, before);
+    if (forget) ForgetName(entry.known);
+    each = forget ? entries_.erase(each) : std::next(each);
   }
+}
+
+// Of a cut that the history does not have any more nobody can remove one.
+bool CrashStates::IsForgettable(const Entry& entry, int64_t before_nsec) const {
+  if (entry.opens > 0) return false;
+  return entry.known.made ? entry.known.cut <= past_.oldest() : entry.used_nsec < before_nsec;
 }
 
 void CrashStates::ForgetName(const Known& known) {
   const auto id = ids_.find({known.cut, known.name});
-  if (id != ids_.end() && id->second == known.id) ids_.erase(id);
+  if (id == ids_.end() || id->second != known.id) return;
+  ids_.erase(id);
+  if (known.made && --made_[known.cut] == 0) made_.erase(known.cut);
 }
 
 absl::Status CrashStates::Remove(uint64_t cut, std::string_view name) {
@@ -126,8 +136,9 @@ absl::Status CrashStates::Remove(uint64_t cut, std::string_view name) {
   if (entries_.at(id->second).opens > 0) {
     return Error(EBUSY, absl::StrCat("crash: the disk of ", Visible(name), " is open"));
   }
-  entries_.erase(id->second);
-  ids_.erase(id);
+  const auto entry = entries_.find(id->second);
+  ForgetName(entry->second.known);
+  entries_.erase(entry);
   return absl::OkStatus();
 }
 
@@ -139,6 +150,12 @@ std::vector<CrashStates::Known> CrashStates::Made(uint64_t cut) const {
     if (known.made) states.push_back(known);
   }
   return states;
+}
+
+uint64_t CrashStates::CountMade(uint64_t cut) const {
+  const LockGuard lock(mutex_);
+  const auto made = made_.find(cut);
+  return made == made_.end() ? 0 : made->second;
 }
 
 // --- By number ---------------------------------------------------------------------------------
@@ -166,8 +183,13 @@ absl::Status CrashStates::Choose(uint32_t id, CrashChoice choice) {
   if (found == entries_.end()) return NoSuchState();
   if (found->second.opens > 0) return Error(EBUSY, "crash: the disk of this state is open");
   found->second.known.choice = std::make_shared<const CrashChoice>(std::move(choice));
-  found->second.state = nullptr;
+  Replace(found->second, nullptr);
   return absl::OkStatus();
+}
+
+void CrashStates::Replace(Entry& entry, std::shared_ptr<CrashState> state) {
+  if (entry.state != nullptr && entry.state->was_open()) entry.was_another = true;
+  entry.state = std::move(state);
 }
 
 // Of what was not at its end when it was made, when nobody has begun to use it.
@@ -194,11 +216,13 @@ absl::Status CrashStates::Prepare(uint32_t id) {
   Entry& entry = found->second;
   if (entry.state != nullptr && !IsOutdated(entry)) return absl::OkStatus();
   if (!entry.known.choice->Fits(**cut)) return NoSuchState();
-  const auto state = std::make_shared<CrashState>(past_, *cut, *entry.known.choice, memory_);
+  const bool was_another = entry.was_another || (entry.state != nullptr && entry.state->was_open());
+  const auto state =
+      std::make_shared<CrashState>(past_, *cut, *entry.known.choice, memory_, !was_another);
   if (state->Reserve() != 0) {
     return Error(ENOSPC, "crash: there is no memory for one more state; see memory_limit");
   }
-  entry.state = state;
+  Replace(entry, state);
   entry.seen = past_.log().last();
   return absl::OkStatus();
 }
@@ -229,6 +253,7 @@ absl::StatusOr<std::shared_ptr<CrashState>> CrashStates::Open(uint32_t id) {
   const absl::StatusOr<Entry*> entry = Ready(id);
   if (!entry.ok()) return entry.status();
   ++(*entry)->opens;
+  (*entry)->state->NoteOpen();
   const std::shared_ptr<CrashState>& state = (*entry)->state;
   return std::shared_ptr<CrashState>(state.get(),
                                      [this, id, kept = state](CrashState*) { Close(id); });

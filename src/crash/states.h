@@ -60,6 +60,7 @@ class CrashStates {
   absl::StatusOr<Known> Get(uint32_t id) ABSL_LOCKS_EXCLUDED(mutex_);
   // All that somebody has made of a cut, by their names.
   std::vector<Known> Made(uint64_t cut) const ABSL_LOCKS_EXCLUDED(mutex_);
+  uint64_t CountMade(uint64_t cut) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   absl::StatusOr<Known> Make(uint64_t cut, uint32_t unit_bytes, std::string_view name)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -80,6 +81,7 @@ class CrashStates {
     std::shared_ptr<CrashState> state = nullptr;  // from when it is first needed
     uint64_t seen = 0;                            // the newest number by then
     int opens = 0;
+    bool was_another = false;  // while somebody had it open
     int64_t used_nsec = 0;
   };
   using Key = std::pair<uint64_t, std::string>;
@@ -91,6 +93,9 @@ class CrashStates {
   absl::Status Prepare(uint32_t id) ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Entry*> Ready(uint32_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsOutdated(const Entry& entry) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void Replace(Entry& entry, std::shared_ptr<CrashState> state);
+  bool IsForgettable(const Entry& entry, int64_t before_nsec) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetName(const Known& known) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetIdle() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Close(uint32_t id) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -105,6 +110,7 @@ class CrashStates {
   int64_t swept_nsec_ ABSL_GUARDED_BY(mutex_) = 0;  // when it was last looked for idle ones
   std::map<uint32_t, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   std::map<Key, uint32_t> ids_ ABSL_GUARDED_BY(mutex_);
+  std::map<uint64_t, uint64_t> made_ ABSL_GUARDED_BY(mutex_);  // cut -> how many somebody has made
 };
 
 }  // namespace rnullfs

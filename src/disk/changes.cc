@@ -84,6 +84,10 @@ void Want(const Settings& wanted, Settings& next) {
   if (wanted.origin.empty()) return;
   const DeviceConfig by_default;
   if (wanted.config.size == by_default.size) next.config.size = before.config.size;
+  if (wanted.config.history == by_default.history) next.config.history = before.config.history;
+  if (wanted.config.blocksize == by_default.blocksize) {
+    next.config.blocksize = before.config.blocksize;
+  }
   if (!wanted.config.memory_backed) next.config.memory_backed = before.config.memory_backed;
 }
 

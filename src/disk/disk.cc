@@ -18,6 +18,7 @@
 #include "disk/awaited.h"
 #include "disk/changes.h"
 #include "json/json.h"
+#include "past/written_log.h"
 #include "records/state_records.h"
 #include "rnullfs/error.h"
 
@@ -140,6 +141,9 @@ absl::StatusOr<bool> Disk::SwitchOn(const Settings& seen, const Settings& next, 
   if (!device.ok()) return device.status();
   KillPoint("power-prepared");
   if (absl::Status status = past_.Prepare(config.history); !status.ok()) return status;
+  if (absl::Status gone = begins ? GoThrough(config, origin) : absl::OkStatus(); !gone.ok()) {
+    return gone;
+  }
   if (absl::Status laid = LayDamage(next); !laid.ok()) return laid;
   if (absl::Status status = ready(); !status.ok()) return status;
   TakeBadBlocks(seen, next);
@@ -147,11 +151,27 @@ absl::StatusOr<bool> Disk::SwitchOn(const Settings& seen, const Settings& next, 
   if (services_.indexes != nullptr) config.index = services_.indexes->Take();
   TakeRules();
   origin_.Commit(origin);
+  origin_.EndLog();
+  KillPoint("log-ended");
   config_ = config;
   past_.SetHistory(config_.history);
   std::move(undo).Cancel();
   Start(*std::move(device));
   return true;
+}
+
+// What the log tells that it begins as, into a history that is there from now on.
+absl::Status Disk::GoThrough(const DeviceConfig& config, const std::optional<Origin>& origin) {
+  const WrittenLog* const log = origin_.LogOf(origin);
+  if (log == nullptr) return absl::OkStatus();
+  if (config.history == 0) {
+    return Error(EINVAL,
+                 "power: the origin is a log, whose moments a disk has in its history; write how "
+                 "many MiB of it are to be kept to history first");
+  }
+  past_.SetHistory(config.history);
+  memory_.SetLimit(config.store_limit_bytes());  // as it is to be: this is all stored under it
+  return log->ReplayTo(*medium_->past(), services_.device.clock);
 }
 
 void Disk::SwitchOff() {

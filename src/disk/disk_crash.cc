@@ -34,7 +34,8 @@ std::shared_ptr<CrashStates> DiskPast::crash() {
   return states_;
 }
 
-absl::StatusOr<std::shared_ptr<Store>> DiskPast::OpenCrash(uint32_t id, const std::string& who) {
+absl::StatusOr<std::shared_ptr<CrashState>> DiskPast::OpenCrash(uint32_t id,
+                                                                const std::string& who) {
   const std::shared_ptr<CrashStates> states = crash();
   if (states == nullptr) return Error(ESTALE, "crash: the disk has no history any more");
   absl::StatusOr<std::shared_ptr<CrashState>> state = states->Open(id);
@@ -42,7 +43,7 @@ absl::StatusOr<std::shared_ptr<Store>> DiskPast::OpenCrash(uint32_t id, const st
   snapshots_->Watch(who);
   const std::shared_ptr<OpenState> open(
       new OpenState{.snapshots = snapshots_, .states = states, .state = *state, .who = who});
-  return std::shared_ptr<Store>(open, open->state.get());
+  return std::shared_ptr<CrashState>(open, open->state.get());
 }
 
 }  // namespace rnullfs

@@ -28,25 +28,56 @@ int64_t AsSaidBefore(int64_t now, std::atomic<int64_t>& said) {
   return nsec;
 }
 
+std::unique_ptr<View> LogAs(LogKind kind, Past& past, const LogFormat& format) {
+  switch (kind) {
+    case LogKind::kIolog:
+      return LogAsIolog(past, format);
+    case LogKind::kWrites:
+      return LogAsWrites(past, format);
+    case LogKind::kText:
+      break;
+  }
+  return LogAsText(past, format);
+}
+
 }  // namespace
+
+LogFormat DiskPast::FormatOf(bool finds_fua, const std::string& disk) const {
+  const int64_t wall_nsec =
+      AsSaidBefore(WallNsec(clock_) - clock_.NowNsec(), medium_->past()->file().header().wall_nsec);
+  return {.finds_fua = finds_fua, .wall_nsec = wall_nsec, .disk = disk};
+}
 
 absl::StatusOr<std::shared_ptr<View>> DiskPast::OpenLog(LogKind kind, bool finds_fua,
                                                         const std::string& disk,
                                                         const std::string& who) {
   if (!moments()) return Error(ESTALE, "log: the disk has no history any more");
-  Past& past = *medium_->past();
-  const int64_t wall_nsec =
-      AsSaidBefore(WallNsec(clock_) - clock_.NowNsec(), past.file().header().wall_nsec);
-  const LogFormat format = {.finds_fua = finds_fua, .wall_nsec = wall_nsec, .disk = disk};
-  switch (kind) {
-    case LogKind::kIolog:
-      return Watched(LogAsIolog(past, format), who);
-    case LogKind::kWrites:
-      return Watched(LogAsWrites(past, format), who);
-    case LogKind::kText:
-      break;
+  Sized& sized = logs_.at(static_cast<size_t>(kind));
+  std::shared_ptr<View> view =
+      Watched(LogAs(kind, *medium_->past(), FormatOf(finds_fua, disk)), who);
+  std::erase_if(sized.opened, [](const auto& each) { return each.expired(); });
+  sized.opened.push_back(view);
+  return view;
+}
+
+uint64_t DiskPast::LogSize(LogKind kind, bool finds_fua, const std::string& disk) {
+  if (!moments()) return 0;
+  Sized& sized = logs_.at(static_cast<size_t>(kind));
+  // Who reads on compares how far he has come with how long it is.
+  for (auto each = sized.opened.rbegin(); each != sized.opened.rend(); ++each) {
+    if (const std::shared_ptr<View> opened = each->lock()) return opened->size_bytes();
   }
-  return Watched(LogAsText(past, format), who);
+  Past& past = *medium_->past();
+  const uint64_t first = kind == LogKind::kWrites ? BeginOfWrites(past) : past.log().first();
+  const uint64_t last = kind == LogKind::kIolog ? past.log().last() : 0;
+  if (sized.view == nullptr || sized.first != first || sized.last != last ||
+      sized.finds_fua != finds_fua) {
+    sized.view = LogAs(kind, past, FormatOf(finds_fua, disk));
+    sized.first = first;
+    sized.last = last;
+    sized.finds_fua = finds_fua;
+  }
+  return sized.view->size_bytes();
 }
 
 std::optional<LogFigures> DiskPast::log() const {

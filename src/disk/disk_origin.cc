@@ -9,6 +9,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "disk/file_origin.h"
+#include "past/written_log.h"
 #include "rnullfs/error.h"
 
 namespace rnullfs {
@@ -16,6 +17,11 @@ namespace {
 
 // Meanwhile nothing else can be asked of the disk but its contents.
 constexpr uint64_t kPagesAtOnce = 256;
+
+uint64_t MibFor(uint64_t bytes) {
+  constexpr uint64_t kMib = uint64_t{1} << 20;
+  return bytes / kMib + (bytes % kMib == 0 ? 0 : 1);
+}
 
 }  // namespace
 
@@ -87,6 +93,22 @@ void DiskOrigin::Commit(std::optional<Origin>& found) noexcept {
   if (prepared == Prepared::kToTake) origin_ = std::exchange(found, std::nullopt);
 }
 
+const WrittenLog* DiskOrigin::LogOf(const std::optional<Origin>& found) const {
+  if (prepared_ == Prepared::kToTake) return found->log.get();
+  return origin_ && prepared_ == Prepared::kNothing ? origin_->log.get() : nullptr;
+}
+
+uint64_t DiskOrigin::history_mib() const {
+  return origin_ && origin_->log ? MibFor(origin_->log->needs().history_bytes) : 0;
+}
+
+void DiskOrigin::EndLog() noexcept {
+  if (!origin_) return;
+  origin_->log.reset();
+  origin_->log_key = {};
+  forget_log_ = std::exchange(origin_->forget_log, nullptr);
+}
+
 // A store that stands alone stays so: there is nothing to share any more.
 void DiskOrigin::Undo() noexcept {
   const Prepared prepared = std::exchange(prepared_, Prepared::kNothing);
@@ -95,6 +117,7 @@ void DiskOrigin::Undo() noexcept {
 }
 
 void DiskOrigin::LetGo() {
+  if (forget_log_ != nullptr) std::exchange(forget_log_, nullptr)();
   if (given_up_) std::exchange(given_up_, std::nullopt)->LetGo();
 }
 
@@ -130,9 +153,14 @@ absl::Status NewOrigin::Search() {
 
 void NewOrigin::Fit(Settings& next) const {
   if (!found_ || next.origin == named_) return;
-  constexpr uint64_t kMib = uint64_t{1} << 20;
-  next.config.size = std::max<uint64_t>((found_->view->size_bytes() + kMib - 1) / kMib, 1);
+  next.config.size = std::max<uint64_t>(MibFor(found_->view->size_bytes()), 1);
   next.config.memory_backed = true;
+  // What the one before needed nobody has asked for.
+  if (next.config.history == origin_.history_mib()) next.config.history = 0;
+  if (found_->log == nullptr) return;
+  const WrittenLog::Needs& needs = found_->log->needs();
+  if (next.config.history == 0) next.config.history = MibFor(needs.history_bytes);
+  next.config.blocksize = needs.block_bytes;
 }
 
 bool NewOrigin::Lacks(const Settings& seen, const Settings& next) {

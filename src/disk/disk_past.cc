@@ -44,13 +44,14 @@ DiskPast::DiskPast(Medium& medium, const Clock& clock) : medium_(&medium), clock
 DiskPast::~DiskPast() = default;
 
 // Who has them, and no disk of theirs open, may be about to ask them.
-void DiskPast::EndStates() {
+void DiskPast::EndViews() {
   if (states_ != nullptr) states_->End();
   states_.reset();
+  logs_ = {};
 }
 
 void DiskPast::Remove() {
-  EndStates();
+  EndViews();
   snapshots_.reset();
   medium_ = nullptr;
 }
@@ -71,7 +72,7 @@ void DiskPast::SetHistory(uint64_t mib) {
 
 void DiskPast::DropStore() {
   prepared_ = false;
-  EndStates();
+  EndViews();
   snapshots_.reset();
   medium_->Forget();
 }
@@ -110,7 +111,7 @@ absl::Status DiskPast::Begin() {
 void DiskPast::EndIfUnwanted() {
   if (snapshots_ == nullptr || snapshots_->in_use()) return;
   if (prepared_ || history_mib_ > 0 || snapshots_->count() > 0) return;
-  EndStates();
+  EndViews();
   snapshots_.reset();
   medium_->Forget();
 }

@@ -34,7 +34,10 @@ void Disk::Save(DeviceRecord& record) const {
   }
   record.last_error = last_error_;
   if (origin_.key() != nullptr) record.origin = *origin_.key();
-  if (store() == nullptr) return;
+  if (store() == nullptr) {
+    if (origin_.log_key() != nullptr) record.log = *origin_.log_key();
+    return;
+  }
   struct stat status = {};
   fstat(store()->fd(), &status);
   record.memfd = status.st_ino;
@@ -103,6 +106,9 @@ absl::Status Disk::RestoreStore(const DeviceRecord& record, Memfds& memfds) {
   const bool shares = store() == nullptr || memfds.marks.valid();
   if (record.origin.any() && shares && !medium_->has_origin()) {
     return Damaged(name_, " has an origin that is missing");
+  }
+  if (record.log.any() && origin_.log_key() == nullptr) {
+    return Damaged(name_, " has a log that is missing");
   }
   absl::Status adopted = medium_->AdoptClone(std::move(memfds.marks));
   if (adopted.ok()) origin_.Settle();

@@ -24,6 +24,7 @@ void Open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   // Contents that do not change may lie in the page cache, and be mapped.
   const std::shared_ptr<FileHandle> open = handles.Find(TreeOf(request), inode, *handle);
   file->direct_io = open->lasts() ? 0 : 1;
+  file->keep_cache = open->lasted() ? 1 : 0;
   // A reply that fails means that the opener is gone, and no release will come.
   if (fuse_reply_open(request, file) != 0) handles.Remove(*handle);
 }
@@ -38,11 +39,25 @@ void Release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
   fuse_reply_err(request, 0);
 }
 
+// Whether the kernel fills its cache.  Who reads past that says who he is (fuse_send_read() in
+// fs/fuse/file.c).
+bool FillsCache(const FileHandle& open, const fuse_file_info& file) {
+  return open.lasts() && file.lock_owner == 0;
+}
+
 void Read(fuse_req_t request, fuse_ino_t inode, size_t length, off_t offset, fuse_file_info* file) {
   if (IsDisk(inode)) return ReadDisk(request, inode, length, offset, file->flags);
   const std::shared_ptr<FileHandle> open = HandleOf(request, inode, file);
   if (open == nullptr) return Reply(request, Error(ENOENT, "the device has been removed"));
-  if (View* const view = open->view()) return ReadView(request, *view, length, offset);
+  if (View* const view = open->view()) {
+    // What it has not got of what it asked for ahead the kernel asks for again, page by page, when
+    // somebody needs it.
+    if (FillsCache(*open, *file) && !open->MayReadAhead(static_cast<uint64_t>(offset), length)) {
+      fuse_reply_err(request, EAGAIN);
+      return;
+    }
+    return ReadView(request, *view, length, offset);
+  }
   const absl::StatusOr<std::string> text = open->Read(static_cast<uint64_t>(offset), length);
   if (!text.ok()) return Reply(request, text.status());
   fuse_reply_buf(request, text->data(), text->size());

@@ -1,11 +1,15 @@
 #include "fuse/mount.h"
 
+#include <fuse_log.h>
 #include <fuse_lowlevel.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -35,6 +39,14 @@ std::string Escaped(std::string_view option) {
 bool Mountable(const std::string& flag) {
   if (flag != "nosymfollow" && flag != "nodiratime") return true;
   return geteuid() == 0 && FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17);
+}
+
+// As libfuse itself would, but that each line has an end: not all of its own have (the one of
+// posix_spawn(p)() in lib/mount.c of 3.18).
+void SayForLibfuse(fuse_log_level /*level*/, const char* format, va_list arguments) {
+  std::vfprintf(stderr, format, arguments);
+  const size_t length = std::strlen(format);
+  if (length == 0 || format[length - 1] != '\n') std::fputc('\n', stderr);
 }
 
 // libfuse has said what it met, on stderr.
@@ -82,6 +94,7 @@ std::vector<std::string> FuseMount::Flags(bool ring) const {
 }
 
 absl::Status FuseMount::Make(const fuse_lowlevel_ops& operations, void* userdata, bool ring) {
+  fuse_set_log_func(SayForLibfuse);
   std::string flags = absl::StrJoin(Flags(ring), ",");
   fuse_args arguments = FUSE_ARGS_INIT(0, nullptr);
   for (const char* argument : {"rnullfs", "-o", flags.c_str()}) {

@@ -52,7 +52,12 @@ void SetAttr(fuse_req_t request, fuse_ino_t inode, struct stat* wanted, int vali
   if (absl::Status status = entry->ChangeOwnership(change); !status.ok()) {
     return Reply(request, status);
   }
-  ReplyStat(request, entry->Stat());
+  absl::StatusOr<struct stat> stat = entry->Stat();
+  // Only of what has become shorter the kernel empties its cache; it asks again for the length.
+  if ((valid & FUSE_SET_ATTR_SIZE) != 0 && stat.ok() && entry->keeps_length()) {
+    stat->st_size = wanted->st_size;
+  }
+  ReplyStat(request, stat);
 }
 
 // What disks may take and what they have taken; without a limit, the machine's memory.

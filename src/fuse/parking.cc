@@ -1,5 +1,7 @@
 #include "fuse/parking.h"
 
+#include <poll.h>
+
 #include <utility>
 
 #include "base/threads.h"
@@ -11,11 +13,21 @@ namespace {
 
 constexpr std::chrono::milliseconds kLookAgain(20);
 
+// How long requests that others have in hand are waited for: they may wait themselves.
+constexpr std::chrono::nanoseconds kTurnsGrace = std::chrono::seconds(5);
+
+bool HasUnread(int fuse) {
+  pollfd watched = {fuse, POLLIN, 0};
+  return poll(&watched, 1, 0) == 1 && (watched.revents & POLLIN) != 0;
+}
+
 }  // namespace
 
-absl::Status Parking::Start() {
+absl::Status Parking::Start(Turns& turns, int fuse) {
   const LockGuard lock(mutex_);
   if (!stopping_) return absl::OkStatus();
+  turns_ = &turns;
+  fuse_ = fuse;
   absl::StatusOr<std::thread> thread = StartThread([this] { Run(); }, "rnullfs-parking");
   if (!thread.ok()) return thread.status();
   thread_ = *std::move(thread);
@@ -57,6 +69,17 @@ void Parking::NoteClose(uint64_t device_id) {
   stirred_.notify_one();
 }
 
+// The last time comes when all has been received that the kernel had, and then, when one looks
+// again, all of that has been dealt with.
+bool Parking::IsLast(Parked& parked) {
+  const int64_t late_nsec = Clock::Real().NowNsec() - parked.deadline_nsec;
+  if (late_nsec < 0) return false;
+  if (late_nsec >= kTurnsGrace.count()) return true;
+  if (parked.moment != 0) return turns_->AllDone(parked.moment);
+  if (!HasUnread(fuse_)) parked.moment = turns_->Moment();
+  return false;
+}
+
 void Parking::Run() {
   std::list<Parked> parked;  // moved here without an allocation
   while (true) {
@@ -78,7 +101,7 @@ void Parking::Run() {
       stopping = stopping_;
     }
     const size_t answered = std::erase_if(parked, [&](Parked& each) {
-      const bool last = stopping || Clock::Real().NowNsec() >= each.deadline_nsec;
+      const bool last = stopping || IsLast(each);
       if (!last && !all_due && !closed.contains(each.device_id)) return false;
       ReceiveLoop::GoOnWith(each.request);
       return each.attempt(last ? IfOpen::kRefuse : IfOpen::kAgain);

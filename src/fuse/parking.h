@@ -4,7 +4,9 @@
 // and switches it off asks before we know.  A thread that waited would be one fewer to hear of the
 // close: when as many are switched off at once as there are threads, nobody would hear it.  So such
 // a request is parked, and attempted again when a disk of its device is closed, every now and then
-// (not everything that lets go of a disk tells us), and for the last time when its patience ends.
+// (not everything that lets go of a disk tells us), and for the last time when its patience ends
+// and all that had been received by then has been dealt with: the close may be among that, in the
+// hands of a thread that has no processor.
 //
 // Not for requests that came through a ring: its own thread must answer them (ring.h).
 //
@@ -21,6 +23,7 @@
 #include <thread>
 
 #include "absl/status/status.h"
+#include "fuse/turns.h"
 #include "rnullfs/mutex.h"
 #include "tree/device_node.h"
 
@@ -42,8 +45,9 @@ class Parking {
   Parking(const Parking&) = delete;
   Parking& operator=(const Parking&) = delete;
 
-  // EAGAIN, with a sentence, when no thread can be had.
-  absl::Status Start() ABSL_LOCKS_EXCLUDED(mutex_);
+  // `turns`, which outlives it, are of who receives requests from `fuse`.  EAGAIN, with a sentence,
+  // when no thread can be had.
+  absl::Status Start(Turns& turns, int fuse) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Answers what is parked, and parks nothing any more.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -61,10 +65,14 @@ class Parking {
     uint64_t request;  // ReceiveLoop::CurrentRequest()
     int64_t deadline_nsec;
     Attempt attempt;
+    uint64_t moment = 0;  // when that was over (Turns); 0: not yet
   };
 
+  bool IsLast(Parked& parked);
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
 
+  Turns* turns_ = nullptr;
+  int fuse_ = -1;
   std::thread thread_;
   Mutex mutex_;
   std::condition_variable_any stirred_;

@@ -100,9 +100,9 @@ void ReceiveLoop::GoOnWith(uint64_t request) { current_request = request; }
 absl::Status ReceiveLoop::AddThread(std::vector<std::thread>& workers) {
   const auto buffer = std::make_shared<Buffer>();
   if (!buffer->valid()) return SystemError(EAGAIN, "room for requests");
-  absl::StatusOr<std::thread> worker = StartThread([this, buffer] {
+  absl::StatusOr<std::thread> worker = StartThread([this, buffer, number = workers.size()] {
     pthread_setname_np(pthread_self(), "rnullfs-fuse");
-    Serve(buffer->request());
+    Serve(number, buffer->request());
     ++finished_;
     ended_.release();
   });
@@ -112,24 +112,24 @@ absl::Status ReceiveLoop::AddThread(std::vector<std::thread>& workers) {
 }
 
 // As many as can be had: one is enough.
-void ReceiveLoop::AddMore(std::vector<std::thread>& workers, unsigned threads) {
+void ReceiveLoop::AddMore(std::vector<std::thread>& workers) {
   try {
     absl::Status added;
-    while (added.ok() && workers.size() < threads) added = AddThread(workers);
+    while (added.ok() && workers.size() < threads_) added = AddThread(workers);
     if (added.ok()) return;
-    Log(absl::StrCat("requests are served by ", workers.size(), " threads instead of ", threads,
+    Log(absl::StrCat("requests are served by ", workers.size(), " threads instead of ", threads_,
                      ": ", added.message()));
   } catch (const std::bad_alloc&) {
     Log("requests are served by few threads, for want of memory");
   }
 }
 
-absl::Status ReceiveLoop::Run(unsigned threads, int connection, absl::FunctionRef<void()> serving) {
+absl::Status ReceiveLoop::Run(int connection, absl::FunctionRef<void()> serving) {
   std::vector<std::thread> workers;
-  workers.reserve(threads);
+  workers.reserve(threads_);
   absl::Status added = InsistWhileMounted(connection, [&] { return AddThread(workers); });
   if (!added.ok()) return added;
-  AddMore(workers, threads);
+  AddMore(workers);
   serving();
   ended_.acquire();
   fuse_session_exit(session_);
@@ -143,7 +143,14 @@ absl::Status ReceiveLoop::Run(unsigned threads, int connection, absl::FunctionRe
 
 void ReceiveLoop::End() { ended_.release(); }
 
-void ReceiveLoop::Serve(char* request) {
+void ReceiveLoop::Handle(size_t thread, const fuse_buf& request) {
+  const Turns::Turn turn(turns_, thread);
+  KillPoint("received");
+  fuse_session_process_buf(session_, &request);
+  KillPoint("answered");
+}
+
+void ReceiveLoop::Serve(size_t thread, char* request) {
   const int fuse = fuse_session_fd(session_);
   bool served = false;
   while (fuse_session_exited(session_) == 0) {
@@ -160,10 +167,7 @@ void ReceiveLoop::Serve(char* request) {
     current_request = header.unique & ~kSentAgain;
     sent_again = (header.unique & kSentAgain) != 0;
     const bool counts = !served && IsAnswered(header.opcode);  // libfuse may overwrite it
-    const fuse_buf handed = RequestIn(request, got);
-    KillPoint("received");
-    fuse_session_process_buf(session_, &handed);
-    KillPoint("answered");
+    Handle(thread, RequestIn(request, got));
     if (!counts) continue;
     served = true;
     on_served_();

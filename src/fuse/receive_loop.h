@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <semaphore>
@@ -21,7 +22,9 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "fuse/turns.h"
 
+struct fuse_buf;
 struct fuse_session;
 
 namespace rnullfs {
@@ -36,16 +39,23 @@ int64_t PatienceNsec();
 
 class ReceiveLoop {
  public:
-  // `on_init` gets the bytes of FUSE_INIT before libfuse does; `on_served` is called by each thread
-  // that has done with a request, for its first one.
-  ReceiveLoop(fuse_session* session, std::function<void(std::string_view)> on_init,
-              std::function<void()> on_served)
-      : session_(session), on_init_(std::move(on_init)), on_served_(std::move(on_served)) {}
+  // For so many threads.  `on_init` gets the bytes of FUSE_INIT before libfuse does; `on_served` is
+  // called by each thread that has done with a request, for its first one.
+  ReceiveLoop(fuse_session* session, unsigned threads,
+              std::function<void(std::string_view)> on_init, std::function<void()> on_served)
+      : session_(session),
+        threads_(threads),
+        on_init_(std::move(on_init)),
+        on_served_(std::move(on_served)),
+        turns_(threads) {}
 
-  // Serves with so many threads, or as many of them as can be had, until the mount is gone or
-  // End().  EAGAIN when there is not one; who takes a mount over, and so has its `connection` (as
+  // Serves with its threads, or as many of them as can be had, until the mount is gone or End().
+  // EAGAIN when there is not one; who takes a mount over, and so has its `connection` (as
   // InsistWhileMounted()), waits for the first.  `serving` is called when they are there.
-  absl::Status Run(unsigned threads, int connection, absl::FunctionRef<void()> serving);
+  absl::Status Run(int connection, absl::FunctionRef<void()> serving);
+
+  // What they have in hand.
+  Turns& turns() { return turns_; }
 
   // Has Run() return soon.
   void End();
@@ -62,13 +72,16 @@ class ReceiveLoop {
  private:
   class Buffer;
   absl::Status AddThread(std::vector<std::thread>& workers);
-  void AddMore(std::vector<std::thread>& workers, unsigned threads);
-  void Serve(char* request);
+  void AddMore(std::vector<std::thread>& workers);
+  void Serve(size_t thread, char* request);
+  void Handle(size_t thread, const fuse_buf& request);
   bool NoteInit(std::string_view init);
 
   fuse_session* const session_;
+  const unsigned threads_;
   const std::function<void(std::string_view)> on_init_;
   const std::function<void()> on_served_;
+  Turns turns_;
   std::atomic<int> error_{0};
   std::atomic<unsigned> finished_{0};
   std::counting_semaphore<> ended_{0};

@@ -26,7 +26,7 @@
 namespace rnullfs {
 namespace {
 
-// Requests never block a thread for long (delays wait in the completion queue), so more threads
+// Requests rarely block a thread for long (delays wait in the completion queue), so more threads
 // than this only pass the work around; there are more than processors because some requests make
 // the kernel wait, as one that frees a disk's memory does.
 unsigned ThreadCount() { return std::max(4U, 2 * std::thread::hardware_concurrency()); }
@@ -97,7 +97,7 @@ absl::Status Session::Attach(bool ring) {
   } else {
     ring_ = nullptr;
     loop_ = std::make_unique<ReceiveLoop>(
-        mount_.session(),
+        mount_.session(), ThreadCount(),
         [this](std::string_view init) {  // for who takes over
           if (heritage_.survival == nullptr) return;
           heritage_.survival->UpdateMount([init](MountRecord& mount) { mount.init = init; });
@@ -189,11 +189,11 @@ absl::Status Session::Loop() {
 }
 
 absl::Status Session::Receive() {
-  absl::Status started =
-      InsistWhileMounted(mount_.inherited_fd(), [this] { return parking_.Start(); });
+  absl::Status started = InsistWhileMounted(
+      mount_.inherited_fd(), [this] { return parking_.Start(loop_->turns(), fuse_fd()); });
   if (!started.ok()) return started;
   if (mount_.inherited()) GoOn();
-  return loop_->Run(ThreadCount(), mount_.inherited_fd(), [this] {
+  return loop_->Run(mount_.inherited_fd(), [this] {
     if (mount_.inherited()) recaller_.Start(tree_->Devices());
   });
 }

@@ -45,6 +45,9 @@ inline constexpr size_t kJsonLevelsMax = 64;
 // Judges the grammar, not keys and values.  `judge`: makes no value.
 JsonReading ReadJson(std::string_view text, bool judge = false);
 
+// Any piece of JSON, not only an object; EINVAL for a text that is none, or goes on behind it.
+absl::StatusOr<JsonValue> ReadJsonValue(std::string_view text);
+
 inline JsonText ClassifyJson(std::string_view text) { return ReadJson(text, /*judge=*/true).text; }
 
 // What config.json shows: every attribute with its type (booleans true/false, numbers), in the

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -7,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "json/json.h"
+#include "rnullfs/error.h"
 
 namespace rnullfs {
 namespace {
@@ -169,6 +171,17 @@ JsonReading ReadJson(std::string_view text, bool judge) {
     reading = {.text = JsonText::kInvalid, .at = head.size(), .expected = reading.expected};
   }
   return reading;
+}
+
+// By the parser of objects: as the only member of one.
+absl::StatusOr<JsonValue> ReadJsonValue(std::string_view text) {
+  JsonReading reading = ReadJson(absl::StrCat("{\"it\": ", std::string(text), "}"));
+  if (reading.text != JsonText::kComplete || reading.too_deep || reading.value.parts.size() != 1) {
+    return Error(EINVAL, "this is not JSON");
+  }
+  JsonValue value = std::move(reading.value.parts.front());
+  value.key.clear();
+  return value;
 }
 
 }  // namespace rnullfs

@@ -1,8 +1,4 @@
-// The log as dm-log-writes has it, for replay-log of xfstests and its like.
-//
-//     sector 0    u64 magic, version 1, number of records; u32 bytes of a sector; little-endian
-//     then, for each record, a sector {u64 sector, sectors, flags, length of a mark's text}, with
-//     the text at byte 32; and, where it writes, the data
+// The log as dm-log-writes has it (written_record.h), for replay-log of xfstests and its like.
 //
 // The order is that of the numbers, not that of completion: a record that a flush does not cover
 // may come before it.  Replayed up to any flush it is what a power cut may have left all the same:
@@ -17,6 +13,7 @@
 
 #include "past/log_files.h"
 #include "past/log_stream.h"
+#include "past/written_record.h"
 #include "store/page_sectors.h"
 
 namespace rnullfs {
@@ -24,37 +21,16 @@ namespace {
 
 using Kind = LogEntry::Kind;
 
-constexpr uint64_t kFlushFlag = 1;
-constexpr uint64_t kFuaFlag = 2;
-constexpr uint64_t kDiscardFlag = 4;
-constexpr uint64_t kMarkFlag = 8;
-
-struct Super {
-  uint64_t magic = 0x6a736677736872;
-  uint64_t version = 1;
-  uint64_t entries = 0;
-  uint64_t sector_bytes = kSectorSize;  // in the lower half
-};
-
-struct Record {
-  uint64_t sector = 0;
-  uint64_t sectors = 0;
-  uint64_t flags = 0;
-  uint64_t text_length = 0;
-  char text[480] = {};
-};
-static_assert(sizeof(Record) == kSectorSize);
-
 class Writes final : public LogStream {
  public:
   Writes(Past& past, bool finds_fua) : LogStream(past, BeginOfWrites(past) + 1, finds_fua) {}
 
  private:
   std::string Head(uint64_t records) const override {
-    const Super super = {.entries = records};
-    std::string head(kSectorSize, '\0');
-    std::memcpy(head.data(), &super, sizeof super);
-    return head;
+    const WrittenHead head = {.records = records, .sector_bytes = kSectorSize};
+    std::string sector(kSectorSize, '\0');
+    std::memcpy(sector.data(), &head, sizeof head);
+    return sector;
   }
 
   bool EndsAt(const LogEntry& entry) const override { return entry.jumps(); }
@@ -66,7 +42,7 @@ class Writes final : public LogStream {
 
   int Copy(const LogEntry& entry, uint64_t begin, uint64_t end, char* to) const override {
     if (begin < kSectorSize) {
-      const Record record = RecordOf(entry);
+      const WrittenRecord record = RecordOf(entry);
       const uint64_t length = std::min(end, kSectorSize) - begin;
       std::memcpy(to, reinterpret_cast<const char*>(&record) + begin, length);
       to += length;
@@ -93,21 +69,21 @@ class Writes final : public LogStream {
     return entry.kind == Kind::kDiscard && (entry.offset | entry.length) % kSectorSize == 0;
   }
 
-  Record RecordOf(const LogEntry& entry) const {
-    Record record;
+  WrittenRecord RecordOf(const LogEntry& entry) const {
+    WrittenRecord record;
     if (entry.kind == Kind::kMark) {
       const std::string name = past().marks().NameOf(entry.number);
-      record.flags = kMarkFlag;
+      record.flags = WrittenRecord::kMark;
       record.text_length = name.size();
       name.copy(record.text, sizeof record.text - 1);
     } else if (entry.is_flush()) {
-      record.flags = kFlushFlag;
+      record.flags = WrittenRecord::kFlush;
     } else {
       record.sector = FirstByte(entry) / kSectorSize;
       const bool nothing = Discards(entry) && (entry.flags & LogEntry::kTakenBack) != 0;
       record.sectors = nothing ? 0 : RangeLength(entry) / kSectorSize;
-      record.flags = Discards(entry)                       ? kDiscardFlag
-                     : (entry.flags & LogEntry::kFua) != 0 ? kFuaFlag
+      record.flags = Discards(entry)                       ? WrittenRecord::kDiscard
+                     : (entry.flags & LogEntry::kFua) != 0 ? WrittenRecord::kFua
                                                            : 0;
     }
     return record;

@@ -16,8 +16,10 @@ uint64_t Past::Count(const LogEntry& what) {
 
 int Past::SetMark(std::string_view name, uint64_t request, uint64_t& number) {
   const LogEntry what = {.kind = LogEntry::Kind::kMark, .length = name.size()};
-  return marks_.Set(
-      name, request, [&] { return Count(what); }, number);
+  return WithRoom(UINT64_MAX, [&](bool /*history*/) {
+    return marks_.Set(
+        name, request, [&] { return Count(what); }, number);
+  });
 }
 
 // None where the last line is such a flush already: what was under way when one came it has not

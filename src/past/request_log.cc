@@ -30,14 +30,13 @@ struct RequestLog::Slot {
 namespace {
 
 constexpr uint64_t kLinesPerPage = kPageSize / 64;
-constexpr uint64_t kLinesMax = (kLogPages - 2) * kLinesPerPage;
 
 uint64_t PageOf(uint64_t number) { return number / kLinesPerPage; }
 uint64_t PlaceOfPage(uint64_t page) { return kLog + page % kLogPages * kPageSize; }
 
 uint64_t LinesFor(uint64_t history_bytes) {
   if (history_bytes == 0) return 0;
-  return std::clamp(history_bytes / 4 / 64, kLinesMin, kLinesMax);
+  return std::clamp(history_bytes / 4 / 64, kLinesMin, RequestLog::kLinesMax);
 }
 
 uint64_t Packed(const LogEntry& entry) {

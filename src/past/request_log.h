@@ -59,6 +59,9 @@ class RequestLog {
   uint64_t last() const { return file_.header().sequence.load(std::memory_order_acquire); }
   // The newest one of what is no request, and has changed the disk (LogEntry::jumps()).
   uint64_t last_jump() const { return file_.header().log_jump; }
+  // No log has more.
+  static constexpr uint64_t kLinesMax =
+      (VersionFile::Layout::kLogPages - 2) * (VersionFile::Layout::kPageSize / 64);
   // Nothing for what is not known (any more).
   std::optional<LogEntry> At(uint64_t number) const;
 

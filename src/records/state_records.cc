@@ -49,7 +49,7 @@ RNULLFS_FIELDS(TextRecord, request, error)
 RNULLFS_FIELDS(OriginKey, disk, snapshot, file_device, file_inode, file_bytes, file_modified)
 RNULLFS_FIELDS(DeviceRecord, id, name, request, config, created, ownership, memfd, opens,
                next_handle, backing_id, last_error, unfinished_json, writes_seen, stored_seen,
-               unfinished_handle, unfinished_begin, unfinished_aside, texts, origin, needs)
+               unfinished_handle, unfinished_begin, unfinished_aside, texts, origin, log, needs)
 RNULLFS_FIELDS(MountRecord, memory_limit, next_id, ownership, removals, init, capabilities,
                counters_layout, counters, last_error, blackout, blackout_request, needs)
 
@@ -227,7 +227,7 @@ absl::StatusOr<Record> Read(std::string_view bytes, const char* what) {
   }
   std::string needs;
   for (const std::string& need : record.needs) {
-    const auto known = {kNeedsPast, kNeedsOrigin, kNeedsFaults, kNeedsCut, kNeedsDamage};
+    const auto known = {kNeedsPast, kNeedsOrigin, kNeedsLog, kNeedsFaults, kNeedsCut, kNeedsDamage};
     if (std::find(known.begin(), known.end(), need) == known.end())
       absl::StrAppend(&needs, " ", Shown(need));
   }

@@ -66,6 +66,7 @@ struct DeviceRecord {
   bool unfinished_aside = false;   // whoever appends from elsewhere begins anew
   std::vector<TextRecord> texts = {};  // the latest last
   OriginKey origin = {};
+  OriginKey log = {};  // that it has yet to go through
   std::vector<std::string> needs = {};
   std::string unknown = {};
 };
@@ -88,10 +89,11 @@ struct MountRecord {
 
 // What a device's record may need: a worker that knows no past would change the disk and keep
 // nothing, and its snapshots would change with it; one that knows no rules would let requests
-// pass that hang; one that knows no power cuts has no disks that are off and open, and does not
-// note what a flush has covered.
+// pass that hang; one that knows no logs would begin with nothing; one that knows no power cuts has
+// no disks that are off and open, and does not note what a flush has covered.
 inline constexpr char kNeedsPast[] = "past";
 inline constexpr char kNeedsOrigin[] = "origin";
+inline constexpr char kNeedsLog[] = "log";
 inline constexpr char kNeedsFaults[] = "faults";
 inline constexpr char kNeedsCut[] = "cut";
 inline constexpr char kNeedsDamage[] = "damage";

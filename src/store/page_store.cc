@@ -68,10 +68,16 @@ int MovePages(Pages& from, Pages& to, char* unmapped) {
   return 0;
 }
 
+absl::StatusOr<UniqueFd> CreateMemfdFor(std::string_view name) {
+  absl::StatusOr<UniqueFd> memfd = CreateMemfd(name);
+  if (!memfd.ok() && ErrnoOf(memfd.status()) == EMFILE) return NoDescriptorLeft();
+  return memfd;
+}
+
 // A file for a disk, which from then on does not end with this process.
 absl::StatusOr<UniqueFd> CreateKeptMemfd(std::string_view name, MemfdKeeper& keeper) {
-  absl::StatusOr<UniqueFd> memfd = CreateMemfd(name);
-  if (!memfd.ok()) return ErrnoOf(memfd.status()) == EMFILE ? NoDescriptorLeft() : memfd.status();
+  absl::StatusOr<UniqueFd> memfd = CreateMemfdFor(name);
+  if (!memfd.ok()) return memfd.status();
   if (absl::Status kept = KeepElsewhere(keeper, memfd->get()); !kept.ok()) return kept;
   return memfd;
 }
@@ -81,11 +87,14 @@ absl::StatusOr<UniqueFd> CreateKeptMemfd(std::string_view name, MemfdKeeper& kee
 absl::StatusOr<std::unique_ptr<PageStore>> PageStore::Create(std::string_view name,
                                                              MemoryLimit& memory,
                                                              MemfdKeeper& keeper) {
-  absl::StatusOr<UniqueFd> memfd = CreateKeptMemfd(name, keeper);
+  absl::StatusOr<UniqueFd> memfd = CreateMemfdFor(name);
   if (!memfd.ok()) return memfd.status();
-  KillPoint("store-kept");
-  return std::unique_ptr<PageStore>(
+  std::unique_ptr<PageStore> store(
       new PageStore(name, memory, keeper, *std::move(memfd), /*found=*/false));
+  // Last: nothing fails any more that would have to drop it.
+  if (absl::Status kept = KeepElsewhere(keeper, store->fd()); !kept.ok()) return kept;
+  KillPoint("store-kept");
+  return store;
 }
 
 absl::StatusOr<std::unique_ptr<PageStore>> PageStore::Adopt(std::string_view name,

@@ -155,7 +155,7 @@ class CutDirectory final : public CrashEntry<Directory> {
   }
   uint64_t directories() const override {
     const std::shared_ptr<CrashStates> states = CrashStatesOf(*node_);
-    return states == nullptr ? 0 : 2 + states->Made(number_).size();
+    return states == nullptr ? 0 : 2 + states->CountMade(number_);
   }
   // Offsets are the states' numbers and 1; units.json comes first.
   void ListBehind(uint64_t offset, Show show) override {

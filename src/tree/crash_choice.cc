@@ -19,6 +19,9 @@ namespace {
 
 using Kind = CrashChoice::Kind;
 
+constexpr std::string_view kOthers = "others";
+constexpr std::string_view kNewest = "newest";
+
 Kind KindOf(uint8_t view) {
   return view == kCrashWithout ? Kind::kWithout : view == kCrashOnly ? Kind::kOnly : Kind::kUnits;
 }
@@ -27,12 +30,18 @@ std::string ChoiceText(DeviceNode& node, uint32_t id, Kind kind) {
   const std::shared_ptr<CrashStates> states = CrashStatesOf(node);
   const absl::StatusOr<CrashStates::Known> known =
       states == nullptr ? Error(ESTALE, "") : states->Get(id);
-  if (!known.ok() || known->choice->kind != kind) return {};
+  if (!known.ok()) return {};
+  const CrashChoice& choice = *known->choice;
+  if (kind == Kind::kUnits && !choice.name.empty()) return absl::StrCat("\"", choice.name, "\"\n");
+  if (!choice.name.empty() || choice.kind != kind) return {};
   JsonValue shown = {kind == Kind::kUnits ? JsonValue::Kind::kObject : JsonValue::Kind::kList};
-  for (const uint64_t request : known->choice->requests) {
+  for (const uint64_t request : choice.requests) {
     shown.parts.push_back(JsonNumber(absl::StrCat(request)));
   }
-  for (const auto& [index, version] : known->choice->units) {
+  if (choice.others_newest) {
+    shown.parts.push_back({JsonValue::Kind::kText, std::string(kNewest), std::string(kOthers)});
+  }
+  for (const auto& [index, version] : choice.units) {
     shown.parts.push_back(JsonNumber(absl::StrCat(version), absl::StrCat(index)));
   }
   return WriteJson(shown, JsonLayout::kDense) + "\n";
@@ -42,17 +51,24 @@ absl::StatusOr<CrashChoice> ReadChoice(Kind kind, std::string_view text) {
   const absl::Status wrong =
       Error(EINVAL, kind == Kind::kUnits
                         ? "choices: it takes a JSON object of units and the versions that they "
-                          "have, {\"4711\": 2}"
+                          "have, {\"4711\": 2}, perhaps with \"others\": \"newest\"; or a name "
+                          "that describes a state, \"before-81730\""
                         : "crash: it takes a JSON list of requests by number, [81730, 81733]");
-  // One that reads objects alone.
-  const std::string object = absl::StrCat("{\"it\": ", std::string(text), "}");
-  const JsonReading reading = ReadJson(object);
-  if (reading.text != JsonText::kComplete || reading.value.parts.size() != 1) return wrong;
-  const JsonValue& it = reading.value.parts.front();
+  const absl::StatusOr<JsonValue> read = ReadJsonValue(text);
+  if (!read.ok()) return wrong;
+  const JsonValue& it = *read;
+  if (kind == Kind::kUnits && it.kind == JsonValue::Kind::kText) {
+    std::optional<CrashChoice> named = CrashChoice::Parse(it.text);
+    return named ? absl::StatusOr<CrashChoice>(*std::move(named)) : wrong;
+  }
   const auto wanted = kind == Kind::kUnits ? JsonValue::Kind::kObject : JsonValue::Kind::kList;
   if (it.kind != wanted) return wrong;
   CrashChoice choice = {.kind = kind};
   for (const JsonValue& part : it.parts) {
+    if (kind == Kind::kUnits && part.key == kOthers && part.text == kNewest) {
+      choice.others_newest = true;
+      continue;
+    }
     const std::optional<uint64_t> number = ParseNumber(part.text);
     if (part.kind != JsonValue::Kind::kNumber || !number) return wrong;
     if (kind != Kind::kUnits) {
@@ -75,8 +91,10 @@ class ChoiceHandle final : public TextFile {
         id_(id),
         kind_(kind) {}
   absl::StatusOr<uint64_t> Write(uint64_t /*offset*/, std::string_view data,
-                                 const Writer& /*writer*/) override {
+                                 const Writer& writer) override {
     absl::Status chosen = Choose(TrimSpace(UpToNul(data)));
+    const bool again = ErrnoOf(chosen) == EBUSY && writer.if_open == IfOpen::kAgain;
+    if (again) return Error(EAGAIN, "the state is open");
     if (!chosen.ok()) return node_->Refuse(chosen);
     return data.size();
   }

@@ -1,5 +1,8 @@
 // The files of a state that a power cut may have left.
 
+#include <fcntl.h>
+
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <string>
@@ -43,29 +46,37 @@ JsonValue Numbers(const std::vector<uint64_t>& numbers) {
 
 class CrashHandle final : public FileHandle {
  public:
-  explicit CrashHandle(std::shared_ptr<Store> store) : store_(std::move(store)) {}
+  explicit CrashHandle(std::shared_ptr<CrashState> state) : state_(std::move(state)) {}
   absl::StatusOr<std::string> Read(uint64_t /*offset*/, uint64_t /*length*/) override {
     return Error(EINVAL, "disk: it is read by its view");
   }
-  View* view() const override { return store_.get(); }
-  bool lasts() const override { return false; }
+  View* view() const override { return state_.get(); }
+  // Nobody else writes to it.  A page that is read is more than one unit where these are smaller.
+  bool lasts() const override { return state_->cut().unit_bytes() >= PageStore::kPageSize; }
+  bool lasted() const override { return lasts() && state_->is_first(); }
+  bool MayReadAhead(uint64_t offset, uint64_t length) override {
+    return state_->MayReadAhead(offset, length);
+  }
   absl::StatusOr<uint64_t> Write(uint64_t offset, std::string_view data,
                                  const Writer& /*writer*/) override {
     if (absl::Status fits = Check(offset, data.size()); !fits.ok()) return fits;
-    const int error = store_->Write(offset, data.size(), data.data());
+    const int error = state_->Write(offset, data.size(), data.data());
     if (error != 0) return Why(error);
     return data.size();
   }
   absl::Status Zero(uint64_t offset, uint64_t length) override {
     if (absl::Status fits = Check(offset, length); !fits.ok()) return fits;
-    const int error = store_->WriteZeroes(offset, length);
+    const int error = state_->WriteZeroes(offset, length);
     return error == 0 ? absl::OkStatus() : Why(error);
   }
-  absl::Status Truncate(uint64_t length) override { return Check(0, length); }
+  absl::Status Truncate(uint64_t length) override {
+    if (absl::Status fits = Check(0, length); !fits.ok()) return fits;
+    return Zero(length, state_->size_bytes() - length);
+  }
 
  private:
   absl::Status Check(uint64_t offset, uint64_t length) const {
-    const uint64_t size = store_->size_bytes();
+    const uint64_t size = state_->size_bytes();
     if (offset <= size && length <= size - offset) return absl::OkStatus();
     return Error(ENOSPC, "disk: it has the size of the device's disk");
   }
@@ -74,7 +85,7 @@ class CrashHandle final : public FileHandle {
     return Error(error, "crash: the history has forgotten this state, or cannot be read");
   }
 
-  const std::shared_ptr<Store> store_;
+  const std::shared_ptr<CrashState> state_;
 };
 
 class CrashDisk final : public CrashEntry<File> {
@@ -82,9 +93,11 @@ class CrashDisk final : public CrashEntry<File> {
   CrashDisk(std::shared_ptr<DeviceNode> node, uint32_t id)
       : CrashEntry(std::move(node), MakePlace(kCrashDisks, id)), id_(id) {}
   absl::Status Truncate(uint64_t length) override {
-    if (length <= size()) return absl::OkStatus();
-    return Error(ENOSPC, "disk: it has the size of the device's disk");
+    const absl::StatusOr<std::unique_ptr<FileHandle>> open =
+        Open(O_WRONLY, /*handle=*/0, /*opener=*/{});
+    return open.ok() ? (*open)->Truncate(length) : open.status();
   }
+  bool keeps_length() const override { return true; }
 
  private:
   std::string_view name() const override { return "disk"; }
@@ -101,12 +114,12 @@ class CrashDisk final : public CrashEntry<File> {
     // It is made before the device has to wait for it.
     const StateOr made = Look(CrashStatesOf(*node_), id_);
     if (!made.ok()) return node_->Refuse(made.status());
-    absl::StatusOr<std::shared_ptr<Store>> store =
+    absl::StatusOr<std::shared_ptr<CrashState>> state =
         node_->With([&](Disk& disk, const Doors& /*doors*/) {
           return disk.past().OpenCrash(id_, absl::StrCat(who, ", in crash/"));
         });
-    if (!store.ok()) return store.status();
-    return std::make_unique<CrashHandle>(*std::move(store));
+    if (!state.ok()) return state.status();
+    return std::make_unique<CrashHandle>(*std::move(state));
   }
 
   const uint32_t id_;
@@ -120,31 +133,43 @@ std::string_view NameOf(LogEntry::Kind kind) {
                                             : "zero";
 }
 
-// How many units each request has made that are not there, by their places in the cut.
-std::vector<uint64_t> LostUnits(const CrashState& state) {
+// What of a request is not there: how many units, and the first.
+struct LostPart {
+  uint64_t units = 0;
+  uint64_t first = 0;
+};
+
+// By the places of the requests in the cut.
+std::vector<LostPart> LostParts(const CrashState& state) {
   const CrashCut& cut = state.cut();
-  std::vector<uint64_t> lost(cut.requests().size());
+  std::vector<LostPart> lost(cut.requests().size());
   for (size_t i = 0; i < cut.units().size(); ++i) {
     const CrashUnit& unit = cut.units()[i];
     for (auto change = unit.changes.rbegin(); change != unit.changes.rend(); ++change) {
       if (change->second == state.picks()[i]) break;
       const LogEntry* const request = cut.FindRequest(change->first);
-      if (request != nullptr) ++lost[static_cast<size_t>(request - cut.requests().data())];
+      if (request == nullptr) continue;
+      LostPart& part = lost[static_cast<size_t>(request - cut.requests().data())];
+      if (part.units++ == 0) part.first = unit.index;
     }
   }
   return lost;
 }
 
-JsonValue Shown(const LogEntry& request, uint64_t lost_bytes) {
+JsonValue Shown(const LogEntry& request, const LostPart& lost, uint64_t unit_sectors) {
   const uint64_t first = request.offset / kSectorSize;
   const uint64_t end = (request.offset + request.length + kSectorSize - 1) / kSectorSize;
   JsonValue shown = {JsonValue::Kind::kObject};
-  shown.parts.push_back(JsonNumber(absl::StrCat(request.number), "sequence"));
+  const auto add = [&shown](uint64_t number, std::string key) {
+    shown.parts.push_back(JsonNumber(absl::StrCat(number), std::move(key)));
+  };
+  add(request.number, "sequence");
   shown.parts.push_back({JsonValue::Kind::kText, std::string(NameOf(request.kind)), "op"});
-  shown.parts.push_back(JsonNumber(absl::StrCat(first), "sector"));
-  shown.parts.push_back(JsonNumber(absl::StrCat(end - first), "sectors"));
-  if (lost_bytes > 0) {
-    shown.parts.push_back(JsonNumber(absl::StrCat(lost_bytes / kSectorSize), "lost_sectors"));
+  add(first, "sector");
+  add(end - first, "sectors");
+  if (lost.units > 0) {
+    add(lost.units * unit_sectors, "lost_sectors");
+    add(std::max(first, lost.first * unit_sectors), "first_lost_sector");
   }
   return shown;
 }
@@ -154,12 +179,12 @@ std::string InfoText(DeviceNode& node, const CrashStates::Known& known) {
   const StateOr state = Look(states, known.id);
   if (!state.ok()) return {};
   const CrashCut& cut = (*state)->cut();
-  const std::vector<uint64_t> lost_units = LostUnits(**state);
+  const std::vector<LostPart> parts = LostParts(**state);
   JsonValue kept = {JsonValue::Kind::kList};
   JsonValue lost = {JsonValue::Kind::kList};
-  for (size_t i = 0; i < lost_units.size(); ++i) {
-    JsonValue& list = lost_units[i] == 0 ? kept : lost;
-    list.parts.push_back(Shown(cut.requests()[i], lost_units[i] * cut.unit_bytes()));
+  for (size_t i = 0; i < parts.size(); ++i) {
+    JsonValue& list = parts[i].units == 0 ? kept : lost;
+    list.parts.push_back(Shown(cut.requests()[i], parts[i], cut.unit_bytes() / kSectorSize));
   }
   uint64_t lost_bytes = 0;
   for (size_t i = 0; i < cut.units().size(); ++i) {

@@ -41,6 +41,7 @@ void DeviceNode::Save() const {
     saved_past_ = disk_.medium()->past() != nullptr;
     if (saved_past_) record.needs.emplace_back(kNeedsPast);
     if (record.origin.any()) record.needs.emplace_back(kNeedsOrigin);
+    if (record.log.any()) record.needs.emplace_back(kNeedsLog);
     const bool notes_flushes = saved_past_ && record.config.config.history > 0;
     if (disk_.is_cut() || notes_flushes) record.needs.emplace_back(kNeedsCut);
     if (!record.config.faults.empty()) record.needs.emplace_back(kNeedsFaults);

@@ -11,6 +11,7 @@
 #include "base/open_as.h"
 #include "base/visible.h"
 #include "rnullfs/error.h"
+#include "tree/copied_origin.h"
 #include "tree/inode.h"
 #include "tree/snapshots.h"
 
@@ -70,19 +71,35 @@ absl::StatusOr<Origin> Use(const std::shared_ptr<DeviceNode>& node, const Snapsh
   return opened;
 }
 
+absl::Status NoSuchDisk(std::string_view text) {
+  return Error(ENOENT, absl::StrCat("origin: there is no disk ", Visible(text),
+                                    " in this mount; the path of an image begins with /"));
+}
+
+// DISK/crash/CUT/STATE and the like.
+absl::StatusOr<Origin> FindInDirectory(const std::string& text, size_t slash, const Requester& who,
+                                       const std::string& user, const OriginServices& services) {
+  const std::string_view all = text;
+  const std::shared_ptr<DeviceNode> node = services.find_node(all.substr(0, slash));
+  if (node == nullptr) return NoSuchDisk(all.substr(0, slash));
+  if (absl::Status rights = CheckRights(*node, who, /*hold=*/false); !rights.ok()) return rights;
+  DeviceDirectory device(node, services.sections);
+  return CopyOrigin(device, all.substr(slash + 1), text, user, services.memory, services.keeper);
+}
+
 }  // namespace
 
 absl::StatusOr<Origin> FindDiskOrigin(const std::string& text, const Requester& who,
                                       const std::string& user, bool again,
-                                      const FindNode& find_node) {
+                                      const OriginServices& services) {
+  if (const size_t slash = text.find('/'); slash != std::string::npos) {
+    return FindInDirectory(text, slash, who, user, services);
+  }
   std::shared_ptr<DeviceNode> node;
   size_t end = text.size();  // of the disk's name
-  while ((node = find_node(std::string_view(text).substr(0, end))) == nullptr) {
+  while ((node = services.find_node(std::string_view(text).substr(0, end))) == nullptr) {
     end = end == 0 ? std::string::npos : text.rfind('@', end - 1);
-    if (end == std::string::npos) {
-      return Error(ENOENT, absl::StrCat("origin: there is no disk ", Visible(text),
-                                        " in this mount; the path of an image begins with /"));
-    }
+    if (end == std::string::npos) return NoSuchDisk(text);
   }
   const bool now = end == text.size();
   if (absl::Status rights = CheckRights(*node, who, now); !rights.ok()) return rights;

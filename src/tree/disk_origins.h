@@ -14,18 +14,29 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "rnullfs/memfd_keeper.h"
+#include "rnullfs/memory_limit.h"
 #include "rnullfs/origin.h"
 #include "rnullfs/requester.h"
+#include "tree/device_directory.h"
 #include "tree/device_node.h"
 
 namespace rnullfs {
 
-// What `text` names, DISK or DISK@SNAPSHOT, for who has the rights, and for the disk called `user`.
-// A name may have any '@'; the longest disk's counts.
-using FindNode = std::function<std::shared_ptr<DeviceNode>(std::string_view name)>;
+// What there is to find origins with.
+struct OriginServices {
+  std::function<std::shared_ptr<DeviceNode>(std::string_view name)> find_node;
+  Sections sections;
+  MemoryLimit& memory;
+  MemfdKeeper& keeper;
+};
+
+// What `text` names, DISK or DISK@SNAPSHOT or the path of a disk in a device's directory, for who
+// has the rights, and for the disk called `user`. A name may have any '@'; the longest disk's
+// counts.
 absl::StatusOr<Origin> FindDiskOrigin(const std::string& text, const Requester& who,
                                       const std::string& user, bool again,
-                                      const FindNode& find_node);
+                                      const OriginServices& services);
 
 // The same again, for who takes over.
 absl::StatusOr<Origin> FoundDiskOrigin(const std::shared_ptr<DeviceNode>& node,

@@ -72,8 +72,13 @@ class FileHandle {
   // What the file reads as, where that is a disk's contents: a front end may read from it without a
   // copy, and ask it for holes.
   virtual View* view() const { return nullptr; }
-  // Whether that stays as it is, so that a kernel may keep it.
+  // Whether that stays as it is but for what is written to the file, so that a kernel may keep it;
+  // also what it has kept from an open that was before.
   virtual bool lasts() const { return view() != nullptr; }
+  virtual bool lasted() const { return false; }
+  // Whether a kernel that keeps it may read so much which nobody has asked for yet; who asks gets
+  // it.
+  virtual bool MayReadAhead(uint64_t /*offset*/, uint64_t /*length*/) { return true; }
 
   // close(), also of a duplicate: the last word on what has been written.
   virtual absl::Status Flush() { return absl::OkStatus(); }
@@ -121,6 +126,8 @@ class Entry {
   // Whether truncate(2) is possible, for which nobody has to hold the file open.  A text has no
   // length to change, and nothing more is to be done.
   virtual absl::Status Truncate(uint64_t length);
+  // Whether that empties what lies behind the length, and the file is as long as before.
+  virtual bool keeps_length() const { return false; }
 };
 
 class Directory : public Entry {

@@ -47,6 +47,11 @@ class LogFile final : public ViewFile {
  private:
   std::string_view name() const override { return name_; }
   bool lasts() const override { return false; }
+  uint64_t size() const override {
+    return node_->With([&](Disk& disk, const Doors& /*doors*/) {
+      return disk.past().LogSize(kind_, disk.config().log_fua, node_->name());
+    });
+  }
   absl::StatusOr<std::shared_ptr<View>> OpenView(const std::string& who) override {
     return node_->With([&](Disk& disk, const Doors& /*doors*/) {
       return disk.past().OpenLog(kind_, disk.config().log_fua, node_->name(), who);
@@ -134,6 +139,7 @@ class MarkFile final : public DeviceEntry<File> {
 
  private:
   std::string_view name() const override { return "mark"; }
+  uint64_t size() const override { return MarksText(*node_).size(); }
   bool writable() const override { return true; }
   absl::StatusOr<std::unique_ptr<FileHandle>> MakeHandle(int /*flags*/, uint64_t /*handle*/,
                                                          std::string_view /*opener*/) override {

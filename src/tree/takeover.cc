@@ -69,8 +69,11 @@ class Takeover {
     }
     UniqueFd file = key.any() && key.disk == 0 ? FileOf(key, files_) : UniqueFd();
     if (!file.valid()) return std::nullopt;
-    return FoundFileOrigin(record.config.origin, key, std::move(file),
-                           services_.survival->keeper());
+    MemfdKeeper& keeper = services_.survival->keeper();
+    Origin origin = FoundFileOrigin(record.config.origin, key, std::move(file), keeper);
+    UniqueFd log = record.log.any() ? FileOf(record.log, files_) : UniqueFd();
+    if (log.valid()) AddFoundLog(record.log, std::move(log), keeper, origin);
+    return origin;
   }
 
   const NodeServices& services_;

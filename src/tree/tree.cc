@@ -41,7 +41,11 @@ NodeServices Tree::Completed(NodeServices services) {
   services.find_disk = [this](const std::string& text, const Requester& who,
                               const std::string& user, bool again) {
     return FindDiskOrigin(text, who, user, again,
-                          [this](std::string_view name) { return Called(name); });
+                          {.find_node = [this](std::string_view name) { return Called(name); },
+                           .sections = sections_,
+                           .memory = services_.memory,
+                           .keeper = services_.survival == nullptr ? MemfdKeeper::None()
+                                                                   : services_.survival->keeper()});
   };
   return services;
 }

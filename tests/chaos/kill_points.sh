@@ -3,11 +3,13 @@
 # once and answered as if nothing had happened.
 # usage: kill_points.sh daemon|auto    by who serves the disks; what the daemon alone does is in daemon
 #        kill_points.sh clones         rollback, and disks that begin as others
+#        kill_points.sh logs           disks that begin as logs of writes
 #        kill_points.sh faults         fault rules
 #        kill_points.sh cuts           power cuts
 #        kill_points.sh damage         silent faults
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/kill_points_clones.sh"
+. "$(dirname "$0")/kill_points_logs.sh"
 . "$(dirname "$0")/kill_points_faults.sh"
 . "$(dirname "$0")/kill_points_cuts.sh"
 . "$(dirname "$0")/kill_points_damage.sh"
@@ -329,6 +331,7 @@ case $1 in
     walk_cut_off
     walk_clones
     ;;
+  logs) walk_log_origin ;;
   faults) walk_faults ;;
   cuts) walk_cuts ;;
   damage) walk_damage ;;

@@ -66,8 +66,30 @@ make_clones() {
     mkdir "$mnt/copy" "$mnt/of-file" && put kept "$mnt/copy/origin" && put "$scratch/base" "$mnt/of-file/origin" &&
     put 1 "$mnt/copy/power" && put 1 "$mnt/of-file/power"
 }
+# One that begins as a log, which it has yet to go through.
+make_pending() {
+  python3 - "$scratch/of-log.writes" "$scratch/of-log" <<'PYTHON' && mkdir "$mnt/of-log" && put "$scratch/of-log.writes" "$mnt/of-log/origin"
+import os, struct, sys
+data = os.urandom(1 << 20)
+flush, mark = 1, 8
+def record(sector, sectors, flags=0, text=b""):
+    return struct.pack("<QQQQ480s", sector, sectors, flags, len(text), text)
+with open(sys.argv[1], "wb") as log, open(sys.argv[2], "wb") as image:
+    log.write(struct.pack("<QQQI484x", 0x6a736677736872, 1, 4, 512))
+    log.write(record(8, 2048) + data + record(0, 0, mark, b"middle") + record(0, 0, flush))
+    log.write(record(0, 16) + data[:8192])
+    image.truncate(2 << 20)
+    os.pwrite(image.fileno(), data, 4096)
+    os.pwrite(image.fileno(), data[:8192], 0)
+PYTHON
+}
+pending_comes_on() {
+  put 1 "$mnt/of-log/power" && cmp "$mnt/of-log/disk" "$scratch/of-log" &&
+    cmp "$mnt/of-log/log/writes" "$scratch/of-log.writes" && [[ $(<"$mnt/of-log/log/mark") == *' middle' ]]
+}
 clones_are_right() {
   local each file
+  [[ ! -e $mnt/of-log/disk ]] || cmp "$mnt/of-log/disk" "$scratch/of-log" || return
   [[ -d $mnt/copy ]] || return 0
   for each in copy of-file; do
     cmp "$mnt/$each/disk" "$scratch/$each" || return
@@ -118,7 +140,14 @@ for next in "${upgrades[@]}"; do
       "$(tail -n "+$((logged + 1))" "$scratch/log")"
     same "$what: the worker is the same" "$before" "$(status .worker_pid)"
     check "$what: the clones are right" clones_are_right
-    check "$what: without them it takes over" put '' "$mnt/of-file/origin"
+    check "$what: this one stands alone, too" put '' "$mnt/of-file/origin"
+    logged=$(wc -l <"$scratch/log")
+    check "$what: refused while there is a log to go through" not "$program" --upgrade "$mnt"
+    says "$what: the log says why" 'needs what this version .*does not know: .*"?log' \
+      "$(tail -n "+$((logged + 1))" "$scratch/log")"
+    same "$what: the worker is the same" "$before" "$(status .worker_pid)"
+    check "$what: it is gone through" pending_comes_on
+    check "$what: without them it takes over" put '{"origin": "", "history": 0}' "$mnt/of-log/config.json"
   fi
   # A configuration that arrives while versions change, and a record that each of them writes.
   printf '{"badblocks": [' >&3
@@ -147,6 +176,12 @@ for next in "${upgrades[@]}"; do
   if [[ -d $mnt/kept/snapshots ]]; then check "$what: another one is taken" take_snapshot; fi
   if [[ -e $mnt/kept/origin && ! -d $mnt/copy ]]; then check "$what: clones are made" make_clones; fi
   check "$what: the clones are right" clones_are_right
+  # After each version that can have such a log, the next one finds it.
+  if [[ -e $mnt/of-log/origin && ! -e $mnt/of-log/disk ]]; then
+    check "$what: a log that was to be gone through is" pending_comes_on
+    check "$what: and the disk goes" rmdir "$mnt/of-log"
+  fi
+  if [[ -e $mnt/kept/origin && ! -d $mnt/of-log ]]; then check "$what: one begins as a log" make_pending; fi
   check "$what: new disks are made" mkdir "$mnt/new$round"
   sleep 1
   check "$what: I/O goes on" kill -0 "$load"

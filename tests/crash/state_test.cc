@@ -327,5 +327,36 @@ TEST_P(CrashStateRandom, IsADiskOfBytes) {
 
 INSTANTIATE_TEST_SUITE_P(Units, CrashStateRandom, testing::Values(512, 2048, 4096));
 
+// --- What a kernel reads ahead
+// ---------------------------------------------------------------------
+
+TEST_F(CrashStateTest, ReadingAheadIsRefusedOnce) {
+  const auto state = State("all");
+  EXPECT_FALSE(state->MayReadAhead(0, 4 * kPage)) << "nobody has asked for what is not certain";
+  EXPECT_TRUE(state->MayReadAhead(0, 4 * kPage)) << "somebody needs all of it";
+  EXPECT_THAT(state->Consulted(), IsEmpty());
+}
+
+TEST_F(CrashStateTest, APartOfWhatWasRefusedIsNot) {
+  const auto state = State("all");
+  EXPECT_FALSE(state->MayReadAhead(0, 4 * kPage));
+  EXPECT_TRUE(state->MayReadAhead(2 * kPage, 2 * kPage)) << "as a folio of several pages is read";
+}
+
+TEST_F(CrashStateTest, WhatIsCertainIsReadAhead) {
+  const auto state = State("all");
+  EXPECT_TRUE(state->MayReadAhead(kPage, kPage)) << "a page that somebody needs";
+  EXPECT_TRUE(state->MayReadAhead(3 * kPage, kPage));
+  EXPECT_FALSE(state->MayReadAhead(2 * kPage, 2 * kPage));
+  EXPECT_EQ(Put(*state, kPage, Pages("x")), 0);
+  EXPECT_TRUE(state->MayReadAhead(0, 2 * kPage)) << "what has been written is its own";
+}
+
+TEST_F(CrashStateTest, WhatHasBeenReadIsReadAhead) {
+  const auto state = State("all");
+  Read(*state, kPage, 2 * kPage);
+  EXPECT_TRUE(state->MayReadAhead(0, 4 * kPage));
+}
+
 }  // namespace
 }  // namespace rnullfs

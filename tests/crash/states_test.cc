@@ -235,6 +235,60 @@ TEST_F(CrashStatesTest, AListDescribesIt) {
   EXPECT_EQ(states_->Get(mine).value().choice->kind, Kind::kUnits);
 }
 
+TEST_F(CrashStatesTest, ANameDescribesItToo) {
+  const uint32_t mine = Make("mine");
+  ASSERT_THAT(states_->Choose(mine, *CrashChoice::Parse("none")), IsOk());
+  EXPECT_EQ(LettersOf(mine), "a...");
+  EXPECT_EQ(states_->Get(mine)->choice->name, "none");
+  EXPECT_THAT(states_->Choose(mine, *CrashChoice::Parse("only-77777")), Refused(EINVAL));
+}
+
+TEST_F(CrashStatesTest, UnitsThatAreNotNamedAreDurableOrNewest) {
+  const uint32_t mine = Make("mine");
+  CrashChoice choice = {.kind = CrashChoice::Kind::kUnits, .units = {{1, 0}}};
+  ASSERT_THAT(states_->Choose(mine, choice), IsOk());
+  EXPECT_EQ(LettersOf(mine), "a...");
+  choice.others_newest = true;
+  ASSERT_THAT(states_->Choose(mine, choice), IsOk());
+  EXPECT_EQ(LettersOf(mine), "b...");
+}
+
+// A kernel may have kept pages of the other one.
+TEST_F(CrashStatesTest, KnowsWhetherItsFileHasBeenAnother) {
+  const uint32_t mine = Make("mine");
+  EXPECT_TRUE(states_->Look(mine).value()->is_first());
+  ASSERT_THAT(states_->Choose(mine, *CrashChoice::Parse("none")), IsOk());
+  EXPECT_TRUE(states_->Open(mine).value()->is_first()) << "nobody had it open";
+  EXPECT_TRUE(states_->Open(mine).value()->is_first()) << "it is the same";
+  ASSERT_THAT(states_->Choose(mine, *CrashChoice::Parse("all")), IsOk());
+  EXPECT_FALSE(states_->Open(mine).value()->is_first());
+  ASSERT_THAT(states_->Choose(mine, *CrashChoice::Parse("all")), IsOk());
+  EXPECT_FALSE(states_->Open(mine).value()->is_first()) << "for good";
+}
+
+TEST_F(CrashStatesTest, CountsWhatIsMade) {
+  EXPECT_EQ(states_->CountMade(mark_), 0U);
+  Make("mine");
+  Make("yours");
+  IdOf("none");
+  EXPECT_EQ(states_->CountMade(mark_), 2U);
+  EXPECT_THAT(states_->Remove(mark_, "mine"), IsOk());
+  EXPECT_EQ(states_->CountMade(mark_), 1U);
+  EXPECT_EQ(states_->CountMade(mark_ - 1), 0U);
+}
+
+// Nobody could remove it: the cut has no directory any more.
+TEST_F(CrashStatesTest, WhatIsMadeGoesWithItsCut) {
+  const uint32_t mine = Make("mine");
+  Wait(2 * CrashStates::kSweepNsec);
+  LetIdleOnesGo();
+  EXPECT_THAT(states_->Get(mine).status(), IsOk());
+  for (int i = 0; i < 600; ++i) disk_.WritePages(0, "x");  // more than the history has room for
+  Wait(2 * CrashStates::kSweepNsec);
+  EXPECT_THAT(states_->Find(mark_ + 100, kPage, "none").status(), IsOk());
+  EXPECT_THAT(states_->Get(mine).status(), Refused(ENOENT));
+}
+
 TEST_F(CrashStatesTest, WhatWasWrittenGoesWithAnotherList) {
   const uint32_t mine = Make("mine");
   const std::string page = Pages("x");

@@ -29,13 +29,6 @@ class FileOriginTest : public testing::Test {
   }
   void TearDown() override { unlink(path_.c_str()); }
 
-  class CountingKeeper final : public MemfdKeeper {
-   public:
-    int Keep(int /*memfd*/) override { return kept < most ? (++kept, 0) : EMFILE; }
-    void Drop(int /*memfd*/) override { --kept; }
-    int kept = 0;
-    int most = 100;
-  };
   Disk::Services Services() {
     Disk::Services services = host_.services();
     return {.device = services.device,

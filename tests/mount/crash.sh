@@ -143,7 +143,20 @@ for bad in "[$first]" '[1e3]' '[-1]' '{}' 'x' '[' "[$written] x" "[\"$written\"]
   refused EINVAL "without: $bad" put "$bad" "$mine/without"
 done
 says 'last_error says what it takes' 'a JSON list of requests by number' "$(last_error)"
-for bad in '{"1": 2}' '{"7": 0}' '{"x": 0}' '[1]' '{"1": 4294967296}'; do refused EINVAL "choices: $bad" put "$bad" "$mine/choices"; done
+check 'by a name' put '"none"' "$mine/choices"
+same 'it is so' '"none"  ab...' "$(<"$mine/choices") $(<"$mine/only") $(state "$cut/mine")"
+check 'all others the newest' put '{"others": "newest", "1": 0}' "$mine/choices"
+same 'they are' '{"others": "newest","1": 0} abd..' "$(jq -c . "$mine/choices" | sed 's/:/: /g') $(state "$cut/mine")"
+one_after_the_other() {
+  local i
+  for i in {1..50}; do
+    put '"none"' "$mine/choices" && [[ $(state "$cut/mine") == ab... ]] || return
+    put '"all"' "$mine/choices" && [[ $(state "$cut/mine") == acd.. ]] || return
+  done
+}
+check 'one after the other, each read' one_after_the_other
+put '{"1": 0, "2": 1}' "$mine/choices"
+for bad in '"nix"' '{"others": "oldest"}' '{"1": 2}' '{"7": 0}' '{"x": 0}' '[1]' '{"1": 4294967296}'; do refused EINVAL "choices: $bad" put "$bad" "$mine/choices"; done
 refused EINVAL 'what is not to be lost' put "[$first]" "$mine/only"
 says 'last_error says where to look' 'state.json of the state all' "$(last_error)"
 same 'it is what it was' 'abd..' "$(state "$cut/mine")"
@@ -168,6 +181,58 @@ same 'and has these' 'ac.. c b' "$(state "$cut/torn-$written-3" | cut -c 1-4) $(
 put 0 "$dev/atomic"
 same 'and back' 4096 "$(crash "$cut/all" .atomic)"
 
+# --- Through the page cache -----------------------------------------------------------------------------
+
+# Pages 0 to 31 are not certain.
+for page in {0..31}; do write x "$page"; done
+put pages "$dev/log/mark"
+pages=$(readlink "$dev/crash/pages")
+consulted() { jq -c 'map(.unit) | sort' "$dev/crash/pages/$1/consulted"; }
+read_page() { dd if="$dev/crash/pages/$1/disk" bs=4096 skip="$2" count=1 status=none | head -c 1; }
+same 'a page is read' x "$(read_page all 17)"
+same 'and no other' '[17]' "$(consulted all)"
+same 'again, with another open' 'x [17]' "$(read_page all 17) $(consulted all)"
+same 'all of it, in large pieces' 131072 "$(head -c 131072 "$dev/crash/pages/9/disk" | wc -c)"
+same 'that is all of them' 32 "$(jq length "$dev/crash/pages/9/consulted")"
+check 'as in small ones' cmp <(head -c 131072 "$dev/crash/pages/9/disk") <(dd if="$dev/crash/pages/9/disk" bs=512 count=256 status=none)
+cat "$dev/crash/pages/all/disk" >"$scratch/copy"
+check 'what nobody has lost is the disk' cmp "$scratch/copy" "$dev/disk"
+exec 5<>"$dev/crash/pages/8/disk"
+head -c 16384 /dev/zero | tr '\0' w >&5
+same 'what has been written is read' wwww "$(head -c 16384 "$dev/crash/pages/8/disk" | fold -w 4096 | cut -c 1 | paste -sd '')"
+check 'a hole' fallocate --punch-hole --keep-size -o 4096 -l 4096 "$dev/crash/pages/8/disk"
+same 'is one' 'w.ww' "$(head -c 16384 "$dev/crash/pages/8/disk" | tr '\0' . | fold -w 4096 | cut -c 1 | paste -sd '')"
+check 'truncate' truncate -s 8192 "$dev/crash/pages/8/disk"
+same 'empties it, as of the disk' 'w... 1048576' "$(head -c 16384 "$dev/crash/pages/8/disk" | tr '\0' . | fold -w 4096 | cut -c 1 | paste -sd '') $(stat -c %s "$dev/crash/pages/8/disk")"
+check 'cp' cp "$scratch/copy" "$dev/crash/pages/8/disk"
+check 'is the same' cmp "$scratch/copy" "$dev/crash/pages/8/disk"
+exec 5<&-
+
+# --- As what another disk begins as ----------------------------------------------------------------------
+
+mkdir "$mnt/e"
+check 'a state is an origin' put "d/crash/$pages/none" "$mnt/e/origin"
+same 'it is called that' "d/crash/$pages/none" "$(<"$mnt/e/origin")"
+put 1 "$mnt/e/discard"
+check 'the worker dies' kill_worker
+check 'power' put 1 "$mnt/e/power"
+check 'it has what that had' cmp "$mnt/e/disk" "$dev/crash/$pages/none/disk"
+dd if=/dev/urandom of="$mnt/e/disk" bs=64k count=1 conv=notrunc status=none
+check 'and its own' not cmp -s "$mnt/e/disk" "$dev/crash/$pages/none/disk"
+mkdir "$mnt/f"
+check 'by a mark' put d/crash/pages/17 "$mnt/f/origin"
+check 'so is any moment' put "d/at/$pages" "$mnt/f/origin"
+put 1 "$mnt/f/power"
+check 'which it begins as' cmp "$mnt/f/disk" "$dev/at/$pages/disk"
+mkdir "$mnt/g"
+for no in "d/crash/$pages/nix" d/crash/ nix/crash/1/all "d/crash/$pages/none/disk"; do
+  refused ENOENT "none: $no" put "$no" "$mnt/g/origin"
+done
+for no in d/crash d/ d/snapshots/x d/pristine d/config.json; do
+  refused EINVAL "none: $no" put "$no" "$mnt/g/origin"
+done
+same 'none' '' "$(<"$mnt/g/origin")"
+for disk in e f g; do rmdir "$mnt/$disk"; done
 # --- What outlives it, and what does not --------------------------------------------------------------------
 
 mkdir "$mine"
@@ -207,7 +272,7 @@ come_and_go() {
 check 'the history comes and goes' come_and_go
 touch "$scratch/enough"
 wait "${lookers[@]}"
-same 'one worker has died, by our hand' 1 "$(field "$mnt/status.json" .workers_replaced)"
+same 'two workers have died, by our hand' 2 "$(field "$mnt/status.json" .workers_replaced)"
 put 0 "$dev/history"
 same 'without history it is empty again' '*' "$(names "$dev/crash")"
 check 'rmdir' rmdir "$dev"

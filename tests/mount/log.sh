@@ -68,6 +68,13 @@ flush 0 0 - 0
 write 3 1 F 0
 write 100 1 - 5' "$(entries 1 | uniq)"
 check 'who has had it open reads on' cmp "$dev/log/entries" <(cat <&5)
+sizes_are_right() {
+  local file
+  for file in entries writes iolog mark info.json; do
+    [[ $(stat -c %s "$dev/log/$file") == $(wc -c < <(cat "$dev/log/$file")) ]] || return
+  done
+}
+check 'they are as long as they say' sizes_are_right
 times_are_right() {
   awk -v now="$(date +%s)" '$2 < before || $2 > now + 1 || $2 < now - 600 { exit 1 } { before = $2 }' "$dev/log/entries"
 }
@@ -107,6 +114,20 @@ done
 refused ENAMETOOLONG 'nor one of 256 bytes' put "$(printf '%0256d' 0)" "$dev/log/mark"
 same 'nothing was counted' "$before" "$(last)"
 check 'at/ can be listed' ls "$dev/at"
+
+check 'all are as long as they say' sizes_are_right
+# One that is longer than a page, and grows.
+write_often() { local i; for ((i = 0; i < 100; ++i)); do write 4096 $((i % 9)) 1 || return; done; }
+write_often
+same 'tail has the last lines of it' "$(tail -n 2 <<<"$(<"$dev/log/entries")")" "$(tail -n 2 "$dev/log/entries")"
+tail -f -s 0.1 -n 1 "$dev/log/entries" >"$scratch/tail" 2>&1 &
+tail=$!
+check 'tail -f has the last one' within 5 grep -q write "$scratch/tail"
+put followed "$dev/log/mark"
+check '  and follows it' within 5 grep -q ' followed$' "$scratch/tail"
+same '  and knows no end' '' "$(grep tail: "$scratch/tail")"
+kill "$tail"
+wait "$tail" || true
 
 # --- For fio --------------------------------------------------------------------------------------
 
@@ -172,7 +193,8 @@ check 'the worker dies' kill_worker
 goes_on() { cmp -n "$(stat -c %s "$scratch/entries")" "$dev/log/entries" "$scratch/entries"; }
 check 'nothing is lost' goes_on
 check 'nor for replay-log' cmp "$dev/log/writes" "$scratch/writes"
-same 'the marks are there' 'one two words one' "$(info '[.marks[].name] | join(" ")')"
+check 'nor are they longer or shorter' sizes_are_right
+same 'the marks are there' 'one two words one followed' "$(info '[.marks[].name] | join(" ")')"
 write 4096 100 3 conv=fsync
 put three "$dev/log/mark"
 check 'it goes on' goes_on
@@ -217,6 +239,7 @@ check 'what is left of a short history is right' test "$(info .writes_begin)" -g
 check 'and replayed the disk' replays
 says 'what was open is stale' 'Stale file handle' "$(dd bs=4096 count=3 <&5 2>&1 >/dev/null || true)"
 exec 5<&-
+check 'what is there is as long as it says' sizes_are_right
 put 0 "$dev/history"
 same 'without history it is gone' '*' "$(names "$dev/log")"
 check 'rmdir' rmdir "$dev"

@@ -166,10 +166,11 @@ class LogStreamRandom : public testing::Test {
     UniqueFd memfd(dup(past_->file().fd()));
     past_.reset();
     past_ = *Past::Adopt(memory_, MemfdKeeper::None(), std::move(memfd), history_, *store_);
-    // What was under way is answered when as much may have come again, and been answered.
-    const auto open = std::count_if(asked_.begin(), asked_.end(), [&](const auto& asked) {
-      return asked.second.answered == 0 && asked.first >= past_->log().first();
-    });
+    // What was under way is answered when as much may have come again, and been answered.  Reads
+    // that are older than that hold nothing up.
+    const uint64_t begin = std::max(past_->log().first(), WholeByFlush());
+    const auto open = std::count_if(asked_.lower_bound(begin), asked_.end(),
+                                    [](const auto& asked) { return asked.second.answered == 0; });
     for (auto& [number, asked] : asked_) {
       if (asked.answered == 0)
         asked.answered = past_->sequence() + 1 + 2 * static_cast<uint64_t>(open);
@@ -187,13 +188,23 @@ class LogStreamRandom : public testing::Test {
     return begin;
   }
 
-  // Whether all but reads that were asked for before had been answered by then.
-  bool AllAnsweredBefore(uint64_t number) const {
-    return std::all_of(asked_.begin(), asked_.lower_bound(number), [&](const auto& each) {
+  // The oldest but reads that had not been answered when `number` was asked for, or that.
+  uint64_t FirstUnanswered(uint64_t number) const {
+    const auto end = asked_.find(number);
+    const auto found = std::find_if(asked_.begin(), end, [&](const auto& each) {
       const Asked& asked = each.second;
       const bool answered = asked.answered != 0 && asked.answered <= number;
-      return asked.what.kind == Kind::kRead || answered;
+      return asked.what.kind != Kind::kRead && !answered;
     });
+    return found == end ? number : found->first;
+  }
+
+  // All but reads below this had been answered before the newest flush.
+  uint64_t WholeByFlush() const {
+    for (auto it = asked_.rbegin(); it != asked_.rend(); ++it) {
+      if (it->second.what.is_flush()) return FirstUnanswered(it->first);
+    }
+    return 0;
   }
 
   // Lone writes that a flush follows are with FUA, and the flush is none.
@@ -210,7 +221,8 @@ class LogStreamRandom : public testing::Test {
       const bool writes = asked.what.kind == Kind::kWrite && asked.what.changes_range();
       if (finds_fua && flushed && writes) {
         if (i + 1 == all.size()) break;  // who knows
-        leaves_out = all[i + 1].flushes() && AllAnsweredBefore(all[i + 1].what.number);
+        leaves_out = all[i + 1].flushes() &&
+                     FirstUnanswered(all[i + 1].what.number) == all[i + 1].what.number;
         if (leaves_out) asked.what.flags = LogEntry::kFua;
       }
       const bool fua = (asked.what.flags & LogEntry::kFua) != 0;

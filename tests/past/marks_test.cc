@@ -143,6 +143,20 @@ TEST_F(MarksTest, WithoutMemoryNothingIsCounted) {
   EXPECT_TRUE(marks().List().empty());
 }
 
+TEST_F(MarksTest, TheHistoryGivesWay) {
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_EQ(disk_.Write(i % 8, std::string(1, static_cast<char>('a' + i % 26))), 0);
+  }
+  ASSERT_EQ(disk_.past().oldest(), 0U);
+  disk_.memory().SetLimit(disk_.memory().used_bytes());
+  for (int i = 0; i < 200; ++i) {
+    uint64_t number = 0;
+    ASSERT_EQ(disk_.past().SetMark("m" + std::to_string(i), 0, number), 0) << i;
+    ASSERT_EQ(marks().Find("m" + std::to_string(i)), number);
+  }
+  EXPECT_GT(disk_.past().oldest(), 0U);
+}
+
 // There may be a place for the name, and none for the line.
 TEST_F(MarksTest, WhatIsAnsweredIsThere) {
   ASSERT_EQ(disk_.Write(0, "a"), 0);

@@ -77,6 +77,7 @@ ninja-build command ninja
 pkgconf command pkg-config
 libabsl-dev module absl_base
 nlohmann-json3-dev module nlohmann_json
+libcli11-dev module CLI11
 liburcu-dev module liburcu-bp
 liburing-dev module liburing
 libnuma-dev module numa

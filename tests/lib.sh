@@ -9,7 +9,7 @@
 # devices on files in it and the daemons that serve it are taken down when the test ends, fails or
 # is interrupted; hence tests can run beside each other.
 #
-# RNULLFS is the program under test; without it, build/rnullfs.
+# RNULLFS is the program under test; without it, build/rnullfs.  rnullctl is the one beside it.
 set -eEuo pipefail
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
@@ -17,7 +17,8 @@ umask 022
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 RNULLFS=$(realpath "${RNULLFS:-$tests/../build/rnullfs}")
-export RNULLFS
+RNULLCTL=$(realpath "${RNULLCTL:-$(dirname "$RNULLFS")/rnullctl}")
+export RNULLFS RNULLCTL
 scratch=$(realpath "$(mktemp -d "${TMPDIR:-/tmp}/rnullfs-test.XXXXXX")")
 chmod 755 "$scratch" # tests act as other users, too
 checks=0

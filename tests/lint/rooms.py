@@ -30,6 +30,7 @@ BELOW = {
     "device": ["config", "damage"],
     "disk": ["crash", "device", "records"],
     "nbdkit": ["disk"],
+    "ctl": ["json"],
     "tree": ["disk", "command_line"],
     "fuse": ["tree"],
     "main": ["fuse", "guard"],
@@ -77,6 +78,7 @@ PUBLIC = {
 # What only one place may have: a pattern of a line without comments, the place, and why.
 ONLY_IN = [
     (r"#include <fuse", ["src/fuse/"], "libfuse is for src/fuse"),
+    (r"#include <CLI/", ["src/ctl/"], "CLI11 is for src/ctl"),
     (r"#include <nbdkit", ["src/nbdkit/"], "nbdkit is for src/nbdkit"),
     (r"#include [<\"]nlohmann/", ["src/json/", "src/records/"],
      "the JSON library is for src/json and src/records"),

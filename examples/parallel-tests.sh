@@ -33,23 +33,26 @@ unmounted() {
   umount "$1"
 }
 
-# A process group, and not its leader alone.  A process that has just been forked may not heed the
-# first signal.
+# ended SIGNAL: the process groups of the tests, and not their leaders alone.  A process that has just
+# been forked may not heed the first signal; one that has ended may stay a zombie for seconds, where
+# process 1 is slow to reap what it has adopted.
 ended() {
-  local i
+  local groups group i
+  groups=$(jobs -p | paste -sd,)
+  [[ -n $groups ]] || return 0
   for ((i = 0; i < 100; ++i)); do
-    kill -- "-$1" 2>/dev/null || return 0
+    pgrep --pgroup "$groups" --runstates D,R,S,T >/dev/null || return 0
+    for group in ${groups//,/ }; do kill "-$1" -- "-$group" 2>/dev/null || true; done
     sleep 0.1
   done
-  kill -KILL -- "-$1" 2>/dev/null || true
+  return 1
 }
 
 # In the reverse order.
 clean_up() {
-  local group
   trap '' INT TERM
   trap - EXIT
-  for group in $(jobs -p); do ended "$group"; done
+  ended TERM || ended KILL || true
   for room in "$here"/rooms/*; do unmounted "$room"; done
   detach "$disks/"
   unmounted "$disks"

@@ -3,7 +3,9 @@
 // on stderr.
 //
 // The process forks before it does anything else, so that threads, descriptors and the mount all
-// belong to the child; the parent only waits.  Thread safety: before any thread starts.
+// belong to the child; the parent only waits.  A signal that would end it while it waits ends the
+// child, too, and first: who interrupts a command finds nothing of it left once it has returned.
+// Thread safety: before any thread starts.
 #ifndef RNULLFS_BASE_BACKGROUND_H_
 #define RNULLFS_BASE_BACKGROUND_H_
 

@@ -16,7 +16,7 @@ for page in "${@:2}"; do
   complaints=$(man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)
   [[ -z $complaints ]] || fail "$page: $complaints"
   name=${page##*/}
-  lexgrog "$page" | grep -q ": \"${name%.*} - " || fail "$page: $(lexgrog "$page")"
+  [[ $(lexgrog "$page") == *": \"${name%.*} - "* ]] || fail "$page: $(lexgrog "$page")"
 done
 
 # As they are read, words not broken.

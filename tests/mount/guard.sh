@@ -259,7 +259,7 @@ else
 fi
 exec 3<>"$disk"
 # Not for ever: each dies before it has answered what waits.
-io_error() { sys "$mnt/features" O_RDONLY pread 0 1 2>&1 | grep -q EIO; }
+io_error() { sys "$mnt/features" O_RDONLY pread 0 1 2>&1 | grep EIO >/dev/null; }
 kill_at_birth() {
   python3 - "$guard" <<'END'
 import os, signal, sys, time

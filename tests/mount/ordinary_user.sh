@@ -88,6 +88,27 @@ same "another's directory is no mountpoint: exit status" 1 "$status"
 says 'and why' "^rnullfs: .*$scratch/of-root" "$(<"$scratch/output")"
 same 'nothing is mounted' '' "$(mounts_here)"
 
+# --- Interrupted while fusermount3 takes its time ---------------------------------------------------
+
+# The command returns when nothing is left that could still mount.
+mkdir -m 777 "$scratch/slow"
+printf '#!/bin/sh\n: >"%s/asked"\nsleep 1\nexec %s "$@"\n' "$scratch/slow" "$(command -v fusermount3)" \
+  >"$scratch/slow/fusermount3"
+chmod 755 "$scratch/slow/fusermount3"
+as_nobody mkdir -p "$home/mnt"
+# shellcheck disable=SC2016 # for the inner shell
+as_nobody setsid env --default-signal=INT PATH="$scratch/slow:$PATH" \
+  sh -c 'echo "$$" >"$0/pid" && exec "$@"' "$scratch/slow" "$home/rnullfs" "$home/mnt" 2>/dev/null &
+starting=$!
+check 'a slow fusermount3 is asked for a mount' within 10 test -e "$scratch/slow/asked"
+kill -INT -- "-$(<"$scratch/slow/pid")" # as Ctrl-C does
+status=0
+wait "$starting" || status=$?
+same 'interrupted, the command ends by the signal' 130 "$status"
+same 'and nothing is mounted' '' "$(mounts_here)"
+sleep 1.2
+same 'nor later' '' "$(mounts_here)"
+
 # --- The same tests that root runs ----------------------------------------------------------------
 
 # passes COMMAND...: shows what failed, not the end of what passed.

@@ -174,3 +174,36 @@ if ((EUID == 0)); then
 else
   skip_check 'without /proc' 'not root'
 fi
+
+# --- Interrupted ----------------------------------------------------------------------------------
+
+# What the command says when it has returned is true from then on: a mount, or nothing of one.
+
+# interrupted SIGNAL TARGET DELAY: `$status`, with the signal sent to the command (TARGET "") or to its
+# whole group, as Ctrl-C does ("-").
+interrupted() {
+  local pid
+  setsid env --default-signal=INT "$RNULLFS" -o nr_devices=0 "$mnt" 2>>"$scratch/said" &
+  pid=$!
+  sleep "$3"
+  kill "-$1" -- "$2$pid" 2>/dev/null || true
+  status=0
+  wait "$pid" || status=$?
+}
+came=0 strays=''
+for ((i = 0; i < 40; ++i)); do
+  case $((i % 4)) in
+    0) interrupted INT - "0.0$((100 + i))" ;;
+    1) interrupted TERM '' "0.00$((10 + i))" ;;
+    2) interrupted TERM - "0.0$((100 + i))" ;;
+    3) interrupted HUP '' "0.0$((100 + i * 5))" ;;
+  esac
+  if ((status == 0)); then
+    mountpoint -q "$mnt" && unmount "$mnt" || strays+=" $i: status 0, and no mount;"
+  else
+    came=$((came + 1))
+    [[ -z $(mounts_here) ]] || strays+=" $i: status $status, and $(mounts_here);"
+  fi
+done
+same 'interrupted at some moments of its start, a command leaves what its status says' '' "$strays"
+check '  and was, at some' test "$came" -gt 0

@@ -1,5 +1,6 @@
 #!/bin/bash
 # rnullctl crash-check: what it finds, what it says of it, and what it does when it cannot.
+. "$(dirname "$0")/../own_namespace.sh"
 . "$(dirname "$0")/../lib.sh"
 needs fuse jq python3
 mount_rnullfs -o nr_devices=0
@@ -170,6 +171,7 @@ from_scratch() {
   "${ordinary[@]}" env TMPDIR="$scratch/own" "$RNULLCTL" crash-check --rnullfs "$RNULLFS" --size 1M "$@"
 }
 needs fusermount3
+fuse_for_all
 check 'a disk of his own' from_scratch --run 'dd if=/dev/urandom of={} bs=4k count=4 conv=notrunc,fsync status=none' --check 'cat {}'
 same 'is gone afterwards' '' "$(ls "$scratch/own")"
 check 'one that fails is gone, too, if it is to' not from_scratch --rm --run 'dd if=/dev/urandom of={} bs=4k count=4 conv=notrunc,fsync status=none' --check false

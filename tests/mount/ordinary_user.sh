@@ -21,11 +21,7 @@ as_nobody() {
 nobody_puts() { as_nobody sh -c 'echo "$1" >"$2"' sh "$1" "$2"; }
 status_field() { as_nobody cat "$mnt/status.json" | jq -r "$1"; }
 
-# Without udev /dev/fuse is root's alone.
-if ! as_nobody test -w /dev/fuse; then
-  mknod -m 666 "$scratch/fuse" c 10 229 2>/dev/null || cannot_run 'only root may open /dev/fuse'
-  mount --bind "$scratch/fuse" /dev/fuse
-fi
+fuse_for_all
 touch "$scratch/fuse.conf"
 mount --bind "$scratch/fuse.conf" /etc/fuse.conf
 start() {

@@ -92,6 +92,7 @@ TEST_F(LogThreads, HasEachOnceAndStaysAsItIs) {
   Stop();
   EXPECT_EQ(past().log().first(), 1);
   EXPECT_EQ(past().log().last(), kWriters * requests);
+  ASSERT_EQ(past().Flush(), 0);  // whether the last write is one with FUA is known now
   for (const bool finds_fua : {false, true}) {
     std::string image(kPages * kPage, '\0');
     for (const WritesRecord& record : RecordsOf(*LogAsWrites(past(), {.finds_fua = finds_fua}))) {
